@@ -1,0 +1,161 @@
+/** Inode operations: what a file system is. Every answer may be a negative errno or BLOCKED (wait.ts: failed()). */
+import { EACCES, EINVAL, EISDIR, ENODATA, ENOTDIR, ENOTTY, EOPNOTSUPP, EPERM, EROFS } from '../abi/errno.ts';
+import type { Sleeper } from '../wait/wait.ts';
+import type { OpenFile } from './open-file.ts';
+
+/** stat(2). Times in nanoseconds since 1970; sizes in bytes; blocks of 512 bytes. */
+export interface Attributes {
+  ino: number;
+  mode: number;
+  nlink: number;
+  uid: number;
+  gid: number;
+  rdev: number;
+  size: number;
+  blksize: number;
+  blocks: number;
+  atime: bigint;
+  mtime: bigint;
+  ctime: bigint;
+  btime: bigint;
+}
+
+/** chmod, chown, truncate, utimensat: only what is to change. */
+export type AttributeChanges = Partial<Pick<Attributes, 'mode' | 'uid' | 'gid' | 'size' | 'atime' | 'mtime' | 'ctime'>>;
+
+export interface DirectoryEntry {
+  name: string;
+  ino: number;
+  /** DT_* of dirent.h. */
+  type: number;
+  /** Position after this entry: what lseek and d_off take. */
+  next: number;
+}
+
+/** Who creates: ownership and mode of new inodes (umask already applied to mode). */
+export interface Creation {
+  mode: number;
+  uid: number;
+  gid: number;
+  /** Device number, for mknod. */
+  rdev?: number;
+}
+
+export interface FileSystemStatus {
+  type: number;
+  bsize: number;
+  blocks: number;
+  bfree: number;
+  bavail: number;
+  files: number;
+  ffree: number;
+  namelen: number;
+  flags: number;
+}
+
+/** A mounted file system instance. */
+export interface FileSystem {
+  /** For /proc/mounts: 'tmpfs', 'overlay', 'proc' ... */
+  readonly type: string;
+  /** st_dev: unique in a machine. */
+  readonly device: number;
+  readonly root: Inode;
+  readonly readOnly: boolean;
+  status(sleeper: Sleeper): FileSystemStatus | number;
+  sync?(sleeper: Sleeper): number;
+}
+
+/**
+ * One object of a file system. Path names are strings (UTF-8 with invalid bytes as lone surrogates U+DC80..DCFF, see
+ * abi/path.ts). Permission checks, mode bits of new files, sticky and rename rules are the caller's (vfs/), not the
+ * inode's. Directory operations take single names, never `.`, `..` or slashes.
+ */
+export abstract class Inode {
+  abstract readonly fs: FileSystem;
+  /** S_IFMT bits: known without asking. */
+  abstract readonly type: number;
+
+  abstract attributes(s: Sleeper): Attributes | number;
+  change(s: Sleeper, changes: AttributeChanges): number {
+    return -EPERM;
+  }
+
+  // Directories
+  lookup(s: Sleeper, name: string): Inode | number {
+    return -ENOTDIR;
+  }
+  /** Entries from a position (0 = start) on; an empty array at the end. `.` and `..` are added by the caller. */
+  entries(s: Sleeper, position: number): DirectoryEntry[] | number {
+    return -ENOTDIR;
+  }
+  /** Regular file, FIFO, socket or device, by the S_IFMT bits of mode. -EEXIST when the name is taken. */
+  create(s: Sleeper, name: string, how: Creation): Inode | number {
+    return -EROFS;
+  }
+  mkdir(s: Sleeper, name: string, how: Creation): Inode | number {
+    return -EROFS;
+  }
+  symlink(s: Sleeper, name: string, target: string, how: Creation): Inode | number {
+    return -EROFS;
+  }
+  link(s: Sleeper, name: string, inode: Inode): number {
+    return -EPERM;
+  }
+  unlink(s: Sleeper, name: string): number {
+    return -EROFS;
+  }
+  rmdir(s: Sleeper, name: string): number {
+    return -EROFS;
+  }
+  /** renameat2 flags: 1 NOREPLACE, 2 EXCHANGE. Both names in the same file system. */
+  rename(s: Sleeper, name: string, to: Inode, newName: string, flags: number): number {
+    return -EROFS;
+  }
+  readlink(s: Sleeper): string | number {
+    return -EINVAL;
+  }
+
+  // Contents of regular files
+  /** Answers bytes read, 0 at the end. */
+  read(s: Sleeper, position: number, into: Uint8Array): number {
+    return -EISDIR;
+  }
+  write(s: Sleeper, position: number, from: Uint8Array): number {
+    return -EISDIR;
+  }
+  allocate(s: Sleeper, mode: number, offset: number, length: number): number {
+    return -EOPNOTSUPP;
+  }
+  fsync(s: Sleeper, dataOnly: boolean): number {
+    return 0;
+  }
+
+  getxattr(s: Sleeper, name: string): Uint8Array | number {
+    return -EOPNOTSUPP;
+  }
+  setxattr(s: Sleeper, name: string, value: Uint8Array, flags: number): number {
+    return -EOPNOTSUPP;
+  }
+  listxattr(s: Sleeper): string[] | number {
+    return [];
+  }
+  removexattr(s: Sleeper, name: string): number {
+    return -ENODATA;
+  }
+
+  /**
+   * The open file description for open(2), after permission checks. Answers one of this inode's own kind (pipe end,
+   * device, /proc text); null: the caller makes a RegularFile or DirectoryFile over the operations above.
+   */
+  open(s: Sleeper, flags: number): OpenFile | number | null {
+    return null;
+  }
+  /** The link target of a magic symlink (/proc/self/fd/N, exe, cwd): followed without a path walk. */
+  magicLink?(s: Sleeper): unknown;
+  ioctl(): number {
+    return -ENOTTY;
+  }
+  /** Extra permission rule beyond mode bits (/proc, read-only bind); 0 or a negative errno. mask: 1 x, 2 w, 4 r. */
+  permission?(s: Sleeper, mask: number): number;
+  static readonly deny = -EACCES;
+}

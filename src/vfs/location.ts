@@ -1,0 +1,29 @@
+/** A place in the name space: a dentry seen through a mount. */
+import type { FileSystem, Inode } from './inode.ts';
+
+/** A name in a directory, with the inode it leads to; null inode: known not to exist. */
+export interface Dentry {
+  name: string;
+  parent: Dentry | null;
+  inode: Inode | null;
+  children: Map<string, Dentry> | null;
+  /** Unlinked or renamed over while in use: getcwd says (unreachable), /proc says ' (deleted)'. */
+  deleted: boolean;
+}
+
+export interface Mount {
+  readonly id: number;
+  readonly fs: FileSystem;
+  readonly root: Dentry;
+  /** Where it is mounted; null for the root mount. */
+  readonly parent: Mount | null;
+  readonly mountpoint: Dentry | null;
+  /** MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC. */
+  flags: number;
+  source: string;
+}
+
+export interface Location {
+  readonly mount: Mount;
+  readonly dentry: Dentry;
+}

@@ -1,0 +1,101 @@
+/** An open file description: what open(2) makes and dup(2), fork(2) and SCM_RIGHTS share. */
+import { EBADF, EINVAL, ENODEV, ENOTDIR, ENOTTY, ESPIPE } from '../abi/errno.ts';
+import { type Sleeper, WaitQueue } from '../wait/wait.ts';
+import type { Attributes, DirectoryEntry, Inode } from './inode.ts';
+import type { Location } from './location.ts';
+
+/** poll(2) event bits. */
+export const POLLIN = 1,
+  POLLPRI = 2,
+  POLLOUT = 4,
+  POLLERR = 8,
+  POLLHUP = 16,
+  POLLNVAL = 32,
+  POLLRDNORM = 64,
+  POLLRDBAND = 128,
+  POLLWRNORM = 256,
+  POLLRDHUP = 0x2000;
+
+/** Guest memory as ioctl handlers see it; unreadable or unwritable ranges answer -EFAULT. */
+export interface UserMemory {
+  view(address: number, length: number, write: boolean): Uint8Array | number;
+}
+
+/** What an ioctl may know of the caller beyond the Sleeper: the kernel's Task satisfies it. */
+export abstract class OpenFile {
+  /** Descriptors and mappings that refer to this description. */
+  references = 0;
+  /** O_ACCMODE and status flags (O_APPEND, O_NONBLOCK, ...) as F_GETFL shows them. */
+  flags: number;
+  position = 0;
+  /** Where it was opened, for /proc/self/fd and *at calls; absent for pipes, sockets, anonymous inodes. */
+  location?: Location;
+  /** Woken whenever the answer of poll() may have changed. */
+  readonly ready = new WaitQueue();
+  /** F_SETOWN: pid (negative: group) that gets SIGIO, and F_SETSIG. */
+  owner = 0;
+  ownerSignal = 0;
+
+  constructor(flags: number) {
+    this.flags = flags;
+  }
+
+  /** For /proc/self/fd: a path, or 'pipe:[5]', 'socket:[7]', 'anon_inode:[eventfd]'. */
+  abstract describe(): string;
+  abstract readonly inode: Inode;
+
+  get readable(): boolean {
+    return (this.flags & 3) !== 1;
+  }
+  get writable(): boolean {
+    return (this.flags & 3) !== 0;
+  }
+
+  /** Moves bytes at the file's own position. Answers the count, -errno or BLOCKED. Callers have checked the access mode. */
+  read(s: Sleeper, into: Uint8Array): number {
+    return -EINVAL;
+  }
+  write(s: Sleeper, from: Uint8Array): number {
+    return -EINVAL;
+  }
+  readAt(s: Sleeper, position: number, into: Uint8Array): number {
+    return -ESPIPE;
+  }
+  writeAt(s: Sleeper, position: number, from: Uint8Array): number {
+    return -ESPIPE;
+  }
+  seek(s: Sleeper, offset: number, whence: number): number {
+    return -ESPIPE;
+  }
+  /** Next directory entries including `.` and `..`; the caller takes what fits and sets position to the last one's `next`. */
+  entries(s: Sleeper): DirectoryEntry[] | number {
+    return -ENOTDIR;
+  }
+  attributes(s: Sleeper): Attributes | number {
+    return this.inode.attributes(s);
+  }
+  truncate(s: Sleeper, size: number): number {
+    return -EINVAL;
+  }
+  fsync(s: Sleeper, dataOnly: boolean): number {
+    return -EINVAL;
+  }
+  ioctl(s: Sleeper, memory: UserMemory, command: number, argument: number): number {
+    return -ENOTTY;
+  }
+  /** Events that hold now, of POLL*. */
+  poll(): number {
+    return POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
+  }
+  /** What mmap maps (memory/backing.ts), or -ENODEV, -EACCES. */
+  backing(): unknown {
+    return -ENODEV;
+  }
+  /** The last reference has gone. */
+  release(): void {}
+  /** A descriptor was closed (flush, POSIX locks): may report a late write error. */
+  flush(s: Sleeper): number {
+    return 0;
+  }
+  static readonly badDescriptor = -EBADF;
+}
