@@ -41,6 +41,9 @@ export const STATE = {
   record: 156,
   /** Instructions retired since the task began: u64. */
   retired: 160,
+  /** GDT entries 6, 7 and 8 (the task's TLS segments): three base addresses, and a bit each for present. Filled by the kernel. */
+  tlsBase: 168,
+  tlsPresent: 180,
   /** Physical x87 registers 0..7, 16 bytes each: u64 significand, u16 sign and exponent (in a u32). MMn is the significand of n. */
   fpr: 192,
   /** xmm0..xmm7, 16 bytes each. */
@@ -52,5 +55,17 @@ export const STATE = {
 /** Bytes in one register file. */
 export const STATE_SIZE = 512;
 
-export const EAX = 0, ECX = 1, EDX = 2, EBX = 3, ESP = 4, EBP = 5, ESI = 6, EDI = 7;
-export const ES = 0, CS = 1, SS = 2, DS = 3, FS = 4, GS = 5;
+export const EAX = 0,
+  ECX = 1,
+  EDX = 2,
+  EBX = 3,
+  ESP = 4,
+  EBP = 5,
+  ESI = 6,
+  EDI = 7;
+export const ES = 0,
+  CS = 1,
+  SS = 2,
+  DS = 3,
+  FS = 4,
+  GS = 5;

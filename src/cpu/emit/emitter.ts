@@ -10,14 +10,31 @@
  * nothing half done; (2) a value is immutable: use variable() for what changes inside a loop; (3) conditions are i32, 0 or
  * not 0; (4) narrow integers are zero-extended in an i32 unless the name says signed.
  */
-import type { I32Ops, I64Ops, F32Ops, F64Ops, V128Ops } from './ops.ts';
+import type { F32Ops, F64Ops, I32Ops, I64Ops, V128Ops } from './ops.ts';
 import type { Routine } from './routine.ts';
 
 /** 1, 2, 4, 8, 10 or 16: bytes. */
 export type Size = 1 | 2 | 4 | 8 | 10 | 16;
 export type WasmType = 'i32' | 'i64' | 'f32' | 'f64' | 'v128';
 /** Condition codes in encoding order (SDM Vol. 1, appendix B): tttn 0..15. */
-export const CONDITIONS = ['o', 'no', 'b', 'nb', 'z', 'nz', 'be', 'nbe', 's', 'ns', 'p', 'np', 'l', 'nl', 'le', 'nle'] as const;
+export const CONDITIONS = [
+  'o',
+  'no',
+  'b',
+  'nb',
+  'z',
+  'nz',
+  'be',
+  'nbe',
+  's',
+  'ns',
+  'p',
+  'np',
+  'l',
+  'nl',
+  'le',
+  'nle',
+] as const;
 /** 0..15; bit 0 negates. */
 export type ConditionCode = number;
 

@@ -9,13 +9,32 @@
  *
  * Operands (appendix A.2): E G M I J O X Y S R as there, with sizes b w d v(2 or 4) z y(4) q dq; Ibs = signed imm8 extended to the
  * operand size; Jb Jz; Ap far pointer; Mp far in memory; AL CL DX eAX(operand-sized) and so on for fixed ones, `1` for the
- * constant; Mt m80; Md Mq Mw m32 m64 m16; ST0 STi; Pq Qd Qq Nq mmx; Vdq Wdq Udq xmm or m128 (Wss = xmm or m32, Wsd/Wq = xmm or
- * m64, Wps Wpd Wdq Wx = xmm or m128); Ma for BOUND; M for an address of no fixed size (LEA, FSAVE, FXSAVE, prefetch).
+ * constant; Zb Zv the register of +r; Mt m80; Md Mq Mw m32 m64 m16; ST0 STi; Pq Qd Qq Nq mmx; Vdq Wdq Udq xmm or m128 (Wss = xmm or m32, Wsd/Wq = xmm or
+ * m64 (a register operand is always the whole register, size 16 or 8: loadLow takes its part), Wps Wpd Wdq Wx = xmm or m128); Ma for BOUND; M for an address of no fixed size (LEA, FSAVE, FXSAVE, prefetch).
  */
 import type { Emitter, Operand } from '../emit/emitter.ts';
 
 /** CPUID features that a row may need; without it the row is #UD. */
-export type Feature = 'base' | 'cmov' | 'x87' | 'mmx' | 'sse' | 'sse2' | 'sse3' | 'ssse3' | 'sse4.1' | 'sse4.2' | 'popcnt' | 'movbe' | 'cx8' | 'tsc' | 'rdtscp' | 'clflush' | 'fxsr' | 'aes' | 'pclmulqdq';
+export type Feature =
+  | 'base'
+  | 'cmov'
+  | 'x87'
+  | 'mmx'
+  | 'sse'
+  | 'sse2'
+  | 'sse3'
+  | 'ssse3'
+  | 'sse4.1'
+  | 'sse4.2'
+  | 'popcnt'
+  | 'movbe'
+  | 'cx8'
+  | 'tsc'
+  | 'rdtscp'
+  | 'clflush'
+  | 'fxsr'
+  | 'aes'
+  | 'pclmulqdq';
 
 export interface InsnOptions {
   feature?: Feature;
@@ -25,6 +44,10 @@ export interface InsnOptions {
   rep?: boolean;
   /** Ends a block: control does not fall through unconditionally. */
   branch?: boolean;
+  /** Control never reaches the instruction that follows. */
+  ends?: boolean;
+  /** POP m: the address of the operand is computed with ESP already incremented. */
+  popsFirst?: boolean;
   /** Waits for pending unmasked x87 exceptions first (all x87 but the FN forms), and MMX. */
   waits?: boolean;
   /** One line for docs/ISA.md. */

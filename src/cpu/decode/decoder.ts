@@ -1,0 +1,183 @@
+/** Instruction decoder (SDM Vol. 2, chapter 2), driven by the rows of the instructions. */
+import { Exit } from '../exit.ts';
+import { STATE } from '../state.ts';
+import type { Decoded } from './decoded.ts';
+import { decodeOperand } from './operands.ts';
+import type { Row, RowTable } from './rows.ts';
+
+/** An instruction that cannot run: an exception (exit.ts), and for a fetch its address. */
+export interface DecodeFault {
+  readonly vector: number;
+  readonly address: number;
+}
+
+/** Executable bytes: `bytes[address]` for eip <= address < limit. */
+export interface Code {
+  readonly bytes: Uint8Array;
+  readonly limit: number;
+}
+
+const MAX_LENGTH = 15;
+class Stop extends Error {
+  readonly fault: DecodeFault;
+  constructor(fault: DecodeFault) {
+    super('decode');
+    this.fault = fault;
+  }
+}
+
+/** Reads an instruction's bytes and collects its prefixes. */
+export class Cursor {
+  readonly #code: Code;
+  readonly eip: number;
+  position: number;
+  operandOverride = false;
+  addressOverride = false;
+  repeat: 0 | 0xf2 | 0xf3 = 0;
+  lock = false;
+  /** Segment override 0..5, or -1. */
+  segment = -1;
+
+  constructor(code: Code, eip: number) {
+    this.#code = code;
+    this.eip = eip;
+    this.position = eip;
+  }
+
+  u8(): number {
+    if (this.position - this.eip >= MAX_LENGTH) throw new Stop({ vector: Exit.generalProtection, address: this.eip });
+    if (this.position >= this.#code.limit) throw new Stop({ vector: Exit.pageFault, address: this.position });
+    return this.#code.bytes[this.position++];
+  }
+  /** The next byte without moving on. */
+  peek(): number {
+    const byte = this.u8();
+    this.position--;
+    return byte;
+  }
+  s8(): number {
+    return (this.u8() << 24) >> 24;
+  }
+  u16(): number {
+    return this.u8() | (this.u8() << 8);
+  }
+  s32(): number {
+    return this.u16() | (this.u16() << 16);
+  }
+
+  /** Consumes prefixes and returns the first opcode byte. */
+  prefixes(): number {
+    for (;;) {
+      const byte = this.u8();
+      switch (byte) {
+        case 0x66:
+          this.operandOverride = true;
+          break;
+        case 0x67:
+          this.addressOverride = true;
+          break;
+        case 0xf0:
+          this.lock = true;
+          break;
+        case 0xf2:
+        case 0xf3:
+          this.repeat = byte;
+          break;
+        case 0x26:
+        case 0x2e:
+        case 0x36:
+        case 0x3e:
+          this.segment = (byte >> 3) & 3;
+          break;
+        case 0x64:
+        case 0x65:
+          this.segment = byte - 0x60;
+          break;
+        default:
+          return byte;
+      }
+    }
+  }
+
+  /** Index into the row table: opcode map and opcode. */
+  opcode(): number {
+    const first = this.prefixes();
+    if (first !== 0x0f) return first;
+    const second = this.u8();
+    if (second === 0x38) return 0x200 + this.u8();
+    return second === 0x3a ? 0x300 + this.u8() : 0x100 + second;
+  }
+}
+
+function prefixMatches(row: Row, cursor: Cursor): boolean {
+  switch (row.prefix) {
+    case undefined:
+      return true;
+    case 'np':
+      return cursor.repeat === 0 && !cursor.operandOverride;
+    case 0x66:
+      return cursor.repeat === 0 && cursor.operandOverride;
+    default:
+      return cursor.repeat === row.prefix;
+  }
+}
+
+function modrmMatches(row: Row, modrm: number): boolean {
+  if (row.fixedModrm) return modrm >= row.fixedModrm[0] && modrm < row.fixedModrm[0] + row.fixedModrm[1];
+  if (row.digit !== undefined && ((modrm >> 3) & 7) !== row.digit) return false;
+  return row.form === undefined || (row.form === 'register') === modrm >= 0xc0;
+}
+
+function findRow(rows: readonly Row[], cursor: Cursor): Row | undefined {
+  for (const row of rows) {
+    if (prefixMatches(row, cursor) && (!row.hasModrm || modrmMatches(row, cursor.peek()))) return row;
+  }
+  return undefined;
+}
+
+function decodeAt(table: RowTable, cursor: Cursor): Decoded {
+  const undefinedOpcode = { vector: Exit.undefinedOpcode, address: cursor.eip };
+  const opcode = cursor.opcode();
+  const row = findRow(table[opcode], cursor);
+  if (!row) throw new Stop(undefinedOpcode);
+  const operandSize = cursor.operandOverride && row.prefix !== 0x66 ? 2 : 4;
+  const modrm = row.hasModrm ? cursor.u8() : 0;
+  const shape = { row, cursor, opcode, modrm, operandSize } as const;
+  const operands = row.operands.length || !row.hasModrm ? row.operands.map((_, i) => decodeOperand(shape, i)) : [];
+  // A lone ModRM (prefetch hints, wide NOP) still has its address bytes.
+  if (row.hasModrm && !row.fixedModrm && !row.operands.some((o) => 'EMRQNWU'.includes(o.letter))) {
+    decodeOperand({ ...shape, row: { ...row, operands: [{ letter: 'E', width: 'b', name: 'Eb' }] } }, 0);
+  }
+  if (cursor.lock && !(row.insn.options.lock && operands[0]?.kind === 'memory')) throw new Stop(undefinedOpcode);
+  return {
+    insn: row.insn,
+    eip: cursor.eip,
+    length: cursor.position - cursor.eip,
+    operandSize,
+    addressSize: cursor.addressOverride ? 2 : 4,
+    repeat: row.insn.options.rep ? cursor.repeat : 0,
+    dataSegment: cursor.segment >= 4 ? STATE.segmentBase + cursor.segment * 4 : STATE.zero,
+    operands: operands.map((operand) =>
+      operand.kind === 'relative' ? { ...operand, value: relativeTarget(operand.value, cursor, operandSize) } : operand,
+    ),
+  };
+}
+
+/** A 16-bit operand size cuts the target to IP (SDM Vol. 2, JMP). */
+function relativeTarget(displacement: number, cursor: Cursor, operandSize: number): number {
+  const target = cursor.position + displacement;
+  return operandSize === 2 ? target & 0xffff : target >>> 0;
+}
+
+export function decode(table: RowTable, code: Code, eip: number): Decoded | DecodeFault {
+  try {
+    return decodeAt(table, new Cursor(code, eip));
+  } catch (error) {
+    if (error instanceof Stop) return error.fault;
+    throw error;
+  }
+}
+
+export function isFault(result: Decoded | DecodeFault): result is DecodeFault {
+  return 'vector' in result;
+}

@@ -1,0 +1,194 @@
+/** Operands: ModRM, SIB, displacement, immediates (SDM Vol. 2, 2.1.3 to 2.1.5). */
+import { registerOffset } from '../emit/base-emitter.ts';
+import type { Operand, Size } from '../emit/emitter.ts';
+import { EBP, ESP, STATE } from '../state.ts';
+import type { Address, DecodedOperand } from './decoded.ts';
+import type { Cursor } from './decoder.ts';
+import type { OperandSpec, Row, Width } from './rows.ts';
+
+export interface Shape {
+  readonly row: Row;
+  readonly cursor: Cursor;
+  readonly opcode: number;
+  readonly modrm: number;
+  readonly operandSize: 2 | 4;
+}
+
+const NONE = { offset: 0, value: 0, selector: 0, address: undefined };
+const gpr = (number: number): number => STATE.gpr + number * 4;
+
+function sizeOf(width: Width, operandSize: 2 | 4): Size {
+  switch (width) {
+    case 'b':
+      return 1;
+    case 'w':
+      return 2;
+    case 'v':
+    case 'z':
+    case 'bs':
+      return operandSize;
+    case 'q':
+    case 'sd':
+      return 8;
+    case 't':
+      return 10;
+    case 'dq':
+      return 16;
+    default:
+      return 4;
+  }
+}
+
+const segmentOffset = (segment: number): number => (segment >= 4 ? STATE.segmentBase + segment * 4 : STATE.zero);
+
+/** Base and index registers of 16-bit addressing, by r/m: bx+si bx+di bp+si bp+di si di bp bx. */
+const NARROW: readonly (readonly [number, number])[] = [
+  [3, 6],
+  [3, 7],
+  [5, 6],
+  [5, 7],
+  [6, -1],
+  [7, -1],
+  [5, -1],
+  [3, -1],
+];
+
+function narrowAddress(cursor: Cursor, mod: number, rm: number): Address {
+  const isAbsolute = mod === 0 && rm === 6;
+  const [base, index] = isAbsolute ? [-1, -1] : NARROW[rm];
+  const displacement = isAbsolute || mod === 2 ? cursor.u16() : mod === 1 ? cursor.s8() : 0;
+  return {
+    base: base < 0 ? STATE.zero : gpr(base),
+    index: index < 0 ? STATE.zero : gpr(index),
+    shift: 0,
+    displacement,
+    segment: segmentOffset(cursor.segment),
+    narrow: true,
+  };
+}
+
+function wideAddress(cursor: Cursor, mod: number, rm: number): Address {
+  let base = rm;
+  let index: number = STATE.zero;
+  let shift = 0;
+  if (rm === ESP) {
+    const sib = cursor.u8();
+    base = sib & 7;
+    if (((sib >> 3) & 7) !== ESP) {
+      index = gpr((sib >> 3) & 7);
+      shift = sib >> 6;
+    }
+  }
+  const hasNoBase = mod === 0 && base === EBP;
+  const displacement = hasNoBase || mod === 2 ? cursor.s32() : mod === 1 ? cursor.s8() : 0;
+  return {
+    base: hasNoBase ? STATE.zero : gpr(base),
+    index,
+    shift,
+    displacement,
+    segment: segmentOffset(cursor.segment),
+    narrow: false,
+  };
+}
+
+function memoryOperand(shape: Shape, size: Size): DecodedOperand {
+  const { cursor, modrm, row } = shape;
+  const mod = modrm >> 6;
+  const rm = modrm & 7;
+  let address = cursor.addressOverride ? narrowAddress(cursor, mod, rm) : wideAddress(cursor, mod, rm);
+  // POP computes its destination's address with ESP already incremented (SDM Vol. 2, POP).
+  if (row.insn.options.popsFirst && address.base === gpr(ESP) && !address.narrow) {
+    address = { ...address, displacement: address.displacement + shape.operandSize };
+  }
+  return { ...NONE, kind: 'memory', size, address };
+}
+
+function fileOperand(kind: Operand['kind'], size: Size, offset: number): DecodedOperand {
+  return { ...NONE, kind, size, offset };
+}
+
+function registerOperand(letter: OperandSpec['letter'], number: number, size: Size): DecodedOperand {
+  switch (letter) {
+    case 'P':
+    case 'Q':
+    case 'N':
+      return fileOperand('mmx', 8, STATE.fpr + number * 16);
+    case 'V':
+    case 'W':
+    case 'U':
+      return fileOperand('xmm', 16, STATE.xmm + number * 16);
+    default:
+      return fileOperand('register', size, registerOffset(number, size));
+  }
+}
+
+const zeroExtend = (value: number, size: Size): number =>
+  size === 1 ? value & 0xff : size === 2 ? value & 0xffff : value;
+
+function immediateOperand(cursor: Cursor, width: Width, size: Size): DecodedOperand {
+  const isByte = width === 'b' || width === 'bs';
+  const value = isByte ? cursor.s8() : size === 2 ? cursor.u16() : cursor.s32();
+  return { ...NONE, kind: 'immediate', size, value: zeroExtend(value, size) };
+}
+
+function absoluteOperand(cursor: Cursor, size: Size): DecodedOperand {
+  const displacement = cursor.addressOverride ? cursor.u16() : cursor.s32();
+  const { zero } = STATE;
+  const segment = segmentOffset(cursor.segment);
+  return {
+    ...NONE,
+    kind: 'memory',
+    size,
+    address: { base: zero, index: zero, shift: 0, displacement, segment, narrow: false },
+  };
+}
+
+const BYTE_REGISTERS = ['AL', 'CL', 'DL', 'BL', 'AH', 'CH', 'DH', 'BH'];
+const WORD_REGISTERS = ['AX', 'CX', 'DX', 'BX', 'SP', 'BP', 'SI', 'DI'];
+const SEGMENTS = ['ES', 'CS', 'SS', 'DS', 'FS', 'GS'];
+
+/** A register or constant that the row names: AL, DX, eAX (operand-sized), GS, 1. */
+function fixedOperand(name: string, operandSize: 2 | 4): DecodedOperand {
+  if (name === 'ST0') return { ...NONE, kind: 'x87', size: 10 };
+  if (name === '1' || name === '3') return { ...NONE, kind: 'immediate', size: 1, value: Number(name) };
+  if (SEGMENTS.includes(name)) return fileOperand('segment', 2, STATE.selector + SEGMENTS.indexOf(name) * 4);
+  const byte = BYTE_REGISTERS.indexOf(name);
+  if (byte >= 0) return registerOperand('fixed', byte, 1);
+  const word = WORD_REGISTERS.indexOf(name.slice(-2));
+  const size = name.length === 2 ? 2 : name[0] === 'e' ? operandSize : 4;
+  return registerOperand('fixed', word, size);
+}
+
+export function decodeOperand(shape: Shape, index: number): DecodedOperand {
+  const { cursor, modrm, operandSize } = shape;
+  const { letter, width, name } = shape.row.operands[index];
+  const size = sizeOf(width, operandSize);
+  switch (letter) {
+    case 'fixed':
+      return fixedOperand(name, operandSize);
+    case 'STi':
+      return { ...NONE, kind: 'x87', size: 10, value: modrm & 7 };
+    case 'I':
+      return immediateOperand(cursor, width, size);
+    case 'J': {
+      const value = width === 'b' ? cursor.s8() : operandSize === 2 ? (cursor.u16() << 16) >> 16 : cursor.s32();
+      return { ...NONE, kind: 'relative', size: operandSize, value };
+    }
+    case 'A': {
+      const value = operandSize === 2 ? cursor.u16() : cursor.s32();
+      return { ...NONE, kind: 'far', size: operandSize, value, selector: cursor.u16() };
+    }
+    case 'O':
+      return absoluteOperand(cursor, size);
+    case 'S':
+      return fileOperand('segment', 2, STATE.selector + ((modrm >> 3) & 7) * 4);
+    case 'Z':
+      return registerOperand(letter, shape.opcode & 7, size);
+    case 'G':
+    case 'P':
+    case 'V':
+      return registerOperand(letter, (modrm >> 3) & 7, size);
+    default:
+      return modrm >= 0xc0 ? registerOperand(letter, modrm & 7, size) : memoryOperand(shape, size);
+  }
+}

@@ -1,0 +1,208 @@
+/** The part of an emitter that follows from a few primitives and is the same in every interpretation. */
+
+import { Exit } from '../exit.ts';
+import { CS, STATE } from '../state.ts';
+import type { ConditionCode, Emitter, Flags, Operand, Size, Variable, WasmType } from './emitter.ts';
+import { flagCondition, lazyFlags } from './flags.ts';
+import type { LaneMethods } from './numeric.ts';
+import { numericMethods } from './numeric.ts';
+import type { F32Ops, F64Ops, I32Ops, I64Ops, NumericOp, V128Ops } from './ops.ts';
+import type { Routine } from './routine.ts';
+
+export type MemoryType = WasmType | 'u8' | 'u16';
+const INTEGER_TYPE: Record<Size, MemoryType> = { 1: 'u8', 2: 'u16', 4: 'i32', 8: 'i64', 10: 'v128', 16: 'v128' };
+export const MEMORY_BYTES: Record<MemoryType, Size> = { u8: 1, u16: 2, i32: 4, f32: 4, i64: 8, f64: 8, v128: 16 };
+
+// The numeric methods of I32Ops are made from their table in the constructor.
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see above
+export interface BaseEmitter<V> extends I32Ops<V> {}
+
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see above
+export abstract class BaseEmitter<V> implements Emitter<V> {
+  readonly i64: I64Ops<V>;
+  readonly f32: F32Ops<V>;
+  readonly f64: F64Ops<V>;
+  readonly v128: V128Ops<V>;
+  readonly flags: Flags<V>;
+
+  constructor(apply: (op: NumericOp, args: V[]) => V, lanes: LaneMethods<V>) {
+    const { i32, i64, f32, f64, v128 } = numericMethods(apply, lanes);
+    Object.assign(this, i32);
+    this.i64 = i64;
+    this.f32 = f32;
+    this.f64 = f64;
+    this.v128 = v128;
+    this.flags = lazyFlags(this);
+  }
+
+  abstract get operandSize(): 2 | 4;
+  abstract get addressSize(): 2 | 4;
+  abstract get repeat(): 0 | 0xf2 | 0xf3;
+  abstract const(value: number): V;
+  abstract const64(value: bigint): V;
+  abstract constF64(value: number): V;
+  abstract constV128(bytes: readonly number[]): V;
+  abstract state(offset: number, type?: MemoryType, index?: V): V;
+  abstract setState(offset: number, value: V, type?: MemoryType, index?: V): void;
+  abstract effectiveAddress(operand: Operand): V;
+  abstract linearAddress(operand: Operand): V;
+  abstract probeWrite(address: V, bytes: number): void;
+  abstract select(condition: V, a: V, b: V): V;
+  abstract variable(type: WasmType, initial: V): Variable<V>;
+  abstract if(condition: V, then: () => void, otherwise?: () => void): void;
+  abstract while(condition: () => V, body: () => void): void;
+  abstract call(routine: Routine, ...args: V[]): V[];
+  abstract nextEip(): V;
+  abstract currentEip(): V;
+  abstract jump(target: Operand): void;
+  abstract jumpIf(condition: V, target: Operand): void;
+  abstract jumpIndirect(target: V): void;
+  abstract restart(): void;
+  abstract fault(vector: number, detail?: V): void;
+  abstract trap(reason: number, detail?: V): void;
+  abstract farSelector(operand: Operand): V;
+
+  /** Guest memory, any type. */
+  protected abstract guestLoad(address: V, type: MemoryType): V;
+  protected abstract guestStore(address: V, value: V, type: MemoryType): void;
+  /** A register operand's place in the register file, `delta` bytes further. */
+  protected abstract fileLoad(operand: Operand, type: MemoryType, delta?: number): V;
+  protected abstract fileStore(operand: Operand, value: V, type: MemoryType, delta?: number): void;
+  /** The number of an immediate, relative, far or x87 operand. */
+  protected abstract immediate(operand: Operand): V;
+  /** Base of the data segment: ds or the override. */
+  protected abstract dataSegmentBase(): V;
+  /** True where the operand is the segment register `number`. */
+  protected abstract isSegment(operand: Operand, number: number): V;
+
+  bool(condition: V): V {
+    return this.ne(condition, this.const(0));
+  }
+
+  isMemory(operand: Operand): boolean {
+    return operand.kind === 'memory';
+  }
+
+  load(operand: Operand): V {
+    return this.#loadType(operand, INTEGER_TYPE[operand.size]);
+  }
+
+  loadLow(operand: Operand, size: 1 | 2 | 4 | 8): V {
+    return this.#loadType(operand, INTEGER_TYPE[size]);
+  }
+
+  #loadType(operand: Operand, type: MemoryType): V {
+    switch (operand.kind) {
+      case 'memory':
+        return this.guestLoad(this.linearAddress(operand), type);
+      case 'segment':
+        return this.fileLoad(operand, 'i32');
+      case 'register':
+      case 'mmx':
+      case 'xmm':
+        return this.fileLoad(operand, type);
+      default:
+        return this.immediate(operand);
+    }
+  }
+
+  store(operand: Operand, value: V): void {
+    if (operand.kind === 'segment') this.#storeSegment(operand, value);
+    else this.#storeType(operand, value, INTEGER_TYPE[operand.size]);
+  }
+
+  storeLow(operand: Operand, value: V, size: 1 | 2 | 4 | 8): void {
+    this.#storeType(operand, value, INTEGER_TYPE[size]);
+  }
+
+  #storeType(operand: Operand, value: V, type: MemoryType): void {
+    if (operand.kind === 'memory') this.guestStore(this.linearAddress(operand), value, type);
+    else this.fileStore(operand, value, type);
+  }
+
+  /**
+   * Loads a segment register (SDM Vol. 3A, 5.4 and Linux's GDT): flat user segments, the task's TLS entries, null except in
+   * ss. es, ss and ds stay flat: a TLS segment in them must have base 0.
+   */
+  #storeSegment(operand: Operand, value: V): void {
+    const selector = this.and(value, this.const(0xffff));
+    const index = this.shrU(selector, this.const(3));
+    const slot = this.sub(index, this.const(6));
+    const isTls = this.and(this.ltU(slot, this.const(3)), this.eqz(this.and(selector, this.const(4))));
+    const position = this.select(isTls, slot, this.const(0));
+    const isPresent = this.and(isTls, this.shrU(this.state(STATE.tlsPresent), position));
+    const tlsBase = this.state(STATE.tlsBase, 'i32', this.shl(position, this.const(2)));
+    const base = this.select(isTls, tlsBase, this.const(0));
+    const isUser = this.or(this.eq(selector, this.const(0x23)), this.eq(selector, this.const(0x2b)));
+    const isStack = this.isSegment(operand, 2);
+    const isNull = this.and(this.ltU(selector, this.const(4)), this.eqz(isStack));
+    const hasBase = this.or(this.isSegment(operand, 4), this.isSegment(operand, 5));
+    const usable = this.and(isPresent, this.or(hasBase, this.eqz(base)));
+    const isCode = this.isSegment(operand, CS);
+    this.if(isCode, () => this.fault(Exit.undefinedOpcode));
+    this.if(this.eqz(this.or(this.or(isUser, isNull), usable)), () =>
+      this.fault(Exit.generalProtection, this.and(selector, this.const(0xfffc))),
+    );
+    this.fileStore(operand, selector, 'i32');
+    this.fileStore(operand, base, 'i32', STATE.segmentBase - STATE.selector);
+  }
+
+  loadSigned(operand: Operand): V {
+    return this.sext(this.load(operand), operand.size);
+  }
+
+  requireAligned(operand: Operand, alignment: 8 | 16): void {
+    if (operand.kind !== 'memory') return;
+    const low = this.and(this.linearAddress(operand), this.const(alignment - 1));
+    this.if(low, () => this.fault(Exit.generalProtection, this.const(0)));
+  }
+
+  read(address: V, size: 1 | 2 | 4): V {
+    return this.guestLoad(address, INTEGER_TYPE[size]);
+  }
+  read64(address: V): V {
+    return this.guestLoad(address, 'i64');
+  }
+  read128(address: V): V {
+    return this.guestLoad(address, 'v128');
+  }
+  write(address: V, value: V, size: 1 | 2 | 4): void {
+    this.guestStore(address, value, INTEGER_TYPE[size]);
+  }
+  write64(address: V, value: V): void {
+    this.guestStore(address, value, 'i64');
+  }
+  write128(address: V, value: V): void {
+    this.guestStore(address, value, 'v128');
+  }
+
+  register(number: number, size: 1 | 2 | 4): V {
+    return this.state(registerOffset(number, size), INTEGER_TYPE[size]);
+  }
+  setRegister(number: number, value: V, size: 1 | 2 | 4): void {
+    this.setState(registerOffset(number, size), value, INTEGER_TYPE[size]);
+  }
+
+  segmentBase(segment: number | 'data'): V {
+    if (segment === 'data') return this.dataSegmentBase();
+    return segment < 4 ? this.const(0) : this.state(STATE.segmentBase + segment * 4);
+  }
+
+  sext(value: V, size: Size): V {
+    if (size === 1) return this.extend8S(value);
+    return size === 2 ? this.extend16S(value) : value;
+  }
+  zext(value: V, size: Size): V {
+    if (size === 1) return this.and(value, this.const(0xff));
+    return size === 2 ? this.and(value, this.const(0xffff)) : value;
+  }
+
+  condition(code: ConditionCode): V {
+    return flagCondition(this, code);
+  }
+}
+
+/** Byte offset of a general register: the byte registers are al cl dl bl ah ch dh bh. */
+export function registerOffset(number: number, size: number): number {
+  return size === 1 ? STATE.gpr + (number & 3) * 4 + (number >> 2) : STATE.gpr + number * 4;
+}

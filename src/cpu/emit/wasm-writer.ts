@@ -1,0 +1,168 @@
+/** Writes WebAssembly modules in their binary format (core specification, chapter 5). */
+import type { WasmType } from './emitter.ts';
+
+export const TYPE_CODE: Record<WasmType, number> = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b };
+
+/** A growing byte buffer. */
+export class Bytes {
+  data = new Uint8Array(256);
+  length = 0;
+
+  #room(count: number): void {
+    if (this.length + count <= this.data.length) return;
+    const wider = new Uint8Array(Math.max(this.data.length * 2, this.length + count));
+    wider.set(this.data.subarray(0, this.length));
+    this.data = wider;
+  }
+
+  u8(value: number): this {
+    this.#room(1);
+    this.data[this.length++] = value;
+    return this;
+  }
+
+  all(values: ArrayLike<number>): this {
+    this.#room(values.length);
+    this.data.set(values, this.length);
+    this.length += values.length;
+    return this;
+  }
+
+  /** Unsigned LEB128. */
+  u32(value: number): this {
+    let rest = value >>> 0;
+    while (rest > 0x7f) {
+      this.u8((rest & 0x7f) | 0x80);
+      rest >>>= 7;
+    }
+    return this.u8(rest);
+  }
+
+  /** Signed LEB128. */
+  s32(value: number): this {
+    let rest = value | 0;
+    while (rest < -0x40 || rest > 0x3f) {
+      this.u8((rest & 0x7f) | 0x80);
+      rest >>= 7;
+    }
+    return this.u8(rest & 0x7f);
+  }
+
+  s64(value: bigint): this {
+    let rest = BigInt.asIntN(64, value);
+    while (rest < -0x40n || rest > 0x3fn) {
+      this.u8(Number(rest & 0x7fn) | 0x80);
+      rest >>= 7n;
+    }
+    return this.u8(Number(rest & 0x7fn));
+  }
+
+  name(text: string): this {
+    const bytes = Uint8Array.from(text, (c) => c.charCodeAt(0));
+    return this.u32(bytes.length).all(bytes);
+  }
+
+  bytes(): Uint8Array<ArrayBuffer> {
+    return this.data.slice(0, this.length);
+  }
+}
+
+/** An opcode as ops.ts writes it: one byte, or a prefix and a LEB128 number. */
+export function opcodeBytes(code: number): number[] {
+  if (code < 0x100) return [code];
+  const number = code >= 0xfd0000 ? code & 0xffff : code & 0xff;
+  const prefix = code >= 0xfd0000 ? 0xfd : 0xfc;
+  return number < 0x80 ? [prefix, number] : [prefix, (number & 0x7f) | 0x80, number >> 7];
+}
+
+export interface FunctionType {
+  readonly parameters: readonly WasmType[];
+  readonly results: readonly WasmType[];
+}
+
+export interface FunctionCode {
+  readonly type: FunctionType;
+  /** Locals after the parameters, in order. */
+  readonly locals: readonly WasmType[];
+  /** Instructions without the final `end`. */
+  readonly code: Uint8Array;
+  readonly exported?: string;
+}
+
+export interface ModuleCode {
+  readonly functions: readonly FunctionCode[];
+  /** Memory is imported as "env" "memory". Sizes in pages. */
+  readonly memory: { readonly minimum: number; readonly maximum: number; readonly shared: boolean };
+}
+
+function section(out: Bytes, id: number, content: Bytes): void {
+  out.u8(id).u32(content.length).all(content.data.subarray(0, content.length));
+}
+
+function typeList(out: Bytes, types: readonly WasmType[]): void {
+  out.u32(types.length);
+  for (const type of types) out.u8(TYPE_CODE[type]);
+}
+
+function runLengths(types: readonly WasmType[]): [number, WasmType][] {
+  const runs: [number, WasmType][] = [];
+  for (const type of types) {
+    const last = runs.at(-1);
+    if (last && last[1] === type) last[0]++;
+    else runs.push([1, type]);
+  }
+  return runs;
+}
+
+function functionBody(f: FunctionCode): Bytes {
+  const body = new Bytes();
+  const runs = runLengths(f.locals);
+  body.u32(runs.length);
+  for (const [count, type] of runs) body.u32(count).u8(TYPE_CODE[type]);
+  return body.all(f.code).u8(0x0b);
+}
+
+export function writeModule(module: ModuleCode): Uint8Array<ArrayBuffer> {
+  const out = new Bytes().all([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
+  const keys = new Map<string, number>();
+  const typeSection = new Bytes();
+  const typeIndices = module.functions.map(({ type }) => {
+    const key = `${type.parameters}>${type.results}`;
+    let index = keys.get(key);
+    if (index === undefined) {
+      index = keys.size;
+      keys.set(key, index);
+      typeSection.u8(0x60);
+      typeList(typeSection, type.parameters);
+      typeList(typeSection, type.results);
+    }
+    return index;
+  });
+  section(out, 1, new Bytes().u32(keys.size).all(typeSection.bytes()));
+  const { minimum, maximum, shared } = module.memory;
+  const imports = new Bytes().u32(1).name('env').name('memory').u8(2);
+  section(
+    out,
+    2,
+    imports
+      .u8(shared ? 3 : 1)
+      .u32(minimum)
+      .u32(maximum),
+  );
+  const functions = new Bytes().u32(typeIndices.length);
+  for (const index of typeIndices) functions.u32(index);
+  section(out, 3, functions);
+  const exported = module.functions.flatMap((f, index) =>
+    f.exported === undefined ? [] : [{ name: f.exported, index }],
+  );
+  const exports = new Bytes().u32(exported.length);
+  for (const { name, index } of exported) exports.name(name).u8(0).u32(index);
+  section(out, 7, exports);
+  const code = new Bytes().u32(module.functions.length);
+  for (const f of module.functions) {
+    const body = functionBody(f);
+    code.u32(body.length).all(body.data.subarray(0, body.length));
+  }
+  section(out, 10, code);
+  return out.bytes();
+}
