@@ -22,9 +22,10 @@ export function failed(answer: unknown): answer is number {
   return typeof answer === 'number' && answer < 0;
 }
 
-/** Someone who can be woken: a task. */
+/** Someone who can be woken: a task, or an epoll item that listens all the time. */
 export interface Waiter {
-  wake(): void;
+  /** @param events POLL* bits of what has happened; absent: anything may have. */
+  wake(events?: number): void;
 }
 
 /** Where waiters sleep until something happens. */
@@ -32,9 +33,9 @@ export class WaitQueue {
   readonly waiters = new Set<Waiter>();
 
   /** Wakes everyone; they look again at what they wait for. */
-  wake(): void {
+  wake(events?: number): void {
     if (this.waiters.size === 0) return;
-    for (const waiter of [...this.waiters]) waiter.wake();
+    for (const waiter of [...this.waiters]) waiter.wake(events);
   }
 }
 
