@@ -1,0 +1,27 @@
+import type { Plain } from '../wait/wait.ts';
+
+/**
+ * The system call that a task is in: all that is kept while it sleeps (DESIGN section 4). Plain data.
+ */
+export class Call {
+  /** Number, or -1 between calls. */
+  nr = -1;
+  /** ebx ecx edx esi edi ebp at entry. */
+  readonly words = new Int32Array(6);
+  /** Answers of the steps that were completed, in order: Sleeper.once(). */
+  pending: Plain[] = [];
+  /** What a partly done transfer has moved. */
+  progress = 0;
+  /** Steps that this run of the handler has passed. */
+  step = 0;
+  /** State of the layers around the call, once they were entered. */
+  layers: Plain = null;
+
+  begin(nr: number): void {
+    this.nr = nr;
+    this.pending.length = 0;
+    this.progress = 0;
+    this.step = 0;
+    this.layers = null;
+  }
+}

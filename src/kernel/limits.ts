@@ -1,0 +1,39 @@
+/** Resource limits (getrlimit(2)). */
+export interface Limit {
+  soft: number;
+  hard: number;
+}
+
+export const RLIM_INFINITY = 0xffffffffffffffff;
+
+export const RLIMIT_CPU = 0;
+export const RLIMIT_FSIZE = 1;
+export const RLIMIT_DATA = 2;
+export const RLIMIT_STACK = 3;
+export const RLIMIT_CORE = 4;
+export const RLIMIT_NPROC = 6;
+export const RLIMIT_NOFILE = 7;
+export const RLIMIT_MEMLOCK = 8;
+export const RLIMIT_AS = 9;
+export const RLIMIT_SIGPENDING = 11;
+export const RLIMIT_NICE = 13;
+export const RLIMIT_COUNT = 16;
+
+const infinite: Readonly<Limit> = { soft: RLIM_INFINITY, hard: RLIM_INFINITY };
+
+/** What a login shell of a usual distribution has. */
+const DEFAULTS: Readonly<Record<number, Limit>> = {
+  [RLIMIT_STACK]: { soft: 8 * 1024 * 1024, hard: RLIM_INFINITY },
+  [RLIMIT_CORE]: { soft: 0, hard: RLIM_INFINITY },
+  [RLIMIT_NPROC]: { soft: 16384, hard: 16384 },
+  [RLIMIT_NOFILE]: { soft: 1024, hard: 1048576 },
+  [RLIMIT_MEMLOCK]: { soft: 8 * 1024 * 1024, hard: 8 * 1024 * 1024 },
+  [RLIMIT_SIGPENDING]: { soft: 16384, hard: 16384 },
+  12: { soft: 819200, hard: 819200 },
+  [RLIMIT_NICE]: { soft: 0, hard: 0 },
+  14: { soft: 0, hard: 0 },
+};
+
+export function defaultLimits(): Limit[] {
+  return Array.from({ length: RLIMIT_COUNT }, (_, i) => ({ ...(DEFAULTS[i] ?? infinite) }));
+}

@@ -1,0 +1,194 @@
+import { EAX, STATE_SIZE } from '../cpu/state.ts';
+import type { Mm } from '../memory/mm.ts';
+import type { Credentials } from '../vfs/credentials.ts';
+import type { FdTable } from '../vfs/fd-table.ts';
+import type { FsContext } from '../vfs/fs-context.ts';
+import type { MountNamespace } from '../vfs/mounts.ts';
+import { BLOCKED, ERESTART_RESTARTBLOCK, ERESTARTSYS, type Plain, type Sleeper, type WaitQueue } from '../wait/wait.ts';
+import { Call } from './call.ts';
+import type { Kernel } from './kernel.ts';
+import type { Processor } from './processor.ts';
+import { type SignalInfo, SignalQueue } from './signal-queue.ts';
+import type { ThreadGroup } from './thread-group.ts';
+import { emptyUsage, type Usage } from './usage.ts';
+
+/** runnable: queued or running. dead: has ended; a group's leader may still be a zombie. */
+export type RunState = 'runnable' | 'sleeping' | 'stopped' | 'dead';
+
+/** sigaltstack(2). */
+export interface AltStack {
+  sp: number;
+  size: number;
+  flags: number;
+}
+
+/** A GDT entry of set_thread_area: what struct user_desc says. */
+export interface TlsEntry {
+  base: number;
+  limit: number;
+  /** The bit field of struct user_desc. */
+  flags: number;
+}
+
+/** What a task starts from: fork copies or shares the parent's, spawn makes new ones. */
+export interface TaskParts {
+  tid: number;
+  comm: string;
+  mm: Mm;
+  processor: Processor;
+  files: FdTable;
+  fs: FsContext;
+  credentials: Credentials;
+}
+
+/** A thread: what the scheduler runs. While it sleeps, everything about it is data. */
+export class Task implements Sleeper {
+  readonly kernel: Kernel;
+  readonly tid: number;
+  group!: ThreadGroup;
+  comm: string;
+  mm: Mm;
+  processor: Processor;
+  files: FdTable;
+  fs: FsContext;
+  credentials: Credentials;
+
+  runState: RunState = 'runnable';
+  /** Register file while the task is not on its processor (cpu/state.ts). */
+  readonly registers = new Uint8Array(STATE_SIZE);
+  readonly #saved = new Uint32Array(this.registers.buffer, 0, 9);
+  readonly call = new Call();
+
+  /** Signals that wait for delivery, the mask, and the mask to go back to after sigsuspend, ppoll and their like. */
+  readonly pending = new SignalQueue();
+  blocked = 0n;
+  savedMask: bigint | null = null;
+  /** rt_sigtimedwait: blocked signals that wake the task all the same. */
+  waitingFor = 0n;
+  altStack: AltStack = { sp: 0, size: 0, flags: 2 };
+  /** Something other than its instructions waits for the task: signals, a stop, its end. */
+  attention = false;
+  /** execve of another thread, or a fatal signal, ends this task when it comes to run. */
+  killed = false;
+
+  readonly tls: (TlsEntry | null)[] = [null, null, null];
+  /** set_tid_address, CLONE_CHILD_CLEARTID. */
+  clearChildTid = 0;
+  robustList = 0;
+  /** vfork: whom to wake when this task's mm is given up, and what the parent waits for. */
+  vforkParent: Task | null = null;
+
+  nice = 0;
+  policy = 0;
+  parentDeathSignal = 0;
+  timerSlack = 50000;
+  noNewPrivileges = false;
+  keepCapabilities = false;
+  personality = 0;
+  readonly usage: Usage = emptyUsage();
+  readonly startTime: number;
+
+  #queues: readonly WaitQueue[] = [];
+  /** When the sleep ends by itself; absent: never. */
+  deadline: number | undefined;
+
+  constructor(kernel: Kernel, parts: TaskParts) {
+    this.kernel = kernel;
+    this.tid = parts.tid;
+    this.comm = parts.comm;
+    this.mm = parts.mm;
+    this.processor = parts.processor;
+    this.files = parts.files;
+    this.fs = parts.fs;
+    this.credentials = parts.credentials;
+    this.startTime = kernel.clock.now();
+  }
+
+  /** The process id. */
+  get tgid(): number {
+    return this.group.id;
+  }
+  get namespace(): MountNamespace {
+    return this.kernel.namespace;
+  }
+  /** eax ecx edx ebx esp ebp esi edi eip, wherever they are now. */
+  get regs(): Uint32Array {
+    return this.processor.current === this ? this.processor.regs : this.#saved;
+  }
+  get eax(): number {
+    return this.regs[EAX];
+  }
+
+  block(queues: WaitQueue | readonly WaitQueue[], deadline?: number): number {
+    if (this.interrupted) return -ERESTARTSYS;
+    if (deadline !== undefined && this.now() >= deadline) return 0;
+    this.#queues = 'wake' in queues ? [queues] : queues;
+    for (const queue of this.#queues) queue.waiters.add(this);
+    this.deadline = deadline;
+    if (deadline !== undefined) this.kernel.timers.add(deadline, this);
+    this.runState = 'sleeping';
+    return BLOCKED;
+  }
+
+  /** A signal that the task must look at is pending, or it is to end. */
+  get interrupted(): boolean {
+    return (
+      this.attention &&
+      (this.killed || this.group.exiting || ((this.pending.set | this.group.pending.set) & ~this.blocked) !== 0n)
+    );
+  }
+
+  once<T extends Plain>(step: () => T): T {
+    const { call } = this;
+    if (call.step < call.pending.length) return call.pending[call.step++] as T;
+    const answer = step();
+    if (answer === BLOCKED || isRestart(answer)) return answer;
+    call.pending.push(answer);
+    call.step++;
+    return answer;
+  }
+
+  get progress(): number {
+    return this.call.progress;
+  }
+  set progress(moved: number) {
+    this.call.progress = moved;
+  }
+  now(): number {
+    return this.kernel.clock.now();
+  }
+  realtime(): bigint {
+    return this.kernel.clock.realtime();
+  }
+
+  /** The sleep ends: the task looks again when its turn comes. */
+  wake(): void {
+    if (this.runState !== 'sleeping') return;
+    this.leaveQueues();
+    this.runState = 'runnable';
+    this.kernel.scheduler.enqueue(this);
+  }
+
+  /** Forgets what the task waited for. */
+  leaveQueues(): void {
+    for (const queue of this.#queues) queue.waiters.delete(this);
+    this.#queues = [];
+    if (this.deadline !== undefined) this.kernel.timers.remove(this);
+    this.deadline = undefined;
+  }
+
+  /** A timer of the kernel's queue has run out. */
+  expire(): void {
+    this.deadline = undefined;
+    this.wake();
+  }
+
+  /** Sends a signal to this thread, as the kernel does for SIGPIPE and the like. */
+  raise(signal: number, info?: Partial<SignalInfo>): void {
+    this.kernel.signals.sendToTask(this, { signo: signal, code: 0x80, ...info });
+  }
+}
+
+function isRestart(answer: unknown): boolean {
+  return typeof answer === 'number' && answer <= -ERESTARTSYS && answer >= -ERESTART_RESTARTBLOCK;
+}

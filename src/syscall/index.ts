@@ -1,0 +1,23 @@
+/** Everything a file of syscalls/ needs: `import { syscall, file, outBuf, size } from '../src/syscall/index.ts'`. */
+export { type Arg, hex, quote, Refusal, type Words } from './arg.ts';
+export { inBuf, iovecIn, iovecOut, outBuf, stringArray } from './buffers.ts';
+export { anyFile, cstring, file, optionalPath, path } from './paths.ts';
+export {
+  choice,
+  dirfd,
+  fd,
+  flags,
+  int,
+  loff,
+  long,
+  mode,
+  offsetHighLow,
+  pointer,
+  showFlags,
+  signalNumber,
+  size,
+  u64pair,
+  uint,
+} from './scalars.ts';
+export { inOutStruct, inStruct, Out, optionalIn, optionalOut, outStruct, readValue, structArray, writeValue } from './structs.ts';
+export { alias, type Declaration, refused, syscall } from './syscall.ts';

@@ -1,0 +1,73 @@
+/** Path names and open files. */
+import { EBADF, EFAULT, ENAMETOOLONG } from '../abi/errno.ts';
+import { O_PATH } from '../abi/fs.ts';
+import { PATH_MAX } from '../abi/path.ts';
+import type { Task } from '../kernel/task.ts';
+import type { OpenFile } from '../vfs/open-file.ts';
+import { type Arg, quote, Refusal } from './arg.ts';
+import { FAULT, readText } from './buffers.ts';
+
+const TOO_LONG = new Refusal(ENAMETOOLONG);
+const BAD_DESCRIPTOR = new Refusal(EBADF);
+
+function readPath(task: Task, address: number): string | Refusal {
+  const path = readText(task, address, PATH_MAX);
+  if (typeof path !== 'number') return path;
+  return path === -EFAULT ? FAULT : TOO_LONG;
+}
+
+/** A path name (abi/path.ts); shorter than PATH_MAX. An empty one reaches the handler: walk() answers -ENOENT. */
+export function path(name = 'pathname'): Arg<string> {
+  return {
+    name,
+    kind: 'const char *',
+    direction: 'in',
+    words: 1,
+    extent: { text: true },
+    decode: (task, words, at) => readPath(task, words[at] >>> 0),
+    show: (value) => quote(value, PATH_MAX),
+  };
+}
+
+/** A path where NULL is allowed (utimensat, statx): null. */
+export function optionalPath(name = 'pathname'): Arg<string | null> {
+  return {
+    ...path(name),
+    decode: (task, words, at) => (words[at] === 0 ? null : readPath(task, words[at] >>> 0)),
+    show: (value) => (value === null ? 'NULL' : quote(value, PATH_MAX)),
+  };
+}
+
+/** Other text (xattr names, keys): as a path, with its own limit and error. */
+export function cstring(name: string, limit: number, errno: number): Arg<string> {
+  const tooLong = new Refusal(errno);
+  return {
+    ...path(name),
+    decode(task, words, at) {
+      const text = readText(task, words[at] >>> 0, limit);
+      if (typeof text !== 'number') return text;
+      return text === -EFAULT ? FAULT : tooLong;
+    },
+  };
+}
+
+function opened(name: string, pathOnly: boolean): Arg<OpenFile> {
+  return {
+    name,
+    kind: 'int',
+    direction: 'value',
+    words: 1,
+    decode(task, words, at) {
+      const found = task.files.get(words[at]);
+      if (found === undefined || (!pathOnly && (found.flags & O_PATH) !== 0)) return BAD_DESCRIPTOR;
+      return found;
+    },
+    plain: (_file, words, at) => words[at],
+    show: (_file, shown, at) => String(shown.words[at]),
+  };
+}
+
+/** An open descriptor, as its open file description; -EBADF for closed ones and for O_PATH. */
+export const file = (name = 'fd') => opened(name, false);
+/** The same, O_PATH included: fstat, fchdir, dup, fcntl. */
+export const anyFile = (name = 'fd') => opened(name, true);
