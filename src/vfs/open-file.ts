@@ -1,5 +1,6 @@
 /** An open file description: what open(2) makes and dup(2), fork(2) and SCM_RIGHTS share. */
-import { EBADF, EINVAL, ENODEV, ENOTDIR, ENOTTY, ESPIPE } from '../abi/errno.ts';
+import { EINVAL, ENODEV, ENOTDIR, ENOTTY, ESPIPE } from '../abi/errno.ts';
+import type { Backing } from '../memory/backing.ts';
 import { type Sleeper, WaitQueue } from '../wait/wait.ts';
 import type { Attributes, DirectoryEntry, Inode } from './inode.ts';
 import type { Location } from './location.ts';
@@ -21,7 +22,6 @@ export interface UserMemory {
   view(address: number, length: number, write: boolean): Uint8Array | number;
 }
 
-/** What an ioctl may know of the caller beyond the Sleeper: the kernel's Task satisfies it. */
 export abstract class OpenFile {
   /** Descriptors and mappings that refer to this description. */
   references = 0;
@@ -42,6 +42,10 @@ export abstract class OpenFile {
 
   /** For /proc/self/fd: a path, or 'pipe:[5]', 'socket:[7]', 'anon_inode:[eventfd]'. */
   abstract describe(): string;
+  /** Lines of /proc/PID/fdinfo/N beyond pos, flags, mnt_id and ino. */
+  fdinfo(): string {
+    return '';
+  }
   abstract readonly inode: Inode;
 
   get readable(): boolean {
@@ -87,8 +91,8 @@ export abstract class OpenFile {
   poll(): number {
     return POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
   }
-  /** What mmap maps (memory/backing.ts), or -ENODEV, -EACCES. */
-  backing(): unknown {
+  /** What mmap maps, or -ENODEV, -EACCES. May sleep to learn the size; file systems that sleep are read ahead by prefetch(). */
+  backing(s: Sleeper): Backing | number {
     return -ENODEV;
   }
   /** The last reference has gone. */
@@ -97,5 +101,13 @@ export abstract class OpenFile {
   flush(s: Sleeper): number {
     return 0;
   }
-  static readonly badDescriptor = -EBADF;
+  /** One more descriptor, mapping or message refers to this description. */
+  hold(): this {
+    this.references++;
+    return this;
+  }
+  /** One less; the last one releases it. */
+  drop(): void {
+    if (--this.references === 0) this.release();
+  }
 }
