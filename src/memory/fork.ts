@@ -1,0 +1,91 @@
+import { allow, fillsLazily, shareInto } from './fill.ts';
+import { forEachRun } from './guest-memory.ts';
+import type { Mm } from './mm.ts';
+import { allowed, PAGE_SIZE, PRESENT, PROT_READ, PROT_WRITE } from './page.ts';
+import type { Vma } from './vma.ts';
+
+/** Gives a fresh address space the mappings and the touched pages of its parent. Answers 0 or a negative errno. */
+export function copyInto(parent: Mm, child: Mm): number {
+  copyFields(parent, child);
+  for (const vma of parent.vmas) {
+    if (vma.dontFork) continue;
+    const failed = vma.shared ? copyShared(parent, child, vma) : copyPrivate(parent, child, vma);
+    if (failed < 0) return failed;
+    // Locks are not inherited (mlock(2)).
+    const lazy = vma.lazy || fillsLazily(child.guest, vma.object, vma.shared, vma.end - vma.start);
+    child.vmas.insert({ ...vma, locked: false, lazy });
+  }
+  child.settle();
+  return 0;
+}
+
+function copyFields(parent: Mm, child: Mm): void {
+  child.layout = parent.layout;
+  child.readImpliesExec = parent.readImpliesExec;
+  child.startCode = parent.startCode;
+  child.endCode = parent.endCode;
+  child.startData = parent.startData;
+  child.endData = parent.endData;
+  child.startBrk = parent.startBrk;
+  child.brkEnd = parent.brkEnd;
+  child.startStack = parent.startStack;
+  child.argStart = parent.argStart;
+  child.argEnd = parent.argEnd;
+  child.envStart = parent.envStart;
+  child.envEnd = parent.envEnd;
+  child.vdso = parent.vdso;
+  child.auxv = parent.auxv;
+  child.exe = parent.exe;
+}
+
+function copyShared(parent: Mm, child: Mm, vma: Vma): number {
+  if (child.guest.share === undefined) {
+    vma.object!.owner?.flush(vma.object!);
+    return 0; // pages come from the store on use
+  }
+  const failed = shareInto(child.guest, vma);
+  return failed < 0 ? failed : copyPermissions(parent, child, vma);
+}
+
+function copyPermissions(parent: Mm, child: Mm, vma: Vma): number {
+  let result = 0;
+  forEachRun(parent.guest.permissions, vma.start, vma.end, PRESENT, (from, to, present) => {
+    if (present && result === 0) result = allow(child.guest, from, to, vma.prot);
+  });
+  return result;
+}
+
+function copyPrivate(parent: Mm, child: Mm, vma: Vma): number {
+  if (vma.wipeOnFork) return allow(child.guest, vma.start, vma.end, vma.prot);
+  let result = 0;
+  forEachRun(parent.guest.permissions, vma.start, vma.end, PRESENT, (from, to, present) => {
+    if (present && result === 0) result = copyPages(parent, child, vma, from, to);
+  });
+  return result;
+}
+
+function copyPages(parent: Mm, child: Mm, vma: Vma, start: number, end: number): number {
+  const hidden = allowed(vma.prot) === 0;
+  const failed =
+    child.guest.protect(start, end, PROT_READ | PROT_WRITE) ||
+    (hidden ? parent.guest.protect(start, end, PROT_READ) : 0);
+  if (failed < 0) return failed;
+  forEachResident(parent, start, end, (from, to) => child.guest.copyFrom(parent.guest, from, to));
+  if (hidden) parent.guest.protect(start, end, vma.prot);
+  return allow(child.guest, start, end, vma.prot);
+}
+
+function forEachResident(mm: Mm, start: number, end: number, visit: (from: number, to: number) => void): void {
+  const resident = mm.guest.resident(start, end);
+  if (resident === null) {
+    visit(start, end);
+    return;
+  }
+  for (let first = 0; first < resident.length; first++) {
+    if (!(resident[first] & 1)) continue;
+    let next = first + 1;
+    while (next < resident.length && resident[next] & 1) next++;
+    visit(start + first * PAGE_SIZE, start + next * PAGE_SIZE);
+    first = next;
+  }
+}

@@ -1,0 +1,250 @@
+import { HOST, type Libc, libc } from '../host/libc.ts';
+import { maxMapCount, trapHandlerGuards } from '../host/trap-probe.ts';
+import { HostLimitError } from './limits.ts';
+import { allowed, PAGE_SIZE, PRESENT, TASK_SIZE, W } from './page.ts';
+import { VM_PERMISSIONS, VM_SIZE } from './vm-layout.ts';
+
+export type Protection = 'hardware' | 'software';
+
+/**
+ * The wasm memory that is one guest's address space, and the host's pages below it.
+ *
+ * The operations work on page-aligned ranges and know nothing of VMAs. They answer 0 or a negative errno.
+ */
+export interface GuestMemory {
+  readonly protection: Protection;
+  readonly memory: WebAssembly.Memory;
+  /** All 4 GiB. TypeScript may touch only pages that it knows to be accessible: others kill Node in hardware mode. */
+  readonly u8: Uint8Array;
+  readonly words: DataView;
+  readonly vm: Uint8Array;
+  readonly vmIndex: number;
+  readonly vmOffset: number;
+  /** One byte per page, see page.ts. */
+  readonly permissions: Uint8Array;
+  /** Makes the host's protection of the range what guest protection `prot` needs. */
+  protect(start: number, end: number, prot: number): number;
+  /** Drops the content: zeros from now on, still accessible. */
+  discard(start: number, end: number): number;
+  /** Drops content and mappings of any kind: inaccessible zeros. */
+  reset(start: number, end: number): number;
+  /** Puts the pages of a memory file here. Absent in software mode. */
+  share?(start: number, end: number, prot: number, fd: number, offset: number): number;
+  /** One byte per page, bit 0: the host holds content for it. null: unknown. */
+  resident(start: number, end: number): Uint8Array | null;
+  /** Copies pages, which must be accessible in both memories. */
+  copyFrom(source: GuestMemory, start: number, end: number, at?: number): void;
+  /** Gives the memory back. Nobody may use it any more. */
+  release(): void;
+}
+
+const GIB = 2 ** 30;
+const POOLED = 16;
+const VM_OF_HARDWARE = 0x1_0001_0000; // 64 KiB beyond 4 GiB: an access that straddles the end faults, never reaches it
+const VM_OF_SOFTWARE = 0xd000_0000;
+
+const pools: Record<Protection, GuestMemory[]> = { hardware: [], software: [] };
+let hardwareWorks: boolean | undefined;
+
+/** The protection that this host allows, or the one that TALLSHIP_PROTECTION names. */
+export function defaultProtection(): Protection {
+  const wanted = globalThis.process?.env?.TALLSHIP_PROTECTION;
+  if (wanted === 'software') return 'software';
+  return hardwareAvailable() ? 'hardware' : 'software';
+}
+
+/** Probes once whether the host's page protection can be the guest's. */
+export function hardwareAvailable(): boolean {
+  if (hardwareWorks !== undefined) return hardwareWorks;
+  const host = libc();
+  hardwareWorks = false;
+  if (host === null || host.getpagesize() !== PAGE_SIZE || !host.has('memfd_create')) return false;
+  const memory = createMemory();
+  const u8 = new Uint8Array(memory.buffer);
+  if (!trapHandlerGuards(host.address(u8))) return false;
+  hardwareWorks = true;
+  hostMappings.budget = Math.floor(maxMapCount() * 0.9);
+  pools.hardware.push(new HardwareMemory(host, memory, u8));
+  return true;
+}
+
+/** Host mappings (vm.max_map_count) that guests use, by estimate, and may use. */
+export const hostMappings = { used: 0, budget: 58000 };
+
+/** A memory whose pages are all inaccessible and zero. */
+export function acquireMemory(protection: Protection = defaultProtection()): GuestMemory {
+  if (protection === 'hardware' && !hardwareAvailable()) {
+    throw new HostLimitError('the host cannot protect guest pages: no koffi, no 4 KiB pages, or no wasm trap handler');
+  }
+  const pooled = pools[protection].pop();
+  if (pooled !== undefined) return pooled;
+  const memory = createMemory();
+  const u8 = new Uint8Array(memory.buffer);
+  return protection === 'hardware' ? new HardwareMemory(libc()!, memory, u8) : new SoftwareMemory(memory, u8);
+}
+
+/** Made small and grown: on newer V8 that is 100 times faster than making it at full size. */
+function createMemory(): WebAssembly.Memory {
+  try {
+    const memory = new WebAssembly.Memory({ initial: 1, maximum: 65536, shared: true });
+    memory.grow(65535);
+    return memory;
+  } catch {
+    throw new HostLimitError(
+      'cannot reserve 10 GiB of address space for a guest: raise the limit (ulimit -v) or end other guests',
+    );
+  }
+}
+
+class HardwareMemory implements GuestMemory {
+  readonly protection = 'hardware';
+  readonly memory: WebAssembly.Memory;
+  readonly u8: Uint8Array;
+  readonly words: DataView;
+  readonly vm: Uint8Array;
+  readonly vmIndex = 0x1001_0000;
+  readonly vmOffset = 0xf000_0000;
+  readonly permissions: Uint8Array;
+  readonly base: number;
+  readonly #host: Libc;
+
+  constructor(host: Libc, memory: WebAssembly.Memory, u8: Uint8Array) {
+    this.#host = host;
+    this.memory = memory;
+    this.u8 = u8;
+    this.words = new DataView(memory.buffer);
+    this.base = host.address(u8);
+    const vm = this.base + VM_OF_HARDWARE;
+    const made = this.#map(this.base, 4 * GIB, 0) || this.#map(vm, VM_SIZE, HOST.PROT_READ | HOST.PROT_WRITE);
+    if (made < 0) throw new HostLimitError(`the host refuses pages for a guest (mmap: errno ${-made})`);
+    this.vm = host.view(vm, VM_SIZE);
+    this.permissions = this.vm.subarray(VM_PERMISSIONS, VM_PERMISSIONS + 0x100000);
+  }
+
+  protect(start: number, end: number, prot: number): number {
+    const allow = allowed(prot);
+    const host = allow === 0 ? HOST.PROT_NONE : allow & W ? HOST.PROT_READ | HOST.PROT_WRITE : HOST.PROT_READ;
+    return this.#host.mprotect(this.base + start, end - start, host);
+  }
+
+  discard(start: number, end: number): number {
+    return this.#host.madvise(this.base + start, end - start, HOST.MADV_DONTNEED);
+  }
+
+  reset(start: number, end: number): number {
+    return this.#map(this.base + start, end - start, HOST.PROT_NONE);
+  }
+
+  share(start: number, end: number, prot: number, fd: number, offset: number): number {
+    const allow = allowed(prot);
+    const host = allow === 0 ? HOST.PROT_NONE : allow & W ? HOST.PROT_READ | HOST.PROT_WRITE : HOST.PROT_READ;
+    const flags = HOST.MAP_SHARED | HOST.MAP_FIXED | HOST.MAP_NORESERVE;
+    return Math.min(0, this.#host.mmap(this.base + start, end - start, host, flags, fd, offset));
+  }
+
+  resident(start: number, end: number): Uint8Array | null {
+    const vector = new Uint8Array((end - start) / PAGE_SIZE);
+    return this.#host.mincore(this.base + start, end - start, vector) < 0 ? null : vector;
+  }
+
+  copyFrom(source: GuestMemory, start: number, end: number, at = start): void {
+    this.#host.memcpy(this.base + at, this.#host.address(source.u8) + start, end - start);
+  }
+
+  release(): void {
+    this.permissions.fill(0);
+    if (pools.hardware.length >= POOLED) return;
+    if (this.reset(0, TASK_SIZE) < 0) return;
+    this.#host.madvise(this.base + VM_OF_HARDWARE, VM_SIZE, HOST.MADV_DONTNEED);
+    pools.hardware.push(this);
+  }
+
+  #map(address: number, length: number, prot: number): number {
+    const flags = HOST.MAP_PRIVATE | HOST.MAP_ANONYMOUS | HOST.MAP_FIXED | HOST.MAP_NORESERVE;
+    return Math.min(0, this.#host.mmap(address, length, prot, flags, -1, 0));
+  }
+}
+
+/** Protection by the permission bytes alone, which the CPU checks at each access. Needs nothing of the host. */
+class SoftwareMemory implements GuestMemory {
+  readonly protection = 'software';
+  readonly memory: WebAssembly.Memory;
+  readonly u8: Uint8Array;
+  readonly words: DataView;
+  readonly vm: Uint8Array;
+  readonly vmIndex = 0x1000_0000;
+  readonly vmOffset = 0xc000_0000;
+  readonly permissions: Uint8Array;
+
+  constructor(memory: WebAssembly.Memory, u8: Uint8Array) {
+    this.memory = memory;
+    this.u8 = u8;
+    this.words = new DataView(memory.buffer);
+    this.vm = u8.subarray(VM_OF_SOFTWARE, VM_OF_SOFTWARE + VM_SIZE);
+    this.permissions = this.vm.subarray(VM_PERMISSIONS, VM_PERMISSIONS + 0x100000);
+  }
+
+  protect(): number {
+    return 0;
+  }
+
+  discard(start: number, end: number): number {
+    const host = libc();
+    if (host !== null && host.getpagesize() === PAGE_SIZE) {
+      return host.madvise(host.address(this.u8) + start, end - start, HOST.MADV_DONTNEED);
+    }
+    const words = new BigUint64Array(this.memory.buffer, start, (end - start) / 8);
+    for (let page = 0; page < words.length; page += PAGE_SIZE / 8) {
+      // Reading an untouched page costs no memory, writing zeros to it does.
+      const one = words.subarray(page, page + PAGE_SIZE / 8);
+      if (one.some((word) => word !== 0n)) one.fill(0n);
+    }
+    return 0;
+  }
+
+  reset(start: number, end: number): number {
+    return this.discard(start, end);
+  }
+
+  resident(): Uint8Array | null {
+    return null;
+  }
+
+  copyFrom(source: GuestMemory, start: number, end: number, at = start): void {
+    const page = PAGE_SIZE / 8;
+    const from = new BigUint64Array(source.memory.buffer, start, (end - start) / 8);
+    const to = new BigUint64Array(this.memory.buffer, at, (end - start) / 8);
+    for (let i = 0; i < from.length; i += page) {
+      const one = from.subarray(i, i + page);
+      if (one.some((word) => word !== 0n)) to.set(one, i);
+    }
+  }
+
+  release(): void {
+    if (pools.software.length >= POOLED) return;
+    forEachRun(this.permissions, 0, TASK_SIZE, PRESENT, (start, end, value) => {
+      if (value !== 0) this.discard(start, end);
+    });
+    this.discard(VM_OF_SOFTWARE, VM_OF_SOFTWARE + VM_SIZE);
+    pools.software.push(this);
+  }
+}
+
+/** Calls `visit` for each maximal range of pages whose permission bytes are equal under `mask`. */
+export function forEachRun(
+  permissions: Uint8Array,
+  start: number,
+  end: number,
+  mask: number,
+  visit: (start: number, end: number, value: number) => void,
+): void {
+  const last = end / PAGE_SIZE;
+  let first = start / PAGE_SIZE;
+  while (first < last) {
+    const value = permissions[first] & mask;
+    let next = first + 1;
+    while (next < last && (permissions[next] & mask) === value) next++;
+    visit(first * PAGE_SIZE, next * PAGE_SIZE, value);
+    first = next;
+  }
+}

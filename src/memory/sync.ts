@@ -1,0 +1,38 @@
+import { EBUSY, EFAULT, EINVAL, ENOMEM } from '../abi/errno.ts';
+import { MS_ASYNC, MS_INVALIDATE, MS_SYNC } from './flags.ts';
+import type { Mm } from './mm.ts';
+import { PAGE_SIZE, PRESENT, pageUp, TASK_SIZE } from './page.ts';
+
+/** msync(2): writes shared pages of files back. */
+export function msync(mm: Mm, address: number, size: number, flags: number): number {
+  if (flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC) || address % PAGE_SIZE !== 0) return -EINVAL;
+  if (flags & MS_ASYNC && flags & MS_SYNC) return -EINVAL;
+  const end = address + pageUp(size);
+  if (end > 2 ** 32) return -ENOMEM;
+  for (const part of mm.vmas.within(address, end)) {
+    if (flags & MS_INVALIDATE && part.locked) return -EBUSY;
+    if (!part.shared || part.object === null) continue;
+    const failed = part.object.writeBack(part.offset, part.offset + (part.end - part.start));
+    if (failed < 0) return failed;
+  }
+  return mm.vmas.covers(address, end) ? 0 : -ENOMEM;
+}
+
+/** mincore(2): one byte per page, bit 0 set where the content is in memory. */
+export function mincore(mm: Mm, address: number, size: number, vector: number): number {
+  if (address % PAGE_SIZE !== 0) return -EINVAL;
+  if (address + size > TASK_SIZE) return -ENOMEM;
+  const end = address + pageUp(size);
+  const bytes = mm.view(vector, (end - address) / PAGE_SIZE, true);
+  if (typeof bytes === 'number') return -EFAULT;
+  if (!mm.vmas.covers(address, end)) return -ENOMEM;
+  for (const part of mm.vmas.within(address, end)) {
+    const resident = part.object === null ? mm.guest.resident(part.start, part.end) : null;
+    for (let page = part.start; page < part.end; page += PAGE_SIZE) {
+      const present = (mm.guest.permissions[page / PAGE_SIZE] & PRESENT) !== 0;
+      const known = resident === null || (resident[(page - part.start) / PAGE_SIZE] & 1) !== 0;
+      bytes[(page - address) / PAGE_SIZE] = present && known ? 1 : 0;
+    }
+  }
+  return 0;
+}
