@@ -1,7 +1,9 @@
 /** Inode operations: what a file system is. Every answer may be a negative errno or BLOCKED (wait.ts: failed()). */
-import { EACCES, EINVAL, EISDIR, ENODATA, ENOTDIR, ENOTTY, EOPNOTSUPP, EPERM, EROFS } from '../abi/errno.ts';
+import { EINVAL, EISDIR, ENODATA, ENOTDIR, ENXIO, EOPNOTSUPP, EPERM, EROFS } from '../abi/errno.ts';
 import type { Sleeper } from '../wait/wait.ts';
+import type { Location } from './location.ts';
 import type { OpenFile } from './open-file.ts';
+import type { Mapping } from './page-cache.ts';
 
 /** stat(2). Times in nanoseconds since 1970; sizes in bytes; blocks of 512 bytes. */
 export interface Attributes {
@@ -61,6 +63,10 @@ export interface FileSystem {
   readonly device: number;
   readonly root: Inode;
   readonly readOnly: boolean;
+  /** Names change behind the VFS's back (host directories, /proc): every lookup asks the inode again. */
+  readonly volatile?: boolean;
+  /** Operations may answer BLOCKED: contents are fetched ahead for mmap and exec. */
+  readonly sleeps?: boolean;
   status(sleeper: Sleeper): FileSystemStatus | number;
   sync?(sleeper: Sleeper): number;
 }
@@ -74,6 +80,12 @@ export abstract class Inode {
   abstract readonly fs: FileSystem;
   /** S_IFMT bits: known without asking. */
   abstract readonly type: number;
+  /** What mmap shares of the contents; reads and writes keep it coherent (page-cache.ts). */
+  mapping: Mapping | null = null;
+  /** Descriptions open for writing; negative: that many programs running from it (ETXTBSY). */
+  writers = 0;
+  /** O_TMPFILE without O_EXCL: link() may give it a name although it has none. */
+  linkable = false;
 
   abstract attributes(s: Sleeper): Attributes | number;
   change(s: Sleeper, changes: AttributeChanges): number {
@@ -98,6 +110,10 @@ export abstract class Inode {
   symlink(s: Sleeper, name: string, target: string, how: Creation): Inode | number {
     return -EROFS;
   }
+  /** O_TMPFILE: a regular file without a name; link() may give it one later. */
+  tmpfile(s: Sleeper, how: Creation): Inode | number {
+    return -EOPNOTSUPP;
+  }
   link(s: Sleeper, name: string, inode: Inode): number {
     return -EPERM;
   }
@@ -116,6 +132,11 @@ export abstract class Inode {
   }
 
   // Contents of regular files
+  /** A description was opened over the contents, or its last reference has gone: for file systems that hold handles. */
+  opened(s: Sleeper, flags: number): number {
+    return 0;
+  }
+  closed(flags: number): void {}
   /** Answers bytes read, 0 at the end. */
   read(s: Sleeper, position: number, into: Uint8Array): number {
     return -EISDIR;
@@ -128,6 +149,13 @@ export abstract class Inode {
   }
   fsync(s: Sleeper, dataOnly: boolean): number {
     return 0;
+  }
+  /** SEEK_DATA (3), SEEK_HOLE (4). */
+  seekHole(s: Sleeper, offset: number, whence: number): number {
+    const attributes = this.attributes(s);
+    if (typeof attributes === 'number') return attributes;
+    if (offset >= attributes.size) return -ENXIO;
+    return whence === 3 ? offset : attributes.size;
   }
 
   getxattr(s: Sleeper, name: string): Uint8Array | number {
@@ -151,11 +179,7 @@ export abstract class Inode {
     return null;
   }
   /** The link target of a magic symlink (/proc/self/fd/N, exe, cwd): followed without a path walk. */
-  magicLink?(s: Sleeper): unknown;
-  ioctl(): number {
-    return -ENOTTY;
-  }
+  magicLink?(s: Sleeper): Location | number;
   /** Extra permission rule beyond mode bits (/proc, read-only bind); 0 or a negative errno. mask: 1 x, 2 w, 4 r. */
   permission?(s: Sleeper, mask: number): number;
-  static readonly deny = -EACCES;
 }

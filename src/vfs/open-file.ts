@@ -48,11 +48,12 @@ export abstract class OpenFile {
   }
   abstract readonly inode: Inode;
 
+  /** Access mode 3 gives neither: only ioctl works then (open(2)). */
   get readable(): boolean {
-    return (this.flags & 3) !== 1;
+    return ((this.flags + 1) & 1) !== 0;
   }
   get writable(): boolean {
-    return (this.flags & 3) !== 0;
+    return ((this.flags + 1) & 2) !== 0;
   }
 
   /** Moves bytes at the file's own position. Answers the count, -errno or BLOCKED. Callers have checked the access mode. */

@@ -1,0 +1,166 @@
+/** The mount table: which file system covers which place, and the text of a place's path. */
+import { EBUSY, EINVAL, ENOTDIR } from '../abi/errno.ts';
+import { MS_NOATIME, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY, S_IFDIR } from '../abi/fs.ts';
+import type { Sleeper } from '../wait/wait.ts';
+import { isBelow, makeDentry } from './dentry.ts';
+import type { FileSystem, Inode } from './inode.ts';
+import type { Dentry, Location, Mount } from './location.ts';
+import { LockTable } from './locks.ts';
+import type { OpenFile } from './open-file.ts';
+
+/** Opens a FIFO, socket or device inode: what it is depends on the machine, not on the file system it is named in. */
+export type SpecialOpener = (s: Sleeper, inode: Inode, flags: number) => OpenFile | number;
+
+export class MountNamespace {
+  readonly mounts: Mount[] = [];
+  readonly locks = new LockTable();
+  /** By S_IFMT type; the kernel fills it. */
+  readonly special = new Map<number, SpecialOpener>();
+  readonly #byMountpoint = new Map<Dentry, Mount[]>();
+  #nextId = 1;
+
+  /** Mounts a file system; `at` null makes the root mount. Mounts on one place stack. */
+  mount(fs: FileSystem, at: Location | null, flags = 0, source = fs.type): Mount | number {
+    return this.#add(fs, makeDentry('/', null, fs.root), at, flags, source);
+  }
+
+  /** MS_BIND: shows what is at `from` at another place too. */
+  bind(from: Location, at: Location, flags = 0): Mount | number {
+    return this.#add(from.mount.fs, from.dentry, at, flags, from.mount.source);
+  }
+
+  #add(fs: FileSystem, root: Dentry, at: Location | null, flags: number, source: string): Mount | number {
+    if (at !== null && (at.dentry.inode!.type === S_IFDIR) !== (root.inode!.type === S_IFDIR)) return -ENOTDIR;
+    const top = at === null ? null : this.cover(at);
+    const mount: Mount = {
+      id: this.#nextId++,
+      fs,
+      root,
+      parent: top?.mount ?? null,
+      mountpoint: top?.dentry ?? null,
+      flags,
+      source,
+    };
+    this.mounts.push(mount);
+    if (top !== null) {
+      const stack = this.#byMountpoint.get(top.dentry);
+      if (stack === undefined) this.#byMountpoint.set(top.dentry, [mount]);
+      else stack.push(mount);
+    }
+    return mount;
+  }
+
+  /** umount2: the top mount at its own root. Busy while others hang below it. */
+  unmount(mount: Mount): number {
+    if (mount.parent === null || mount.mountpoint === null) return -EINVAL;
+    if (this.mounts.some((other) => other.parent === mount)) return -EBUSY;
+    this.mounts.splice(this.mounts.indexOf(mount), 1);
+    const rest = this.#byMountpoint.get(mount.mountpoint)!.filter((other) => other !== mount);
+    if (rest.length === 0) this.#byMountpoint.delete(mount.mountpoint);
+    else this.#byMountpoint.set(mount.mountpoint, rest);
+    return 0;
+  }
+
+  /** Steps onto what is mounted at a place, and onto what is mounted on that. */
+  cover(place: Location): Location {
+    if (this.#byMountpoint.size === 0) return place;
+    let at = place;
+    for (;;) {
+      const mounted = this.#byMountpoint.get(at.dentry)?.findLast((mount) => mount.parent === at.mount);
+      if (mounted === undefined) return at;
+      at = { mount: mounted, dentry: mounted.root };
+    }
+  }
+
+  /** The root of the root mount. */
+  get root(): Location {
+    const [mount] = this.mounts;
+    return this.cover({ mount, dentry: mount.root });
+  }
+
+  isMountpoint(dentry: Dentry): boolean {
+    return this.#byMountpoint.has(dentry);
+  }
+
+  /**
+   * The path of a place as seen from a root (d_path). `reachable` is false where it lies outside of that root (a working
+   * directory before chroot, a pipe): the text then starts at the place's own topmost mount.
+   */
+  path(place: Location, root: Location): { text: string; reachable: boolean } {
+    let text = '';
+    let { mount, dentry } = place;
+    while (mount !== root.mount || dentry !== root.dentry) {
+      if (dentry === mount.root || dentry.parent === null) {
+        if (mount.parent === null || dentry !== mount.root) return { text: text === '' ? '/' : text, reachable: false };
+        dentry = mount.mountpoint!;
+        mount = mount.parent;
+        continue;
+      }
+      text = `/${dentry.name}${text}`;
+      dentry = dentry.parent;
+    }
+    return { text: text === '' ? '/' : text, reachable: true };
+  }
+
+  /** /proc/PID/mounts, seen from a root. */
+  table(root: Location): string {
+    let text = '';
+    for (const mount of this.mounts) {
+      const at = mount.parent === null ? root : { mount: mount.parent, dentry: mount.mountpoint! };
+      const { text: path, reachable } = this.path(at, root);
+      if (!reachable) continue;
+      text += `${escapeField(mount.source)} ${escapeField(path)} ${mount.fs.type} ${mountOptions(mount)} 0 0\n`;
+    }
+    return text;
+  }
+}
+
+export function mountOptions(mount: Mount): string {
+  const options = [(mount.flags & MS_RDONLY) !== 0 || mount.fs.readOnly ? 'ro' : 'rw'];
+  if ((mount.flags & MS_NOSUID) !== 0) options.push('nosuid');
+  if ((mount.flags & MS_NODEV) !== 0) options.push('nodev');
+  if ((mount.flags & MS_NOEXEC) !== 0) options.push('noexec');
+  options.push((mount.flags & MS_NOATIME) !== 0 ? 'noatime' : 'relatime');
+  return options.join(',');
+}
+
+/** Blanks and backslashes are octal in mount tables (proc(5)). */
+function escapeField(text: string): string {
+  return text.replace(/[ \t\n\\]/g, (char) => `\\${char.charCodeAt(0).toString(8).padStart(3, '0')}`);
+}
+
+/** Text for /proc/PID/{cwd,root,exe,fd/N}: ' (deleted)' where the name has gone. */
+export function describePlace(namespace: MountNamespace, place: Location, root: Location): string {
+  const { text } = namespace.path(place, root);
+  return place.dentry.deleted ? `${text} (deleted)` : text;
+}
+
+/** A place without a path, for pipes, sockets and anonymous inodes reached through /proc/PID/fd. */
+export function anonymousPlace(inode: Inode, name: string): Location {
+  const dentry = makeDentry(name, null, inode);
+  const mount: Mount = {
+    id: 0,
+    fs: inode.fs,
+    root: dentry,
+    parent: null,
+    mountpoint: null,
+    flags: 0,
+    source: inode.fs.type,
+  };
+  return { mount, dentry };
+}
+
+export function isReadOnly(mount: Mount): boolean {
+  return (mount.flags & MS_RDONLY) !== 0 || mount.fs.readOnly;
+}
+
+/** Whether a place lies below another, across mounts. */
+export function isPlaceBelow(place: Location, ancestor: Location): boolean {
+  let { mount, dentry } = place;
+  for (;;) {
+    if (mount === ancestor.mount) return isBelow(dentry, ancestor.dentry);
+    if (mount.parent === null) return false;
+    dentry = mount.mountpoint!;
+    mount = mount.parent;
+  }
+}

@@ -1,0 +1,131 @@
+/** What mmap shares of a regular file: one Mapping per inode while it is mapped, kept coherent with read and write. */
+import { EIO } from '../abi/errno.ts';
+import type { Backing, SharedPages } from '../memory/backing.ts';
+import { failed, type Plain, type Sleeper } from '../wait/wait.ts';
+import type { Inode } from './inode.ts';
+
+/** Bytes fetched at a time from file systems that sleep. */
+const CHUNK = 1 << 16;
+
+/** Page faults and write-back cannot sleep: what would is an I/O error. */
+class Unsleeping implements Sleeper {
+  progress = 0;
+  readonly #clock: Sleeper;
+  constructor(clock: Sleeper) {
+    this.#clock = clock;
+  }
+  block(): number {
+    return -EIO;
+  }
+  once<T extends Plain>(step: () => T): T {
+    return step();
+  }
+  now(): number {
+    return this.#clock.now();
+  }
+  realtime(): bigint {
+    return this.#clock.realtime();
+  }
+}
+
+/** One per inode: every description of the file gives the same one out. */
+export class Mapping implements Backing {
+  readonly key: string;
+  readonly path: string;
+  readonly device: number;
+  readonly inode: number;
+  /** Resident pages; null while nothing maps the file shared. */
+  pages: SharedPages | null = null;
+  readonly #node: Inode;
+  readonly #sleeper: Sleeper;
+  #size: number;
+  /** Contents fetched ahead, where the file system sleeps. */
+  readonly #fetched = new Map<number, Uint8Array>();
+
+  constructor(node: Inode, ino: number, size: number, path: string, clock: Sleeper) {
+    this.key = `${node.fs.device}:${ino}`;
+    this.path = path;
+    this.device = node.fs.device;
+    this.inode = ino;
+    this.#node = node;
+    this.#size = size;
+    this.#sleeper = new Unsleeping(clock);
+  }
+
+  size(): number {
+    if (this.#node.fs.sleeps === true) return this.#size;
+    const attributes = this.#node.attributes(this.#sleeper);
+    return failed(attributes) ? this.#size : attributes.size;
+  }
+
+  read(offset: number, into: Uint8Array): number {
+    if (this.#node.fs.sleeps !== true) return this.#node.read(this.#sleeper, offset, into);
+    const chunk = this.#fetched.get(Math.floor(offset / CHUNK));
+    if (chunk === undefined) return this.#node.read(this.#sleeper, offset, into);
+    const part = chunk.subarray(offset % CHUNK, (offset % CHUNK) + into.length);
+    into.set(part);
+    return part.length;
+  }
+
+  write(offset: number, from: Uint8Array): number {
+    return this.#node.write(this.#sleeper, offset, from);
+  }
+
+  mapped(pages: SharedPages): void {
+    this.pages = pages;
+  }
+
+  unmapped(): void {
+    this.pages = null;
+    this.#fetched.clear();
+    if (this.#node.mapping === this) this.#node.mapping = null;
+  }
+
+  truncate(size: number): void {
+    this.#size = size;
+    this.#fetched.clear();
+    this.pages?.truncate(size);
+  }
+
+  /** What write(2) wrote, for those who map the file. */
+  poke(offset: number, from: Uint8Array): void {
+    this.#size = Math.max(this.#size, offset + from.length);
+    this.#fetched.clear();
+    this.pages?.poke(offset, from);
+  }
+
+  /** Fetches a range ahead, so that read() need not sleep: mmap does this while its call can still block. */
+  prefetch(s: Sleeper, offset: number, length: number): number {
+    if (this.#node.fs.sleeps !== true) return 0;
+    const end = Math.min(offset + length, this.#size);
+    for (let index = Math.floor(offset / CHUNK); index * CHUNK < end; index++) {
+      if (this.#fetched.has(index)) continue;
+      const chunk = new Uint8Array(CHUNK);
+      const count = this.#node.read(s, index * CHUNK, chunk);
+      if (count < 0) return count;
+      this.#fetched.set(index, chunk.subarray(0, count));
+    }
+    return 0;
+  }
+}
+
+/** The mapping of an inode, made on first use. */
+export function mappingOf(s: Sleeper, inode: Inode, path: string): Mapping | number {
+  if (inode.mapping !== null) return inode.mapping;
+  const attributes = inode.attributes(s);
+  if (failed(attributes)) return attributes;
+  inode.mapping = new Mapping(inode, attributes.ino, attributes.size, path, s);
+  return inode.mapping;
+}
+
+/** deny_write_access(): a program runs from the file (execve). False where it is open for writing: -ETXTBSY. */
+export function denyWrite(inode: Inode): boolean {
+  if (inode.writers > 0) return false;
+  inode.writers--;
+  return true;
+}
+
+/** The program has ended. */
+export function allowWrite(inode: Inode): void {
+  inode.writers++;
+}
