@@ -5,6 +5,7 @@
 import { EAGAIN, EBUSY, EFAULT, EINVAL, ENOTTY, EPERM, EPIPE } from '../abi/errno.ts';
 import { O_ACCMODE, O_DIRECT, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } from '../abi/fs.ts';
 import { SIGPIPE } from '../abi/signal.ts';
+import { CAP_SYS_RESOURCE, capable } from '../vfs/credentials.ts';
 import type { Inode } from '../vfs/inode.ts';
 import {
   OpenFile,
@@ -148,7 +149,11 @@ export class Pipe {
   resize(s: Sleeper, wanted: number): number {
     const slots = 2 ** Math.ceil(Math.log2(Math.max(1, Math.ceil(wanted / PAGE))));
     if (wanted < 0 || wanted > 2 ** 31) return -EINVAL;
-    if (slots * PAGE > PIPE_MAX_SIZE && slots > this.state.capacity && !callerOf(s).credentials.privileged)
+    if (
+      slots * PAGE > PIPE_MAX_SIZE &&
+      slots > this.state.capacity &&
+      !capable(callerOf(s).credentials, CAP_SYS_RESOURCE)
+    )
       return -EPERM;
     if (slots < this.state.slots.length) return -EBUSY;
     this.state.capacity = slots;

@@ -1,18 +1,52 @@
 /** A task as files see it, for tests: runs one call at a time, notes what it sleeps on, runs it again when told. */
-import type { Caller, Credentials } from '../../src/fs/caller.ts';
+import type { Alarms, Caller, Expiring, Session } from '../../src/fs/caller.ts';
+import { makeCredentials } from '../../src/vfs/credentials.ts';
 import { BLOCKED, ERESTARTSYS, type Plain, type Waiter, type WaitQueue } from '../../src/wait/wait.ts';
 
 /** A clock that stands still until a test moves it; shared by the callers that should see the same time. */
-export class FakeClock {
+export class FakeClock implements Alarms {
   monotonic = 1_000_000_000;
   epoch = 1_700_000_000_000_000_000n;
+  readonly #waiting = new Map<Expiring, number>();
+  readonly clock = { now: () => this.monotonic, realtime: () => this.epoch };
+  readonly timers = {
+    add: (deadline: number, target: Expiring) => {
+      this.#waiting.set(target, deadline);
+    },
+    remove: (target: Expiring) => {
+      this.#waiting.delete(target);
+    },
+  };
+
+  /** Lets time pass, and alarms go off in their order. */
+  advance(nanoseconds: number): void {
+    const until = this.monotonic + nanoseconds;
+    for (;;) {
+      const due = [...this.#waiting].filter(([, at]) => at <= until).sort((a, b) => a[1] - b[1])[0];
+      if (due === undefined) break;
+      this.#moveTo(Math.max(this.monotonic, due[1]));
+      this.#waiting.delete(due[0]);
+      due[0].expire(this.monotonic);
+    }
+    this.#moveTo(until);
+  }
+
+  #moveTo(time: number): void {
+    this.epoch += BigInt(Math.round(time - this.monotonic));
+    this.monotonic = time;
+  }
+}
+
+export function fakeProcess(id: number, processGroup = id, session: Session = { id, terminal: null }) {
+  return { id, processGroup, session, actions: Array.from({ length: 65 }, () => ({ handler: 0 })) };
 }
 
 export class FakeCaller implements Caller, Waiter {
   readonly clock: FakeClock;
   readonly tid: number;
-  readonly tgid: number;
-  credentials: Credentials = { uid: 0, gid: 0, euid: 0, egid: 0, groups: [], privileged: true };
+  group: ReturnType<typeof fakeProcess>;
+  credentials = makeCredentials(0, 0);
+  blocked = 0n;
   /** Signals that operations raised on this caller. */
   readonly raised: number[] = [];
   /** True: a signal is pending, sleeping is refused. */
@@ -27,7 +61,7 @@ export class FakeCaller implements Caller, Waiter {
 
   constructor(tid = 1, clock = new FakeClock()) {
     this.tid = tid;
-    this.tgid = tid;
+    this.group = fakeProcess(tid);
     this.clock = clock;
   }
 
