@@ -35,51 +35,77 @@ interface Format {
   readonly bias: number;
   /** The exponent field of infinities. */
   readonly top: number;
+  /** How far above bit 15 the sign stands. */
+  readonly signShift: bigint;
 }
-const DOUBLE: Format = { name: 'f64', fraction: 52, bias: 1023, top: 0x7ff };
-const SINGLE: Format = { name: 'f32', fraction: 23, bias: 127, top: 0xff };
+const DOUBLE: Format = { name: 'f64', fraction: 52, bias: 1023, top: 0x7ff, signShift: 48n };
+const SINGLE: Format = { name: 'f32', fraction: 23, bias: 127, top: 0xff, signShift: 16n };
 
-/** (bits in an i64) -> value, with DE in its flags if denormal; a signaling NaN stays one: its consumer reports it. */
-function widening(format: Format): Routine {
+interface Parts<V> {
+  sign: V;
+  exponent: V;
+  /** At the top of the word below the integer bit. */
+  fraction: V;
+}
+
+function partsOf<V>(e: Emitter<V>, format: Format, bits: V): Parts<V> {
+  const { shl, shrU, wrap } = e.i64;
+  const exponent = e.and(wrap(shrU(bits, e.const64(BigInt(format.fraction)))), e.const(format.top));
+  const sign = e.and(wrap(shrU(bits, e.const64(format.signShift))), e.const(SIGN));
+  const fraction = shrU(shl(bits, e.const64(BigInt(64 - format.fraction))), e.const64(1n));
+  return { sign, exponent, fraction };
+}
+
+/** Zero, denormal, infinity, NaN. */
+function wideningSlow(format: Format): Routine {
   return routine(`f80_from_${format.name}`, ['i64'], ['i64', 'i32'], (e, bits) => {
-    const { shl, shrU, or, wrap } = e.i64;
-    const exponent = e.and(wrap(shrU(bits, e.const64(BigInt(format.fraction)))), e.const(format.top));
-    const signShift = format === DOUBLE ? 48n : 16n;
-    const sign = e.and(wrap(shrU(bits, e.const64(signShift))), e.const(SIGN));
-    // The fraction, at the top of the word below the integer bit.
-    const left = BigInt(63 - format.fraction);
-    const fraction = shrU(shl(bits, e.const64(left + 1n)), e.const64(1n));
-    const integer = e.const64(INTEGER_BIT);
+    const { sign, exponent, fraction } = partsOf(e, format, bits);
     const out = outcome(e);
-    e.if(
-      e.ltU(e.sub(exponent, e.const(1)), e.const(format.top - 1)),
-      () => out.set([or(fraction, integer), e.or(sign, e.add(exponent, e.const(BIAS - format.bias)))]),
-      () =>
-        choose(
-          e,
-          [
-            [exponent, () => out.set([or(fraction, integer), e.or(sign, e.const(EXPONENT))])],
-            [e.i64.eqz(fraction), () => out.set([fraction, sign])],
-          ],
-          () => {
-            const shift = e.i64.clz(fraction);
-            const exp = e.sub(e.const(BIAS - format.bias + 1), wrap(shift));
-            out.set([shl(fraction, shift), e.or(e.or(sign, exp), e.const(DE << 16))]);
-          },
-        ),
+    choose(
+      e,
+      [
+        [exponent, () => out.set([e.i64.or(fraction, e.const64(INTEGER_BIT)), e.or(sign, e.const(EXPONENT))])],
+        [e.i64.eqz(fraction), () => out.set([fraction, sign])],
+      ],
+      () => {
+        const shift = e.i64.clz(fraction);
+        const exp = e.sub(e.const(BIAS - format.bias + 1), e.i64.wrap(shift));
+        out.set([e.i64.shl(fraction, shift), e.or(e.or(sign, exp), e.const(DE << 16))]);
+      },
     );
     return out.get();
   });
 }
-export const f80FromF64 = widening(DOUBLE);
-export const f80FromF32 = widening(SINGLE);
+
+/**
+ * Bits in an i64 -> value, with DE in its flags if denormal; a signaling NaN stays one: its consumer reports it. Emitted in
+ * place.
+ */
+function widening(format: Format) {
+  const slow = wideningSlow(format);
+  return <V>(e: Emitter<V>, bits: V): V[] => {
+    const { sign, exponent, fraction } = partsOf(e, format, bits);
+    const out = outcome(e);
+    const exp = e.add(exponent, e.const(BIAS - format.bias));
+    e.if(
+      e.ltU(e.sub(exponent, e.const(1)), e.const(format.top - 1)),
+      () => out.set([e.i64.or(fraction, e.const64(INTEGER_BIT)), e.or(sign, exp)]),
+      () => out.set(e.call(slow, bits)),
+    );
+    return out.get();
+  };
+}
+export const widenF64 = widening(DOUBLE);
+export const widenF32 = widening(SINGLE);
 
 /** Fields of the small format, in an i64; `sig` is a significand with its integer bit at bit 63 (dropped if exponent is 0). */
 function pack<V>(e: Emitter<V>, format: Format, sign: V, exponent: V, sig: V): V {
   const { shl, shrU, or, extendU } = e.i64;
-  const signShift = format === DOUBLE ? 48n : 16n;
   const fraction = shrU(shl(sig, e.const64(1n)), e.const64(BigInt(64 - format.fraction)));
-  const high = or(shl(extendU(sign), e.const64(signShift)), shl(extendU(exponent), e.const64(BigInt(format.fraction))));
+  const high = or(
+    shl(extendU(sign), e.const64(format.signShift)),
+    shl(extendU(exponent), e.const64(BigInt(format.fraction))),
+  );
   return or(high, fraction);
 }
 

@@ -96,7 +96,8 @@ export const f80Div = routine('f80_div', ['i64', 'i32', 'i64', 'i32'], ['i64', '
       [e.or(e.and(aInfinite, bInfinite), e.and(aZero, bZero)), () => out.set(indefinite(e, IE))],
       [aInfinite, () => out.set([e.const64(INTEGER_BIT), infinity])],
       [e.or(bInfinite, aZero), () => out.set([e.const64(0n), e.or(sign, flags)])],
-      [bZero, () => out.set([e.const64(INTEGER_BIT), withFlags(e, infinity, ZE)])],
+      // Even of a denormal, only ZE.
+      [bZero, () => out.set([e.const64(INTEGER_BIT), withFlags(e, e.and(infinity, e.const(0xffff)), ZE)])],
     ],
     () => out.set(divFinite(e, [aSig, aSe, bSig, bSe], sign, flags)),
   );
@@ -117,11 +118,10 @@ function rootWide<V>(e: Emitter<V>, n: Pair<V>): Pair<V> {
   const root = e.variable('i64', add(guess, e.f64.toI64S(step)));
   const rest = (): Pair<V> => subWide(e, n, mulWide(e, root.get(), root.get()));
   e.if(e.i64.ltS(rest()[0], e.const64(0n)), () => root.set(sub(root.get(), one)));
-  const next = add(root.get(), one);
-  const [rh, rl] = rest();
+  const twice = addWide(e, [e.const64(0n), root.get()], [e.const64(0n), root.get()]);
   // The remainder is at most 2 * root; it reaches 2 * root + 1 where the guess was one too small.
-  const [oh] = subWide(e, [rh, rl], addWide(e, [e.const64(0n), root.get()], [e.const64(0n), next]));
-  e.if(e.i64.geS(oh, e.const64(0n)), () => root.set(next));
+  const [over] = subWide(e, rest(), addWide(e, twice, [e.const64(0n), one]));
+  e.if(e.i64.geS(over, e.const64(0n)), () => root.set(add(root.get(), one)));
   const [h, l] = rest();
   const above = e.or(e.i64.ne(h, e.const64(0n)), e.i64.gtU(l, root.get()));
   const fraction = e.select(above, e.const64(3n << 62n), e.const64(1n << 62n));

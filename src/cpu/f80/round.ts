@@ -63,8 +63,9 @@ export const f80Round = routine(
   ['i64', 'i32'],
   (e, sign, exponent, high, low, control, flags) => {
     const rc = roundingOf(e, control);
+    // 00: 24 bits, 10: 53; 01 is reserved and counts as 11.
     const narrow = e.select(e.and(control, e.const(0x200)), e.const64(11n), e.const64(40n));
-    const discard = e.select(e.eq(e.and(control, e.const(0x300)), e.const(0x300)), e.const64(0n), narrow);
+    const discard = e.select(e.and(control, e.const(0x100)), e.const64(0n), narrow);
     const first = roundAt(e, sign, high, low, discard, rc);
     const carried = e.i64.eqz(first.sig);
     const sig = e.variable('i64', e.select(carried, e.const64(INTEGER_BIT), first.sig));
@@ -84,6 +85,12 @@ export const f80Round = routine(
     const wrapUp = (): void => {
       exp.set(e.add(exp.get(), e.const(WRAP)));
       add(UE);
+      // FSCALE can go further than the wrapped exponent reaches.
+      e.if(e.ltS(exp.get(), e.const(1)), () => {
+        sig.set(e.const64(0n));
+        exp.set(e.const(0));
+        add(PE);
+      });
     };
     const overflow = (): void => {
       const away = e.eq(rc, e.select(sign, e.const(ROUND_DOWN), e.const(ROUND_UP)));
@@ -97,6 +104,11 @@ export const f80Round = routine(
     const wrapDown = (): void => {
       exp.set(e.sub(exp.get(), e.const(WRAP)));
       add(OE);
+      e.if(e.geS(exp.get(), e.const(EXPONENT)), () => {
+        sig.set(e.const64(INTEGER_BIT));
+        exp.set(e.const(EXPONENT));
+        add(PE | C1);
+      });
     };
     e.if(
       e.ltS(exponent, e.const(1)),

@@ -1,0 +1,306 @@
+/** FLD, FST, FILD, FIST, FBLD, FBSTP, FXCH, FCMOVcc and the constants. */
+import type { Emitter, Operand, Size } from '../emit/emitter.ts';
+import { type Routine, routine } from '../emit/routine.ts';
+import { f80ToF32, f80ToF64, widenF32, widenF64 } from '../f80/convert-float.ts';
+import { f80FromDecimal, f80FromInt, f80ToDecimal, f80ToInt } from '../f80/convert-int.ts';
+import {
+  C1,
+  choose,
+  IE,
+  INTEGER_BIT,
+  indefinite,
+  isSignaling,
+  OE,
+  outcome,
+  PE,
+  QUIET_BIT,
+  roundingOf,
+  SF,
+  UE,
+} from '../f80/format.ts';
+import { STATE } from '../state.ts';
+import type { Insn } from './insn.ts';
+import {
+  BEFORE,
+  isEmpty,
+  physical,
+  pop,
+  push,
+  raise,
+  readRegister,
+  writeRegister,
+  x87Insn,
+  x87Push,
+} from './x87-stack.ts';
+
+/** FLD m32, m64: a signaling NaN becomes quiet on the way. */
+function loadFloat(name: string, widen: <V>(e: Emitter<V>, bits: V) => readonly V[]): Routine {
+  return routine(name, ['i64'], [], (e, bits) => {
+    const [sig, word] = widen(e, bits);
+    const signaling = isSignaling(e, sig, word);
+    const quiet = e.i64.or(sig, e.select(signaling, e.const64(QUIET_BIT), e.const64(0n)));
+    push(e, [quiet, e.or(word, e.shl(signaling, e.const(16)))]);
+    return [];
+  });
+}
+const loadF32 = loadFloat('x87_fld_f32', widenF32);
+const loadF64 = loadFloat('x87_fld_f64', widenF64);
+
+const loadInt = routine('x87_fild', ['i64'], [], (e, value) => {
+  push(e, e.call(f80FromInt, value));
+  return [];
+});
+
+const loadRegister = routine('x87_fld_st', ['i32'], [], (e, i) => {
+  const register = physical(e, i);
+  const out = outcome(e);
+  e.if(
+    isEmpty(e, register),
+    () => out.set(indefinite(e, IE | SF)),
+    () => out.set(readRegister(e, register)),
+  );
+  push(e, out.get());
+  return [];
+});
+
+/** Top bit of a store's status bits: an unmasked exception forbids it. */
+const FORBIDDEN = 1 << 31;
+
+function withForbidden<V>(e: Emitter<V>, flags: V): V {
+  const control = e.state(STATE.fpuControl);
+  const forbids = e.and(e.and(flags, e.const(IE | OE | UE)), e.xor(control, e.const(0x3f)));
+  return e.or(flags, e.select(forbids, e.const(FORBIDDEN), e.const(0)));
+}
+
+/** Status bits of a store, and the pop that follows it. */
+const stored = routine('x87_stored', ['i32', 'i32'], [], (e, flags, pops) => {
+  const done = e.geS(flags, e.const(0));
+  raise(e, e.and(flags, e.select(done, e.const(0xffff), e.const(0xffff & ~(PE | C1)))));
+  e.if(done, () => pop(e, pops));
+  return [];
+});
+
+/** ST(0) converted for memory: value and status bits; `whenEmpty` is the indefinite of the format. */
+function narrowed<V>(e: Emitter<V>, whenEmpty: V, convert: (sig: V, se: V) => readonly V[]): V[] {
+  const value = e.variable('i64', whenEmpty),
+    flags = e.variable('i32', e.const(IE | SF));
+  const register = e.state(STATE.fpuTop);
+  e.if(e.eqz(isEmpty(e, register)), () => {
+    const [bits, raised] = convert(...readRegister(e, register));
+    value.set(bits);
+    flags.set(raised);
+  });
+  return [value.get(), withForbidden(e, flags.get())];
+}
+
+const storeF32 = routine('x87_fst_f32', [], ['i64', 'i32'], (e) =>
+  narrowed(e, e.const64(0xffc00000n), (sig, se) => e.call(f80ToF32, sig, se)),
+);
+const storeF64 = routine('x87_fst_f64', [], ['i64', 'i32'], (e) =>
+  narrowed(e, e.const64(0xfff8n << 48n), (sig, se) => e.call(f80ToF64, sig, se)),
+);
+
+/** (rounding control, largest value). */
+const storeInt = routine('x87_fist', ['i32', 'i64'], ['i64', 'i32'], (e, rc, limit) => {
+  const smallest = e.i64.sub(e.const64(-1n), limit);
+  return narrowed(e, smallest, (sig, se) => e.call(f80ToInt, sig, se, rc, limit));
+});
+
+/** A store to memory: value and flags from `convert`, then the access, then the commitment. */
+function storeTo<V>(e: Emitter<V>, dst: Operand, [value, flags]: readonly V[], pops: number): void {
+  e.if(e.geS(flags, e.const(0)), () => e.store(dst, dst.size === 8 ? value : e.i64.wrap(value)));
+  e.call(stored, flags, e.const(pops));
+}
+
+function storeFloats(name: string, digit: number, pops: number): Insn[] {
+  return [
+    x87Insn(name, [`D9 /${digit}m Md`], (e, dst) => storeTo(e, dst, e.call(storeF32), pops)),
+    x87Insn(name, [`DD /${digit}m Mq`], (e, dst) => storeTo(e, dst, e.call(storeF64), pops)),
+  ];
+}
+
+const limitOf = (size: Size): bigint => (1n << BigInt(size * 8 - 1)) - 1n;
+const TRUNCATE = 3;
+
+/** FIST, FISTP by rounding control; FISTTP truncates. */
+function storeInts(name: string, rows: readonly string[], pops: number, truncate: boolean): Insn {
+  return x87Insn(
+    name,
+    rows,
+    (e, dst) => {
+      const rc = truncate ? e.const(TRUNCATE) : roundingOf(e, e.state(STATE.fpuControl));
+      storeTo(e, dst, e.call(storeInt, rc, e.const64(limitOf(dst.size))), pops);
+    },
+    truncate ? { feature: 'sse3' } : {},
+  );
+}
+
+/** Ten bytes, by whatever name: value (low 8 bytes, high 2), status bits. */
+function storeTen<V>(e: Emitter<V>, dst: Operand, [low, high, flags]: readonly V[]): void {
+  e.if(e.geS(flags, e.const(0)), () => {
+    const address = e.linearAddress(dst);
+    e.probeWrite(address, 10);
+    e.write64(address, low);
+    e.write(e.add(address, e.const(8)), high, 2);
+  });
+  e.call(stored, flags, e.const(1));
+}
+
+const storeExtended = routine('x87_fst_f80', [], ['i64', 'i32', 'i32'], (e) => {
+  const out = outcome(e);
+  const register = e.state(STATE.fpuTop);
+  e.if(
+    isEmpty(e, register),
+    () => out.set(indefinite(e, IE | SF)),
+    () => out.set(readRegister(e, register)),
+  );
+  const [sig, word] = out.get();
+  return [sig, word, withForbidden(e, e.shrU(word, e.const(16)))];
+});
+
+const storeDecimal = routine('x87_fbstp', [], ['i64', 'i32', 'i32'], (e) => {
+  const register = e.state(STATE.fpuTop);
+  const low = e.variable('i64', e.const64(3n << 62n)),
+    high = e.variable('i32', e.const(0xffff)),
+    flags = e.variable('i32', e.const(IE | SF));
+  e.if(e.eqz(isEmpty(e, register)), () => {
+    const rc = roundingOf(e, e.state(STATE.fpuControl));
+    const [l, h, f] = e.call(f80ToDecimal, ...readRegister(e, register), rc);
+    low.set(l);
+    high.set(h);
+    flags.set(f);
+  });
+  return [low.get(), high.get(), withForbidden(e, flags.get())];
+});
+
+/** ST(i) := ST(0), bit for bit, then pops. */
+const storeRegister = routine('x87_fst_st', ['i32', 'i32'], [], (e, i, pops) => {
+  const st0 = e.state(STATE.fpuTop);
+  const out = outcome(e);
+  e.if(
+    isEmpty(e, st0),
+    () => out.set(indefinite(e, IE | SF)),
+    () => out.set(readRegister(e, st0)),
+  );
+  const [sig, word] = out.get();
+  const unmasked = raise(e, e.shrU(word, e.const(16)));
+  e.if(e.eqz(e.and(unmasked, e.const(BEFORE))), () => {
+    writeRegister(e, physical(e, i), sig, word);
+    pop(e, pops);
+  });
+  return [];
+});
+
+/** The undocumented D9 D8: an empty ST(0) is popped without a fault. */
+const storeRegisterQuiet = routine('x87_fstp_quiet', ['i32'], [], (e, i) => {
+  const st0 = e.state(STATE.fpuTop);
+  e.if(e.eqz(isEmpty(e, st0)), () => writeRegister(e, physical(e, i), ...readRegister(e, st0)));
+  raise(e, e.const(0));
+  pop(e, e.const(1));
+  return [];
+});
+
+/** Empty registers count as the default NaN. */
+function readOrIndefinite<V>(e: Emitter<V>, register: V): V[] {
+  const empty = isEmpty(e, register);
+  const [sig, se] = readRegister(e, register);
+  const [nan, nanWord] = indefinite(e, 0);
+  return [e.select(empty, nan, sig), e.select(empty, nanWord, se)];
+}
+
+const exchange = routine('x87_fxch', ['i32'], [], (e, i) => {
+  const st0 = e.state(STATE.fpuTop),
+    other = physical(e, i);
+  const [aSig, aSe] = readOrIndefinite(e, st0);
+  const [bSig, bSe] = readOrIndefinite(e, other);
+  const empty = e.or(isEmpty(e, st0), isEmpty(e, other));
+  const unmasked = raise(e, e.select(empty, e.const(IE | SF), e.const(0)));
+  e.if(e.eqz(unmasked), () => {
+    writeRegister(e, st0, bSig, bSe);
+    writeRegister(e, other, aSig, aSe);
+  });
+  return [];
+});
+
+const moveIf = routine('x87_fcmov', ['i32', 'i32'], [], (e, condition, i) => {
+  const st0 = e.state(STATE.fpuTop),
+    other = physical(e, i);
+  const empty = e.or(isEmpty(e, st0), isEmpty(e, other));
+  const out = outcome(e);
+  choose(
+    e,
+    [
+      [empty, () => out.set(indefinite(e, 0))],
+      [condition, () => out.set(readRegister(e, other))],
+    ],
+    () => out.set(readRegister(e, st0)),
+  );
+  const [sig, word] = out.get();
+  const unmasked = e.variable('i32', e.const(0));
+  e.if(empty, () => unmasked.set(raise(e, e.const(IE | SF))));
+  e.if(e.eqz(unmasked.get()), () => writeRegister(e, st0, sig, word));
+  return [];
+});
+
+function conditionalMove(name: string, row: string, code: number): Insn {
+  return x87Insn(name, [row], (e, _dst, src) => void e.call(moveIf, e.condition(code), e.load(src)), {
+    feature: 'cmov',
+  });
+}
+
+/** What a constant rounds to: its significand to nearest, and the change when rounding up or down and toward zero. */
+function constant(name: string, row: string, se: number, nearest: bigint, down: bigint, up: bigint): Insn {
+  return x87Insn(name, [row], (e) => {
+    const rc = roundingOf(e, e.state(STATE.fpuControl));
+    const other = e.select(e.eq(rc, e.const(2)), e.const64(up), e.const64(down));
+    e.call(x87Push, e.select(rc, other, e.const64(nearest)), e.const(se));
+  });
+}
+const exactly = (name: string, row: string, se: number, sig: bigint): Insn => constant(name, row, se, sig, sig, sig);
+
+export const moveInsns: Insn[] = [
+  x87Insn('fld', ['D9 /0m Md'], (e, src) => void e.call(loadF32, e.i64.extendU(e.load(src)))),
+  x87Insn('fld', ['DD /0m Mq'], (e, src) => void e.call(loadF64, e.load(src))),
+  x87Insn('fld', ['DB /5m Mt'], (e, src) => {
+    const address = e.linearAddress(src);
+    const high = e.read(e.add(address, e.const(8)), 2);
+    e.call(x87Push, e.read64(address), high);
+  }),
+  x87Insn('fld', ['D9 C0+i STi'], (e, src) => void e.call(loadRegister, e.load(src))),
+  x87Insn('fild', ['DF /0m Mw', 'DB /0m Md'], (e, src) => void e.call(loadInt, e.i64.extendS(e.loadSigned(src)))),
+  x87Insn('fild', ['DF /5m Mq'], (e, src) => void e.call(loadInt, e.load(src))),
+  x87Insn('fbld', ['DF /4m Mt'], (e, src) => {
+    const address = e.linearAddress(src);
+    const high = e.read(e.add(address, e.const(8)), 2);
+    e.call(x87Push, ...e.call(f80FromDecimal, e.read64(address), high));
+  }),
+  ...storeFloats('fst', 2, 0),
+  ...storeFloats('fstp', 3, 1),
+  storeInts('fist', ['DF /2m Mw', 'DB /2m Md'], 0, false),
+  storeInts('fistp', ['DF /3m Mw', 'DB /3m Md', 'DF /7m Mq'], 1, false),
+  storeInts('fisttp', ['DF /1m Mw', 'DB /1m Md', 'DD /1m Mq'], 1, true),
+  x87Insn('fstp', ['DB /7m Mt'], (e, dst) => storeTen(e, dst, e.call(storeExtended))),
+  x87Insn('fbstp', ['DF /6m Mt'], (e, dst) => storeTen(e, dst, e.call(storeDecimal))),
+  x87Insn('fst', ['DD D0+i STi'], (e, dst) => void e.call(storeRegister, e.load(dst), e.const(0))),
+  x87Insn('fstp', ['D9 D8+i STi'], (e, dst) => void e.call(storeRegisterQuiet, e.load(dst))),
+  // DF D0 and DF D8 are undocumented names of the same.
+  x87Insn('fstp', ['DD D8+i STi', 'DF D0+i STi', 'DF D8+i STi'], (e, dst) => {
+    e.call(storeRegister, e.load(dst), e.const(1));
+  }),
+  x87Insn('fxch', ['D9 C8+i STi', 'DD C8+i STi', 'DF C8+i STi'], (e, other) => void e.call(exchange, e.load(other))),
+  conditionalMove('fcmovb', 'DA C0+i ST0,STi', 2),
+  conditionalMove('fcmove', 'DA C8+i ST0,STi', 4),
+  conditionalMove('fcmovbe', 'DA D0+i ST0,STi', 6),
+  conditionalMove('fcmovu', 'DA D8+i ST0,STi', 10),
+  conditionalMove('fcmovnb', 'DB C0+i ST0,STi', 3),
+  conditionalMove('fcmovne', 'DB C8+i ST0,STi', 5),
+  conditionalMove('fcmovnbe', 'DB D0+i ST0,STi', 7),
+  conditionalMove('fcmovnu', 'DB D8+i ST0,STi', 11),
+  exactly('fld1', 'D9 E8', 0x3fff, INTEGER_BIT),
+  constant('fldl2t', 'D9 E9', 0x4000, 0xd49a784bcd1b8afen, 0xd49a784bcd1b8afen, 0xd49a784bcd1b8affn),
+  constant('fldl2e', 'D9 EA', 0x3fff, 0xb8aa3b295c17f0bcn, 0xb8aa3b295c17f0bbn, 0xb8aa3b295c17f0bcn),
+  constant('fldpi', 'D9 EB', 0x4000, 0xc90fdaa22168c235n, 0xc90fdaa22168c234n, 0xc90fdaa22168c235n),
+  constant('fldlg2', 'D9 EC', 0x3ffd, 0x9a209a84fbcff799n, 0x9a209a84fbcff798n, 0x9a209a84fbcff799n),
+  constant('fldln2', 'D9 ED', 0x3ffe, 0xb17217f7d1cf79acn, 0xb17217f7d1cf79abn, 0xb17217f7d1cf79acn),
+  exactly('fldz', 'D9 EE', 0, 0n),
+];

@@ -1,0 +1,133 @@
+/** Runs single x87 instructions on the evaluator and on the real FPU (fixtures/native/x87-oracle.c) in the same format. */
+import { spawnSync } from 'node:child_process';
+import { evaluateInsn, flatMemory } from '../../../src/cpu/emit/evaluate.ts';
+import { insn } from '../../../src/cpu/isa/insn.ts';
+import { x87 } from '../../../src/cpu/isa/x87.ts';
+import { EBX, STATE, STATE_SIZE } from '../../../src/cpu/state.ts';
+
+/** An 80-bit value. */
+export interface F80 {
+  readonly sig: bigint;
+  readonly se: number;
+}
+
+/** What an instruction starts from, and what it leaves. `registers` is ST(0) to ST(7); `tags` two bits each, physical. */
+export interface Case {
+  control: number;
+  status: number;
+  tags: number;
+  registers: F80[];
+  eflags: number;
+  eax: number;
+  code: number[];
+  memory: Uint8Array;
+}
+
+const FPU_SIZE = 108;
+const HEADER = FPU_SIZE + 24;
+export const MEMORY_SIZE = 32;
+
+export function encode(one: Case): Buffer {
+  const out = Buffer.alloc(HEADER + MEMORY_SIZE);
+  out.writeUInt32LE((0xffff0000 | one.control) >>> 0, 0);
+  out.writeUInt32LE((0xffff0000 | one.status) >>> 0, 4);
+  out.writeUInt32LE((0xffff0000 | one.tags) >>> 0, 8);
+  out.writeUInt32LE(0xffff0000, 24);
+  for (const [i, { sig, se }] of one.registers.entries()) {
+    out.writeBigUInt64LE(sig, 28 + i * 10);
+    out.writeUInt16LE(se, 36 + i * 10);
+  }
+  out.writeUInt32LE(one.eflags, FPU_SIZE);
+  out.writeUInt32LE(one.eax >>> 0, FPU_SIZE + 4);
+  out.fill(0x90, FPU_SIZE + 8, HEADER);
+  out.set(one.code, FPU_SIZE + 8);
+  out.set(one.memory, HEADER);
+  return out;
+}
+
+export function decode(bytes: Buffer): Case {
+  const registers: F80[] = [];
+  for (let i = 0; i < 8; i++) {
+    registers.push({ sig: bytes.readBigUInt64LE(28 + i * 10), se: bytes.readUInt16LE(36 + i * 10) });
+  }
+  return {
+    control: bytes.readUInt16LE(0),
+    status: bytes.readUInt16LE(4),
+    tags: bytes.readUInt16LE(8),
+    registers,
+    eflags: bytes.readUInt32LE(FPU_SIZE),
+    eax: bytes.readUInt32LE(FPU_SIZE + 4),
+    code: [...bytes.subarray(FPU_SIZE + 8, HEADER)],
+    memory: new Uint8Array(bytes.subarray(HEADER, HEADER + MEMORY_SIZE)),
+  };
+}
+
+const MEMORY_AT = 0x1000;
+const helpers = [
+  insn('popf', {}, ['9D'], (e) => e.flags.restore(e.register(0, 4))),
+  insn('pushf', {}, ['9C'], (e) => e.setRegister(0, e.flags.image(), 4)),
+];
+const environment = x87.filter((one) => one.name === 'fnsave' || one.name === 'frstor');
+
+/** The same record after the instruction, by the evaluator. */
+export function evaluate(record: Buffer): Buffer {
+  const out = Buffer.from(record);
+  const state = new Uint8Array(STATE_SIZE);
+  const view = new DataView(state.buffer);
+  const memory = flatMemory(out, 0);
+  const setBase = (address: number): void => view.setUint32(STATE.gpr + EBX * 4, address, true);
+  view.setUint32(STATE.eip, MEMORY_AT, true);
+  view.setUint32(STATE.gpr, out.readUInt32LE(FPU_SIZE), true);
+  evaluateInsn(helpers, Uint8Array.of(0x9d), at0(state, view), memory);
+  evaluateInsn(environment, Uint8Array.of(0xdd, 0x23), at0(state, view), memory);
+  view.setUint32(STATE.gpr, out.readUInt32LE(FPU_SIZE + 4), true);
+  setBase(HEADER);
+  const exit = evaluateInsn(x87, out.subarray(FPU_SIZE + 8, HEADER), at0(state, view), memory);
+  if (exit !== undefined) throw new Error(`exit ${exit}`);
+  out.writeUInt32LE(view.getUint32(STATE.gpr, true), FPU_SIZE + 4);
+  evaluateInsn(helpers, Uint8Array.of(0x9c), at0(state, view), memory);
+  out.writeUInt32LE(view.getUint32(STATE.gpr, true), FPU_SIZE);
+  setBase(0);
+  evaluateInsn(environment, Uint8Array.of(0xdd, 0x33), at0(state, view), memory);
+  return out;
+}
+
+function at0(state: Uint8Array, view: DataView): Uint8Array {
+  view.setUint32(STATE.eip, 0, true);
+  return state;
+}
+
+/** The records after the real FPU; undefined with the reason where it cannot run. */
+export function runNative(oracle: string, records: readonly Buffer[]): Buffer[] {
+  const head = Buffer.alloc(4);
+  head.writeUInt32LE(MEMORY_SIZE);
+  const input = Buffer.concat([head, ...records]);
+  const ran = spawnSync(oracle, { input, maxBuffer: input.length + 4096 });
+  if (ran.status !== 0) throw new Error(`${oracle}: ${ran.error?.message ?? ran.signal ?? ran.status}`);
+  const size = HEADER + MEMORY_SIZE;
+  return records.map((_, i) => ran.stdout.subarray(i * size, (i + 1) * size));
+}
+
+/** Arithmetic flags, DF and TF aside: what FCOMI may change. */
+const FLAGS = 0x8d5;
+
+/** Fields in which two outcomes differ, as text. */
+export function differences(expected: Buffer, actual: Buffer): string[] {
+  const a = decode(expected),
+    b = decode(actual);
+  const out: string[] = [];
+  const check = (name: string, x: number | bigint, y: number | bigint): void => {
+    if (x !== y) out.push(`${name} ${x.toString(16)} != ${y.toString(16)}`);
+  };
+  check('control', a.control, b.control);
+  check('status', a.status, b.status);
+  check('tags', a.tags, b.tags);
+  for (const [i, r] of a.registers.entries()) {
+    check(`st${i}.se`, r.se, b.registers[i].se);
+    check(`st${i}.sig`, r.sig, b.registers[i].sig);
+  }
+  check('eflags', a.eflags & FLAGS, b.eflags & FLAGS);
+  check('eax', a.eax, b.eax);
+  for (const [i, byte] of a.memory.entries()) check(`memory[${i}]`, byte, b.memory[i]);
+  return out;
+}
