@@ -1,0 +1,101 @@
+/** The commands: their options, help text, and the module that runs them, loaded when asked for. */
+import type { Option, Options, Values } from './options.ts';
+
+/** Fixes literal types, and checks the shape. */
+function options<const O extends { readonly [name: string]: Option }>(table: O): O {
+  return table;
+}
+
+export const RUN_OPTIONS = options({
+  sysroot: { letter: 'L', kind: 'string', value: 'DIR|TAR', describe: 'root file system: a directory or a tar file' },
+  volume: {
+    letter: 'v',
+    kind: 'list',
+    value: 'HOST:GUEST[:MODE]',
+    describe: 'grant a host path; MODE is rw (default), ro, or cow: writable, changes are dropped',
+  },
+  write: { letter: 'w', kind: 'list', value: 'DIR', describe: 'write changes in DIR through to the host (-w .)' },
+  force: { kind: 'flag', describe: 'let -w and -v write to a whole home directory or /' },
+  chdir: { letter: 'C', kind: 'string', value: 'DIR', describe: 'start in this directory of the guest' },
+  env: { letter: 'E', kind: 'list', value: 'NAME=VALUE', describe: 'set an environment variable' },
+  unset: { letter: 'U', kind: 'list', value: 'NAME', describe: 'remove an environment variable' },
+  argv0: { letter: '0', kind: 'string', value: 'NAME', describe: "the program's argv[0]" },
+  user: { kind: 'string', value: 'UID[:GID]', describe: 'run as this user (default: the one who calls)' },
+  timeout: { kind: 'number', value: 'SECONDS', describe: 'kill everything after this time; exit status 124' },
+  protection: {
+    kind: 'choice',
+    choices: ['hardware', 'software'],
+    value: 'MODE',
+    describe: 'who checks page permissions (default: hardware where it works)',
+  },
+  seed: { kind: 'number', value: 'N', describe: 'fix addresses, random numbers and scheduling' },
+  stats: { kind: 'flag', describe: 'system calls, instructions and memory on stderr at exit' },
+  json: { kind: 'flag', describe: '--stats as JSON' },
+});
+
+export const SYSROOT_OPTIONS = options({
+  sources: { kind: 'string', value: 'FILE', describe: "a sources.list to use in place of the host's" },
+  recommends: { kind: 'flag', describe: 'also packages that are only recommended' },
+});
+
+export const COMPLETION_OPTIONS = options({});
+
+export type RunValues = Values<typeof RUN_OPTIONS>;
+export type SysrootValues = Values<typeof SYSROOT_OPTIONS>;
+export type CompletionValues = Values<typeof COMPLETION_OPTIONS>;
+
+export interface Command {
+  readonly name: string;
+  readonly operands: string;
+  readonly summary: string;
+  readonly options: Options;
+  readonly examples: readonly (readonly [line: string, meaning: string])[];
+  /** Everything after the first operand belongs to the guest. */
+  readonly passThrough?: true;
+  /** Words that complete the first operand; absent: file names. */
+  readonly words?: readonly string[];
+  /** Answers the exit status. */
+  run(values: never, operands: string[]): Promise<number>;
+}
+
+export const COMMANDS: readonly Command[] = [
+  {
+    name: 'run',
+    operands: 'PROGRAM [ARGS...]',
+    summary: 'run a Linux/i386 program (the default: tallship PROGRAM ARGS)',
+    options: RUN_OPTIONS,
+    passThrough: true,
+    examples: [
+      ['tallship ./hello world', 'a static program'],
+      ['tallship -L sysroot /bin/ls -l', 'a dynamic program; libraries come from the sysroot'],
+      ['tallship -L sysroot -w . make', 'what it writes in this directory is kept'],
+      ['tallship -v ~/data:/data:ro ./scan /data', 'grant one more directory, read-only'],
+      ['tallship -L debian-i386.tar bash', 'a container image, as docker export writes it'],
+    ],
+    run: async (values, operands) => (await import('./run.ts')).main(values, operands),
+  },
+  {
+    name: 'sysroot',
+    operands: 'DIR PACKAGE...',
+    summary: 'make or extend a Debian i386 sysroot, without root privileges',
+    options: SYSROOT_OPTIONS,
+    examples: [
+      ['tallship sysroot ~/i386 bash coreutils python3', 'then: tallship -L ~/i386 bash'],
+      ['tallship sysroot ~/i386 gcc libc6-dev', 'add a compiler to it'],
+    ],
+    run: async (values, operands) => (await import('./sysroot.ts')).main(values, operands),
+  },
+  {
+    name: 'completion',
+    operands: 'bash|zsh',
+    summary: 'print a completion script for the shell',
+    options: COMPLETION_OPTIONS,
+    words: ['bash', 'zsh'],
+    examples: [['source <(tallship completion bash)', 'in ~/.bashrc']],
+    run: async (values, operands) => (await import('./completion.ts')).main(values, operands),
+  },
+];
+
+export function findCommand(name: string | undefined): Command | undefined {
+  return COMMANDS.find((command) => command.name === name);
+}
