@@ -20,12 +20,15 @@ const DECLARATIONS = {
   getpagesize: 'int getpagesize(void)',
 
   openat: 'int openat(int dirfd, const char *path, int flags, unsigned int mode)',
-  read: 'ssize_t read(int fd, _Out_ uint8_t *buf, size_t count)',
-  write: 'ssize_t write(int fd, const uint8_t *buf, size_t count)',
-  pread: 'ssize_t pread(int fd, _Out_ uint8_t *buf, size_t count, int64_t offset)',
-  pwrite: 'ssize_t pwrite(int fd, const uint8_t *buf, size_t count, int64_t offset)',
+  read: 'intptr_t read(int fd, _Out_ uint8_t *buf, size_t count)',
+  write: 'intptr_t write(int fd, const uint8_t *buf, size_t count)',
+  pread: 'intptr_t pread(int fd, _Out_ uint8_t *buf, size_t count, int64_t offset)',
+  lseek: 'int64_t lseek(int fd, int64_t offset, int whence)',
+  recv: 'intptr_t recv(int fd, _Out_ uint8_t *buf, size_t count, int flags)',
+  send: 'intptr_t send(int fd, const uint8_t *buf, size_t count, int flags)',
+  pwrite: 'intptr_t pwrite(int fd, const uint8_t *buf, size_t count, int64_t offset)',
   close: 'int close(int fd)',
-  readlinkat: 'ssize_t readlinkat(int dirfd, const char *path, _Out_ uint8_t *buf, size_t size)',
+  readlinkat: 'intptr_t readlinkat(int dirfd, const char *path, _Out_ uint8_t *buf, size_t size)',
   unlinkat: 'int unlinkat(int dirfd, const char *path, int flags)',
   mkdirat: 'int mkdirat(int dirfd, const char *path, unsigned int mode)',
   mkfifoat: 'int mkfifoat(int dirfd, const char *path, unsigned int mode)',
@@ -39,6 +42,7 @@ const DECLARATIONS = {
   fallocate: 'int fallocate(int fd, int mode, int64_t offset, int64_t length)',
   flock: 'int flock(int fd, int operation)',
   dup: 'int dup(int fd)',
+  dup3: 'int dup3(int fd, int as, int flags)',
   pipe2: 'int pipe2(_Out_ int *fds, int flags)',
   fcntl: 'int fcntl(int fd, int command, intptr_t argument)',
 
@@ -47,6 +51,10 @@ const DECLARATIONS = {
   ioctl: 'int ioctl(int fd, unsigned long request, _Inout_ uint8_t *argument)',
   tcgetattr: 'int tcgetattr(int fd, _Out_ uint8_t *termios)',
   tcsetattr: 'int tcsetattr(int fd, int actions, const uint8_t *termios)',
+  tcflush: 'int tcflush(int fd, int queue)',
+  tcflow: 'int tcflow(int fd, int action)',
+  tcdrain: 'int tcdrain(int fd)',
+  tcsendbreak: 'int tcsendbreak(int fd, int duration)',
   tcgetpgrp: 'int tcgetpgrp(int fd)',
   tcsetpgrp: 'int tcsetpgrp(int fd, int group)',
   getpgrp: 'int getpgrp(void)',
@@ -64,6 +72,8 @@ export type Libc = { readonly [name in Name]: HostFunction } & {
   address(view: Uint8Array): number;
   /** A view of host memory that nobody else owns; it must not outlive the mapping. */
   view(address: number, length: number): Uint8Array;
+  /** poll(2) on a thread of the pool; `done` gets its answer. The array is written when it has returned. */
+  pollAsync(fds: Uint8Array, count: number, timeout: number, done: (answer: number) => void): void;
 };
 
 /** `openat` and the other *at calls: relative to the current directory. */
@@ -107,6 +117,8 @@ function open(): Libc | null {
     has: (name: Name) => bind(koffi, library, name) !== null,
     address: (view: Uint8Array) => Number(koffi.address(view)),
     view: (address: number, length: number) => new Uint8Array(koffi.view(address, length)),
+    pollAsync: (fds: Uint8Array, count: number, timeout: number, done: (answer: number) => void) =>
+      library.func(DECLARATIONS.poll).async(fds, count, timeout, (_: unknown, answer: number) => done(answer)),
   };
   for (const name of Object.keys(DECLARATIONS) as Name[]) {
     // Bound at first use: each costs koffi some 20 us, and most runs need ten of them.
