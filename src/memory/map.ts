@@ -15,7 +15,6 @@ export interface MapSource {
   readonly offset: number;
   /** PROT bits that the descriptor allows: PROT_WRITE is missing for a shared mapping of a file not open for writing. */
   readonly maxProt: number;
-  readonly name?: string;
 }
 
 /** mmap(2). Descriptor checks (EBADF, EACCES, ENODEV) are the caller's. Answers the address or a negative errno. */
@@ -95,7 +94,6 @@ function kindOf(
     lazy: growsDown || fillsLazily(mm.guest, object, shared, length),
     locked: (flags & F.MAP_LOCKED) !== 0 || mm.lockFuture,
     noReserve: (flags & F.MAP_NORESERVE) !== 0,
-    name: source?.name ?? '',
   };
 }
 

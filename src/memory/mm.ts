@@ -17,8 +17,10 @@ import { PAGE_SIZE, PRESENT, PROT_READ, PROT_WRITE, pageDown, pageUp, TASK_SIZE,
 import { mprotect } from './protect.ts';
 import { type Mapper, type SharedObject, SharedObjects } from './shared-object.ts';
 import { mincore, msync } from './sync.ts';
-import type { Vma } from './vma.ts';
+import { PLAIN, type Vma } from './vma.ts';
 import { VmaSet } from './vma-set.ts';
+
+const STACK_AT_ONCE = 8 << 20;
 
 export interface MmOptions {
   /** Absent: what the host allows, or TALLSHIP_PROTECTION. */
@@ -96,6 +98,14 @@ export class Mm extends GuestAccess implements CpuMemory, Mapper {
   /** True while some pages get their content on use: code that runs here must be able to resume after a fault. */
   get resumable(): boolean {
     return this.vmas.lazy > 0;
+  }
+
+  /** The stack of a new program below layout.stackTop; `prot` says whether it is executable. */
+  createStack(prot: number): number {
+    // Made at its full usual size: growing it by faults would cost a trap per page, and nobody else is placed there.
+    const size = Math.min(pageDown(this.limits.stack), STACK_AT_ONCE);
+    const end = this.layout.stackTop;
+    return this.add({ ...PLAIN, prot, growsDown: true, lazy: true, start: end - size, end, offset: 0 });
   }
 
   // --- system calls; see the files they come from
@@ -288,6 +298,15 @@ export class Mm extends GuestAccess implements CpuMemory, Mapper {
       this.guest.permissions.fill(0, start / PAGE_SIZE, vma.end / PAGE_SIZE);
       this.guest.protect(start, vma.end, 0);
     } else clear(this.guest, start, vma.end);
+  }
+
+  /** What /proc/pid/maps shows in the last column. */
+  nameOf(vma: Vma): string {
+    if (vma.object?.backing != null) return vma.object.backing.path;
+    if (vma.object !== null) return '/dev/zero (deleted)';
+    if (vma.start === this.vdso) return '[vdso]';
+    if (vma.start < this.brkEnd && vma.end > this.startBrk) return '[heap]';
+    return vma.start <= this.startStack && this.startStack < vma.end ? '[stack]' : '';
   }
 
   /** Where a futex word lives: equal for every address space that shares it. null for private memory. */

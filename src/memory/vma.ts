@@ -21,8 +21,6 @@ export interface VmaKind {
   readonly dontFork: boolean;
   readonly wipeOnFork: boolean;
   readonly dontDump: boolean;
-  /** Shown in /proc/pid/maps when there is no file: "[vdso]". */
-  readonly name: string;
 }
 
 export const PLAIN: VmaKind = {
@@ -37,7 +35,6 @@ export const PLAIN: VmaKind = {
   dontFork: false,
   wipeOnFork: false,
   dontDump: false,
-  name: '',
 };
 
 /** A range of pages that were mapped alike: Linux's vm_area_struct. Immutable; sets replace it. */
