@@ -44,6 +44,8 @@ export const STATE = {
   /** GDT entries 6, 7 and 8 (the task's TLS segments): three base addresses, and a bit each for present. Filled by the kernel. */
   tlsBase: 168,
   tlsPresent: 180,
+  /** A linear address that one decoded record computes for the next. */
+  address: 184,
   /** Physical x87 registers 0..7, 16 bytes each: u64 significand, u16 sign and exponent (in a u32). MMn is the significand of n. */
   fpr: 192,
   /** xmm0..xmm7, 16 bytes each. */

@@ -159,6 +159,28 @@ function fixedOperand(name: string, operandSize: 2 | 4): DecodedOperand {
   return registerOperand('fixed', word, size);
 }
 
+/** Kinds and sizes that an operand can have. */
+export function operandForms(row: Row, spec: OperandSpec, operandSize: 2 | 4): Pick<Operand, 'kind' | 'size'>[] {
+  const size = sizeOf(spec.width, operandSize);
+  const kinds: Partial<Record<OperandSpec['letter'], Operand['kind']>> = {
+    I: 'immediate',
+    J: 'relative',
+    A: 'far',
+    O: 'memory',
+    S: 'segment',
+  };
+  const kind = kinds[spec.letter];
+  if (kind === 'segment') return [{ kind, size: 2 }];
+  if (kind) return [{ kind, size: kind === 'relative' || kind === 'far' ? operandSize : size }];
+  if (spec.letter === 'STi') return [{ kind: 'x87', size: 10 }];
+  if (spec.letter === 'fixed') return [fixedOperand(spec.name, operandSize)];
+  const register = registerOperand(spec.letter, 0, size);
+  const memory = { kind: 'memory', size } as const;
+  if (!'EMQW'.includes(spec.letter)) return [register];
+  if (row.form === 'memory') return [memory];
+  return row.form === 'register' ? [register] : [register, memory];
+}
+
 export function decodeOperand(shape: Shape, index: number): DecodedOperand {
   const { cursor, modrm, operandSize } = shape;
   const { letter, width, name } = shape.row.operands[index];

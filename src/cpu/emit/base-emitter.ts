@@ -118,6 +118,8 @@ export abstract class BaseEmitter<V> implements Emitter<V> {
   #storeType(operand: Operand, value: V, type: MemoryType): void {
     if (operand.kind === 'memory') this.guestStore(this.linearAddress(operand), value, type);
     else this.fileStore(operand, value, type);
+    // A write to an MMX register sets sign and exponent of its x87 register (SDM Vol. 1, 9.2).
+    if (operand.kind === 'mmx') this.fileStore(operand, this.const(0xffff), 'i32', 8);
   }
 
   /**

@@ -110,6 +110,8 @@ export interface Emitter<V> extends I32Ops<V> {
   /** Loads from a memory or xmm operand fewer bytes than its size (movss m32, cvtdq2pd m64 ...): i32 for 4, i64 for 8. */
   loadLow(operand: Operand, size: 1 | 2 | 4 | 8): V;
   storeLow(operand: Operand, value: V, size: 1 | 2 | 4 | 8): void;
+  /** Selector of a far pointer operand; load() yields its offset. load() of an x87 operand yields i of ST(i). */
+  farSelector(operand: Operand): V;
   /** True when the operand is in memory: fixed when the code is emitted. */
   isMemory(operand: Operand): boolean;
   /** Offset part of a memory operand (LEA), zero-extended. */

@@ -1,0 +1,201 @@
+/** The IA-32 processor of one address space: runs the loaded task until something happens that it cannot do itself. */
+
+import { VM_PERMISSIONS } from '../memory/vm-layout.ts';
+import type { RowTable } from './decode/rows.ts';
+import { rowTable } from './decode/rows.ts';
+import { readEflags, writeEflags } from './eflags.ts';
+import { ACCESS_WRITE } from './emit/wasm-emitter.ts';
+import type { ExitReason } from './exit.ts';
+import { Exit } from './exit.ts';
+import { loadInterpreter } from './interp/load-module.ts';
+import { RECORD_SIZE } from './interp/record.ts';
+import { RecordCache } from './interp/record-cache.ts';
+import { Inner } from './interp/specials.ts';
+import { DEFAULT_FEATURES } from './isa/cpuid.ts';
+import { isa } from './isa/index.ts';
+import type { Feature } from './isa/insn.ts';
+import { VM_STATE } from './layout.ts';
+import type { CpuMemory } from './memory.ts';
+import { STATE, STATE_SIZE } from './state.ts';
+
+export interface CpuOptions {
+  features?: readonly Feature[];
+}
+
+/** Instructions per entry into the interpreter: V8 changes to optimised code only at entries. */
+const SLICE = 20_000;
+const PAGE = 4096;
+
+const numbers = new Map(isa.map((insn, i) => [insn, i]));
+const tables = new Map<string, RowTable>();
+
+function tableFor(features: readonly Feature[]): RowTable {
+  const key = [...features].sort().join();
+  let table = tables.get(key);
+  if (!table) {
+    table = rowTable(isa, new Set(features));
+    tables.set(key, table);
+  }
+  return table;
+}
+
+export class Cpu {
+  readonly regs: Int32Array;
+  /** Live view of the loaded register file. */
+  readonly state: Uint8Array;
+  readonly #memory: CpuMemory;
+  readonly #words: Int32Array;
+  readonly #run: (record: number) => void;
+  readonly #cache: RecordCache;
+  /** The fault that a filled page was last meant to cure. */
+  #retried = { eip: -1, address: -1, retired: -1n };
+
+  constructor(memory: CpuMemory, options: CpuOptions = {}) {
+    this.#memory = memory;
+    const { vm } = memory;
+    this.state = vm.subarray(VM_STATE, VM_STATE + STATE_SIZE);
+    this.#words = new Int32Array(vm.buffer, vm.byteOffset + VM_STATE, STATE_SIZE / 4);
+    this.regs = this.#words.subarray(STATE.gpr / 4, STATE.gpr / 4 + 8);
+    const { module, keys } = loadInterpreter(memory);
+    const instance = new WebAssembly.Instance(module, { env: { memory: memory.memory } });
+    this.#run = instance.exports.run as (record: number) => void;
+    this.#cache = new RecordCache(memory, {
+      table: tableFor(options.features ?? DEFAULT_FEATURES),
+      numbers,
+      handlers: keys,
+    });
+  }
+
+  /** Task switch in and out. */
+  load(state: Uint8Array): void {
+    this.state.set(state);
+  }
+  save(state: Uint8Array): void {
+    state.set(this.state);
+  }
+
+  eflags(): number {
+    return readEflags(this.state);
+  }
+  setEflags(image: number): void {
+    writeEflags(this.state, image);
+  }
+
+  invalidate(start: number, end: number): void {
+    this.#cache.invalidate(start, end);
+  }
+
+  get eip(): number {
+    return this.#words[STATE.eip / 4] >>> 0;
+  }
+  set eip(value: number) {
+    this.#words[STATE.eip / 4] = value;
+  }
+
+  /** Runs about `budget` instructions, to the next taken branch after them, or until a reason other than budget. */
+  run(budget: number): ExitReason {
+    const words = this.#words;
+    let left = budget;
+    let record = this.#cache.find(this.eip);
+    for (;;) {
+      const slice = Math.min(left, SLICE);
+      words[STATE.budget / 4] = slice * RECORD_SIZE + record;
+      const reason = this.#enter(record);
+      const used = slice - (words[STATE.budget / 4] >> 5);
+      left -= used;
+      this.#retire(used);
+      switch (reason) {
+        case Inner.link:
+          record = this.#cache.link(words[STATE.record / 4]);
+          break;
+        case Inner.lookup:
+          record = this.#cache.findCached(this.eip);
+          break;
+        case Inner.stale:
+          this.#cache.invalidate(this.eip, this.eip + 1);
+          record = this.#cache.find(this.eip);
+          break;
+        case Exit.pageFault:
+          if (this.#isFetch() || !this.#isCured()) return this.#end(left, Exit.pageFault);
+          record = this.#cache.find(this.eip);
+          break;
+        case Exit.budget:
+          record = this.#cache.find(this.eip);
+          break;
+        default:
+          return this.#end(left, reason as ExitReason);
+      }
+      if (left <= 0) return this.#end(left, Exit.budget);
+    }
+  }
+
+  #end(left: number, reason: ExitReason): ExitReason {
+    this.#words[STATE.budget / 4] = left;
+    this.#words[STATE.exitReason / 4] = reason;
+    return reason;
+  }
+
+  /** Runs records until the interpreter leaves. In hardware mode a guest's bad access is a trap of the wasm engine. */
+  #enter(record: number): number {
+    const words = this.#words;
+    try {
+      this.#run(record);
+    } catch (error) {
+      if (!(error instanceof WebAssembly.RuntimeError) || !/out of bounds/.test(error.message)) throw error;
+      const at = words[STATE.record / 4] & -RECORD_SIZE;
+      words[STATE.budget / 4] -= at;
+      words[STATE.eip / 4] = this.#cache.eipOf(at);
+      words[STATE.exitDetail / 4] = 0;
+      return Exit.pageFault;
+    }
+    return words[STATE.exitReason / 4];
+  }
+
+  /** Decoding a fetch's fault has already said what it is. */
+  #isFetch(): boolean {
+    return (this.#words[STATE.exitDetail / 4] & 0x10) !== 0;
+  }
+
+  #retire(count: number): void {
+    const view = new DataView(this.state.buffer, this.state.byteOffset);
+    view.setBigUint64(STATE.retired, view.getBigUint64(STATE.retired, true) + BigInt(count), true);
+  }
+
+  /**
+   * A guest access faulted: was it to a page that is filled lazily? If not, leaves the address of the first byte that
+   * is not accessible in lastAccess, and the error code of #PF (SDM Vol. 3A, 4.7) in exitDetail.
+   */
+  #isCured(): boolean {
+    const words = this.#words;
+    const kind = words[STATE.record / 4] & (RECORD_SIZE - 1);
+    const isWrite = (kind & ACCESS_WRITE) !== 0;
+    const length = 1 << (kind & 7);
+    const start = words[STATE.lastAccess / 4] >>> 0;
+    const next = Math.floor(start / PAGE) * PAGE + PAGE;
+    const parts =
+      start + length > next
+        ? [
+            [start, next - start],
+            [next, start + length - next],
+          ]
+        : [[start, length]];
+    const bad = parts.find(
+      ([address, bytes]) => address >= 2 ** 32 || !this.#memory.accessible(address, bytes, isWrite),
+    );
+    if (!bad && this.#isFirstRetry(start)) return true;
+    const address = bad ? bad[0] % 2 ** 32 : start;
+    words[STATE.lastAccess / 4] = address;
+    const isPresent = this.#memory.vm[VM_PERMISSIONS + (address >>> 12)] !== 0;
+    words[STATE.exitDetail / 4] = 4 | (isWrite ? 2 : 0) | (isPresent ? 1 : 0);
+    return false;
+  }
+
+  /** The same access faults again without progress: nothing can cure it. */
+  #isFirstRetry(address: number): boolean {
+    const retired = new DataView(this.state.buffer, this.state.byteOffset).getBigUint64(STATE.retired, true);
+    const { eip } = this;
+    const isFirst = this.#retried.eip !== eip || this.#retried.address !== address || this.#retried.retired !== retired;
+    this.#retried = { eip, address, retired };
+    return isFirst;
+  }
+}

@@ -1,0 +1,315 @@
+/**
+ * The wasm emitter: bodies become WebAssembly. What differs between the interpreter (operands from the decoded record) and
+ * compiled code (operands constant) is left to subclasses: operands, addresses and the ways out.
+ */
+import { VM_PERMISSIONS } from '../../memory/vm-layout.ts';
+import { VM_STATE } from '../layout.ts';
+import { STATE } from '../state.ts';
+import type { MemoryType } from './base-emitter.ts';
+import { BaseEmitter, MEMORY_BYTES } from './base-emitter.ts';
+import type { Variable, WasmType } from './emitter.ts';
+import { applyOp } from './evaluate-ops.ts';
+import type { LaneShape, NumericOp } from './ops.ts';
+import { I32 } from './ops.ts';
+import type { Routine } from './routine.ts';
+import type { Exitway, LocalSlot, Node } from './wasm-ir.ts';
+import { node } from './wasm-ir.ts';
+import { Bytes, opcodeBytes, TYPE_CODE } from './wasm-writer.ts';
+
+/** How emitted code reaches the VM's data, and who protects pages (DESIGN section 2). */
+export interface WasmTarget {
+  readonly protection: 'hardware' | 'software';
+  readonly vmIndex: number;
+  readonly vmOffset: number;
+}
+
+/** Functions that routines became. */
+export interface RoutineTable {
+  index(routine: Routine): number;
+}
+
+const LOAD: Record<MemoryType, number[]> = {
+  u8: [0x2d],
+  u16: [0x2f],
+  i32: [0x28],
+  i64: [0x29],
+  f32: [0x2a],
+  f64: [0x2b],
+  v128: [0xfd, 0],
+};
+const STORE: Record<MemoryType, number[]> = {
+  u8: [0x3a],
+  u16: [0x3b],
+  i32: [0x36],
+  i64: [0x37],
+  f32: [0x38],
+  f64: [0x39],
+  v128: [0xfd, 11],
+};
+const VALUE_TYPE: Record<MemoryType, WasmType> = {
+  u8: 'i32',
+  u16: 'i32',
+  i32: 'i32',
+  i64: 'i64',
+  f32: 'f32',
+  f64: 'f64',
+  v128: 'v128',
+};
+const LANE_OPS: Record<LaneShape, { extract: number; replace: number; type: WasmType }> = {
+  i8x16: { extract: 0x16, replace: 0x17, type: 'i32' },
+  i16x8: { extract: 0x19, replace: 0x1a, type: 'i32' },
+  i32x4: { extract: 0x1b, replace: 0x1c, type: 'i32' },
+  i64x2: { extract: 0x1d, replace: 0x1e, type: 'i64' },
+  f32x4: { extract: 0x1f, replace: 0x20, type: 'f32' },
+  f64x2: { extract: 0x21, replace: 0x22, type: 'f64' },
+};
+/** Ops of the i32 table that leave x alone when their second operand is this. */
+const IDENTITY = new Map<NumericOp, number>([
+  [I32.add, 0],
+  [I32.sub, 0],
+  [I32.or, 0],
+  [I32.xor, 0],
+  [I32.shl, 0],
+  [I32.shrU, 0],
+  [I32.shrS, 0],
+  [I32.and, -1],
+]);
+const COMBINES_BOOLS = new Set<NumericOp>([I32.and, I32.or, I32.xor]);
+/** In the low bits of STATE.record: log2 of the access's size, and whether it writes. */
+export const ACCESS_WRITE = 8;
+const ACCESS_SIZE: Partial<Record<number, number>> = { 1: 0, 2: 1, 4: 2, 8: 3, 16: 4 };
+
+const memoryArgument = (offset: number): number[] => [...new Bytes().u8(0).u32(offset).bytes()];
+const constantBytes = (value: number): number[] => [...new Bytes().u8(0x41).s32(value).bytes()];
+
+function isBoolOp(op: NumericOp, args: readonly Node[]): boolean {
+  if (op.result !== 'i32') return false;
+  if (op.code >= 0x45 && op.code <= 0x66) return true;
+  if (op === I32.and && args.some((a) => a.constant === 1)) return true;
+  return COMBINES_BOOLS.has(op) && args.every((a) => a.isBool);
+}
+
+export abstract class WasmEmitter extends BaseEmitter<Node> {
+  protected readonly target: WasmTarget;
+  readonly #routines: RoutineTable;
+  #list: Node[] = [];
+  readonly #outer: Node[][] = [];
+  #ended = new Set<Node[]>();
+  readonly #variables: LocalSlot[] = [];
+  /** The access whose address STATE.lastAccess already holds here. */
+  #noted: { address: Node; list: Node[]; kind: number } | undefined;
+
+  constructor(target: WasmTarget, routines: RoutineTable) {
+    super((op, args) => this.#apply(op, args), {
+      shuffle: (a, b, indices) => this.#op([0xfd, 13, ...indices], 'v128', [a, b]),
+      extractLane: (shape, a, lane) => this.#op([0xfd, LANE_OPS[shape].extract, lane], LANE_OPS[shape].type, [a]),
+      replaceLane: (shape, a, lane, value) => this.#op([0xfd, LANE_OPS[shape].replace, lane], 'v128', [a, value]),
+    });
+    this.target = target;
+    this.#routines = routines;
+  }
+
+  /** The statements so far, and the mutable locals that they use. */
+  get statements(): Node[] {
+    return this.#list;
+  }
+  get variables(): readonly LocalSlot[] {
+    return this.#variables;
+  }
+  /** True when control cannot reach this point. */
+  get isEnded(): boolean {
+    return this.#ended.has(this.#list);
+  }
+
+  protected append(one: Node): Node {
+    if (!this.isEnded) this.#list.push(one);
+    return one;
+  }
+  #op(code: readonly number[], type: WasmType | undefined, args: readonly Node[]): Node {
+    return this.append(node({ code, type, args }));
+  }
+
+  #apply(op: NumericOp, args: Node[]): Node {
+    if (IDENTITY.get(op) !== undefined && args[1].constant === IDENTITY.get(op)) return args[0];
+    if (op.result === 'i32' && args.every((a) => a.constant !== undefined)) {
+      const isTrapping = op.code >= I32.divS.code && op.code <= I32.remU.code && args[1].constant === 0;
+      if (!isTrapping)
+        return this.const(
+          applyOp(
+            op,
+            args.map((a) => a.constant!),
+          ) as number,
+        );
+    }
+    return this.append(node({ code: opcodeBytes(op.code), type: op.result, args, isBool: isBoolOp(op, args) }));
+  }
+
+  const(value: number): Node {
+    const constant = value | 0;
+    return node({
+      code: constantBytes(constant),
+      type: 'i32',
+      inline: true,
+      constant,
+      isBool: constant === 0 || constant === 1,
+    });
+  }
+  const64(value: bigint): Node {
+    return node({ code: [...new Bytes().u8(0x42).s64(value).bytes()], type: 'i64', inline: true });
+  }
+  constF64(value: number): Node {
+    const bytes = new Uint8Array(new Float64Array([value]).buffer);
+    return node({ code: [0x44, ...bytes], type: 'f64', inline: true });
+  }
+  constV128(bytes: readonly number[]): Node {
+    return node({ code: [0xfd, 12, ...bytes], type: 'v128', inline: true });
+  }
+  override bool(condition: Node): Node {
+    return condition.isBool ? condition : super.bool(condition);
+  }
+
+  /** Loads and stores of the VM's own data: `address` counts from the wasm index 0 of its area. */
+  protected vmLoad(address: Node, type: MemoryType, offset: number): Node {
+    return this.#op([...LOAD[type], ...memoryArgument(this.target.vmOffset + offset)], VALUE_TYPE[type], [address]);
+  }
+  protected vmStore(address: Node, value: Node, type: MemoryType, offset: number): void {
+    const code = [...STORE[type], ...memoryArgument(this.target.vmOffset + offset)];
+    this.append(node({ code, args: [address, value], effect: true }));
+  }
+  #vmAddress(index?: Node): Node {
+    const base = this.const(this.target.vmIndex);
+    return index === undefined ? base : this.add(index, base);
+  }
+
+  state(offset: number, type: MemoryType = 'i32', index?: Node): Node {
+    return this.vmLoad(this.#vmAddress(index), type, VM_STATE + offset);
+  }
+  setState(offset: number, value: Node, type: MemoryType = 'i32', index?: Node): void {
+    this.vmStore(this.#vmAddress(index), value, type, VM_STATE + offset);
+  }
+
+  /** The record that executes; undefined in routines, which may not touch guest memory. */
+  protected abstract recordPointer(): Node | undefined;
+
+  /** Before a guest access: where we are and what we touch, for whoever handles its fault. */
+  #note(address: Node, bytes: number, isWrite: boolean): void {
+    const record = this.recordPointer();
+    if (!record) throw new Error('a routine may not access guest memory');
+    const kind = ACCESS_SIZE[bytes]! | (isWrite ? ACCESS_WRITE : 0);
+    const same = this.#noted?.list === this.#list && this.#noted.address === address;
+    if (!same || this.#noted!.kind !== kind) this.setState(STATE.record, this.or(record, this.const(kind)));
+    if (!same) this.setState(STATE.lastAccess, address);
+    this.#noted = { address, list: this.#list, kind };
+  }
+
+  #checkAccess(address: Node, bytes: number, isWrite: boolean): void {
+    if (this.target.protection === 'hardware') {
+      this.#note(address, bytes, isWrite);
+      return;
+    }
+    const page = (at: Node): Node =>
+      this.vmLoad(this.add(this.shrU(at, this.const(12)), this.const(this.target.vmIndex)), 'u8', VM_PERMISSIONS);
+    const first = page(address);
+    const both = bytes === 1 ? first : this.and(first, page(this.add(address, this.const(bytes - 1))));
+    this.if(this.eqz(this.and(both, this.const(isWrite ? 2 : 1))), () => {
+      this.#note(address, bytes, isWrite);
+      this.leave('pageFault');
+    });
+  }
+
+  protected guestLoad(address: Node, type: MemoryType): Node {
+    this.#checkAccess(address, MEMORY_BYTES[type], false);
+    const code = [...LOAD[type], ...memoryArgument(0)];
+    return this.append(node({ code, type: VALUE_TYPE[type], args: [address], effect: true }));
+  }
+  protected guestStore(address: Node, value: Node, type: MemoryType): void {
+    this.#checkAccess(address, MEMORY_BYTES[type], true);
+    this.append(node({ code: [...STORE[type], ...memoryArgument(0)], args: [address, value], effect: true }));
+  }
+  /** Writes back the first and the last byte: no other task can see it. */
+  probeWrite(address: Node, bytes: number): void {
+    for (const offset of bytes > 1 ? [0, bytes - 1] : [0]) {
+      const at = this.add(address, this.const(offset));
+      this.guestStore(at, this.guestLoad(at, 'u8'), 'u8');
+    }
+  }
+
+  select(condition: Node, a: Node, b: Node): Node {
+    if (condition.constant !== undefined) return condition.constant ? a : b;
+    const type = a.type!;
+    const code = type === 'v128' ? [0x1c, 1, TYPE_CODE[type]] : [0x1b];
+    return this.append(node({ code, type, args: [a, b, condition], isBool: a.isBool && b.isBool }));
+  }
+
+  variable(type: WasmType, initial: Node): Variable<Node> {
+    const variable: LocalSlot = { type, local: -1 };
+    this.#variables.push(variable);
+    const set = (value: Node): void => {
+      this.append(node({ code: [0x21], args: [value], effect: true, variable }));
+    };
+    set(initial);
+    return { set, get: () => this.append(node({ code: [0x20], type, variable })) };
+  }
+
+  #inList(list: Node[], fill: () => void): Node[] {
+    const noted = this.#noted;
+    this.#outer.push(this.#list);
+    this.#list = list;
+    if (noted) this.#noted = { ...noted, list };
+    fill();
+    this.#list = this.#outer.pop()!;
+    this.#noted = undefined;
+    return list;
+  }
+
+  if(condition: Node, then: () => void, otherwise: () => void = () => {}): void {
+    if (condition.constant !== undefined) {
+      if (condition.constant) then();
+      else otherwise();
+      return;
+    }
+    const noted = this.#noted;
+    const lists = [this.#inList([], then), []];
+    this.#noted = noted && { ...noted, list: this.#list };
+    lists[1] = this.#inList([], otherwise);
+    // Where one arm always leaves, what holds in the other holds after it.
+    if (this.#ended.has(lists[0]) && lists[1].length === 0) this.#noted = noted;
+    this.append(node({ kind: 'if', code: [], args: [condition], lists }));
+    if (lists.every((list) => this.#ended.has(list))) this.#ended.add(this.#list);
+  }
+
+  while(condition: () => Node, body: () => void): void {
+    let value: Node | undefined;
+    this.#noted = undefined;
+    const before = this.#inList([], () => {
+      value = condition();
+    });
+    const lists = [before, this.#inList([], body)];
+    this.append(node({ kind: 'while', code: [], lists, condition: value, effect: true }));
+  }
+
+  call(routine: Routine, ...args: Node[]): Node[] {
+    const code = [...new Bytes().u8(0x10).u32(this.#routines.index(routine)).bytes()];
+    const results = routine.results.map((type) => node({ kind: 'result', code: [], type }));
+    this.append(node({ kind: 'call', code, args, results, effect: true }));
+    return results;
+  }
+
+  /** Control leaves this code. */
+  protected leave(exitway: Exitway, argument?: Node): void {
+    this.append(node({ kind: 'goto', code: [], args: argument ? [argument] : [], exitway, effect: true }));
+    this.#ended.add(this.#list);
+  }
+
+  #stop(way: 'fault' | 'trap', reason: number, detail = this.const(0)): void {
+    this.setState(STATE.exitReason, this.const(reason));
+    this.setState(STATE.exitDetail, detail);
+    this.leave(way);
+  }
+  fault(vector: number, detail?: Node): void {
+    this.#stop('fault', vector, detail);
+  }
+  trap(reason: number, detail?: Node): void {
+    this.#stop('trap', reason, detail);
+  }
+}

@@ -1,0 +1,231 @@
+/**
+ * What the wasm emitter writes down before it becomes bytes: statements in program order, each a value or an effect.
+ *
+ * Values that are used once, right after they were computed, stay on wasm's operand stack; others get a local, which is
+ * free again after its last use. Few locals matter: V8 merges every assigned local at the head of the interpreter's loop.
+ */
+import type { WasmType } from './emitter.ts';
+import type { Bytes } from './wasm-writer.ts';
+
+/** Ways out of the code, resolved by the assembler: an exit, or execution goes on elsewhere. */
+export type Exitway = 'fault' | 'trap' | 'pageFault' | 'lookup' | 'link' | 'land' | 'restart' | 'next' | 'proceed';
+
+/** A local that a variable lives in; the index is known when the code is assembled. */
+export interface LocalSlot {
+  readonly type: WasmType;
+  local: number;
+}
+
+export interface Node {
+  readonly kind: 'op' | 'if' | 'while' | 'goto' | 'call' | 'result';
+  readonly type: WasmType | undefined;
+  /** Opcode and immediates. */
+  readonly code: readonly number[];
+  readonly args: readonly Node[];
+  /** Cheap and unchanging: written again at each use (constants, the record pointer). */
+  readonly inline: boolean;
+  /** Must be kept even when nobody uses the value. */
+  readonly effect: boolean;
+  /** Value of an i32 constant. */
+  readonly constant?: number;
+  /** Only ever 0 or 1. */
+  readonly isBool?: boolean;
+  readonly lists?: readonly Node[][];
+  /** while: the value that keeps it going, computed by the first list. */
+  readonly condition?: Node;
+  readonly exitway?: Exitway;
+  readonly results?: readonly Node[];
+  readonly variable?: LocalSlot;
+  uses: number;
+  local: number;
+  loop: number;
+}
+
+export function node(fields: Partial<Node> & { code: readonly number[] }): Node {
+  const defaults = { kind: 'op', type: undefined, args: [], inline: false, effect: false } as const;
+  return { ...defaults, ...fields, uses: 0, local: -1, loop: 0 };
+}
+
+/** Hands out a function's locals by type. */
+export class LocalPool {
+  readonly #first: number;
+  readonly types: WasmType[];
+  #free: number[] = [];
+
+  /** `fixed` are locals that are never handed out. */
+  constructor(parameters: number, fixed: readonly WasmType[]) {
+    this.#first = parameters;
+    this.types = [...fixed];
+  }
+
+  take(type: WasmType): number {
+    const at = this.#free.findIndex((index) => this.types[index - this.#first] === type);
+    if (at >= 0) return this.#free.splice(at, 1)[0];
+    this.types.push(type);
+    return this.#first + this.types.length - 1;
+  }
+
+  give(index: number): void {
+    this.#free.push(index);
+  }
+
+  /** Everything that was ever handed out is free again. */
+  reset(fixed: number): void {
+    this.#free = this.types.slice(fixed).map((_, i) => this.#first + fixed + i);
+  }
+}
+
+/** Counts uses backwards and says what is alive: effects, and what they need. */
+export function countUses(list: readonly Node[]): void {
+  for (let i = list.length - 1; i >= 0; i--) {
+    const one = list[i];
+    if (one.kind === 'while') countLoop(one);
+    else one.lists?.forEach(countUses);
+    if (isAlive(one)) for (const arg of one.args) arg.uses++;
+  }
+}
+
+function countLoop(one: Node): void {
+  countUses(one.lists![1]);
+  one.condition!.uses++;
+  countUses(one.lists![0]);
+}
+
+function isAlive(one: Node): boolean {
+  if (one.kind === 'if') return one.lists!.some((list) => list.some(isAlive));
+  return one.effect || one.uses > 0;
+}
+
+interface Tree {
+  readonly node: Node;
+  /** Values that get their local inside this tree. */
+  readonly teed: ReadonlySet<Node>;
+  /** A tree to compute in place, or a value to get. */
+  readonly args: (Tree | Node)[];
+}
+
+const isTree = (arg: Tree | Node): arg is Tree => 'node' in arg;
+
+export interface Assembler {
+  readonly out: Bytes;
+  readonly locals: LocalPool;
+  /** Nesting of blocks and of while loops here. */
+  depth: number;
+  loop: number;
+  /** Writes the way out; its argument, if any, is not yet on the stack. */
+  leave(way: Exitway, argument: (() => void) | undefined): void;
+}
+
+/** Folds values into their user where that keeps the order of everything. */
+function foldTrees(list: readonly Node[], condition?: Node): { trees: Tree[]; last: Tree | Node | undefined } {
+  const pending: Tree[] = [];
+  const fold = (args: readonly Node[]): (Tree | Node)[] => {
+    const folded: (Tree | Node)[] = [...args];
+    for (let i = args.length - 1; i >= 0; i--) {
+      const top = pending.at(-1);
+      if (top?.node !== args[i]) continue;
+      // An argument further left would be fetched before its local is set.
+      if (args.slice(0, i).some((left) => left === top.node || top.teed.has(left))) break;
+      folded[i] = pending.pop()!;
+    }
+    return folded;
+  };
+  for (const one of list) {
+    if (one.inline || !isAlive(one)) continue;
+    const args = fold(one.args);
+    const trees = args.filter(isTree);
+    const teed = new Set(trees.flatMap((t) => (t.node.uses > 1 ? [t.node, ...t.teed] : [...t.teed])));
+    pending.push({ node: one, args, teed });
+  }
+  const last = condition && fold([condition])[0];
+  return { trees: pending, last };
+}
+
+export function assemble(as: Assembler, list: readonly Node[]): void {
+  for (const tree of foldTrees(list).trees) assembleStatement(as, tree);
+}
+
+function assembleStatement(as: Assembler, tree: Tree): void {
+  const { node: one } = tree;
+  assembleTree(as, tree);
+  if (one.kind === 'call') for (const result of [...one.results!].reverse()) keep(as, result);
+  else if (one.type) keep(as, one);
+}
+
+/** Takes a value off the stack into a local, or drops it. */
+function keep(as: Assembler, one: Node): void {
+  if (one.uses === 0) as.out.u8(0x1a);
+  else as.out.u8(0x21).u32(assign(as, one));
+}
+
+function assign(as: Assembler, one: Node): number {
+  one.local = as.locals.take(one.type!);
+  one.loop = as.loop;
+  return one.local;
+}
+
+function get(as: Assembler, one: Node): void {
+  if (one.inline) {
+    as.out.all(one.code);
+    return;
+  }
+  if (one.local < 0) throw new Error('a value is used outside of where it was computed');
+  as.out.u8(0x20).u32(one.local);
+  release(as, one);
+}
+
+/** A use is done. Inside a loop that the value came into, it may be needed again. */
+function release(as: Assembler, one: Node): void {
+  if (--one.uses === 0 && one.loop === as.loop) as.locals.give(one.local);
+}
+
+function assembleArg(as: Assembler, arg: Tree | Node): void {
+  if (!isTree(arg)) {
+    get(as, arg);
+    return;
+  }
+  assembleTree(as, arg);
+  if (arg.node.uses === 1) return;
+  as.out.u8(0x22).u32(assign(as, arg.node));
+  release(as, arg.node);
+}
+
+function assembleTree(as: Assembler, { node: one, args }: Tree): void {
+  if (one.kind === 'goto') {
+    as.leave(one.exitway!, args.length ? () => assembleArg(as, args[0]) : undefined);
+    return;
+  }
+  for (const arg of args) assembleArg(as, arg);
+  if (one.kind === 'if') assembleIf(as, one);
+  else if (one.kind === 'while') assembleWhile(as, one);
+  else as.out.all(one.code);
+  if (one.variable) as.out.u32(one.variable.local);
+}
+
+function assembleIf(as: Assembler, one: Node): void {
+  const [then, otherwise] = one.lists!;
+  as.depth++;
+  as.out.all([0x04, 0x40]);
+  assemble(as, then);
+  if (otherwise.some(isAlive)) {
+    as.out.u8(0x05);
+    assemble(as, otherwise);
+  }
+  as.out.u8(0x0b);
+  as.depth--;
+}
+
+function assembleWhile(as: Assembler, one: Node): void {
+  const [before, body] = one.lists!;
+  as.out.all([0x02, 0x40, 0x03, 0x40]);
+  as.depth += 2;
+  as.loop++;
+  const { trees, last } = foldTrees(before, one.condition);
+  for (const tree of trees) assembleStatement(as, tree);
+  assembleArg(as, last!);
+  as.out.all([0x45, 0x0d, 1]);
+  assemble(as, body);
+  as.out.all([0x0c, 0, 0x0b, 0x0b]);
+  as.depth -= 2;
+  as.loop--;
+}

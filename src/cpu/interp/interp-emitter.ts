@@ -1,0 +1,159 @@
+/** The wasm emitter whose operands come from the decoded record. */
+import type { MemoryType } from '../emit/base-emitter.ts';
+import type { Operand } from '../emit/emitter.ts';
+import type { RoutineTable, WasmTarget } from '../emit/wasm-emitter.ts';
+import { WasmEmitter } from '../emit/wasm-emitter.ts';
+import type { Node } from '../emit/wasm-ir.ts';
+import { node } from '../emit/wasm-ir.ts';
+import { HASH_ENTRIES, VM_HASH, VM_STATE } from '../layout.ts';
+import { STATE } from '../state.ts';
+import type { MemoryShape } from './record.ts';
+import { RECORD, RECORD_SIZE } from './record.ts';
+
+/** An operand as one handler sees it: its kind is fixed, its values are in the record. */
+export interface SlotOperand extends Operand {
+  readonly shape?: MemoryShape;
+  /** Field of the record that holds its value. */
+  readonly slot: number;
+}
+
+/** What a handler is made for, besides its operands. */
+export interface Mode {
+  readonly operandSize: 2 | 4;
+  readonly addressSize: 2 | 4;
+  readonly repeat: 0 | 0xf2 | 0xf3;
+}
+
+/** Local 0 of every function that runs records. */
+const RECORD_POINTER = node({ code: [0x20, 0], type: 'i32', inline: true });
+
+export class InterpEmitter extends WasmEmitter {
+  readonly #mode: Mode;
+  /** Whether the body asked for the mode: if not, one handler serves all. */
+  readonly asked = { operandSize: false, addressSize: false };
+  readonly #pointers = new Map<number, Node>();
+  readonly #addresses = new Map<Operand, { offset: Node; linear: Node }>();
+
+  constructor(target: WasmTarget, routines: RoutineTable, mode: Mode, operands: readonly SlotOperand[]) {
+    super(target, routines);
+    this.#mode = mode;
+    // What an operand needs is computed first, where every path of the body can use it; what is not used vanishes.
+    for (const { slot, kind } of operands) {
+      if (kind !== 'memory' && !this.#pointers.has(slot)) this.#pointers.set(slot, this.field(slot));
+    }
+    for (const operand of operands)
+      if (operand.kind === 'memory') this.#addresses.set(operand, this.#address(operand.shape!));
+  }
+
+  get operandSize(): 2 | 4 {
+    this.asked.operandSize = true;
+    return this.#mode.operandSize;
+  }
+  get addressSize(): 2 | 4 {
+    this.asked.addressSize = true;
+    return this.#mode.addressSize;
+  }
+  get repeat(): 0 | 0xf2 | 0xf3 {
+    return this.#mode.repeat;
+  }
+
+  protected recordPointer(): Node {
+    return RECORD_POINTER;
+  }
+  field(offset: number, type: MemoryType = 'i32'): Node {
+    return this.vmLoad(RECORD_POINTER, type, offset);
+  }
+  #stateAt(field: number): Node {
+    return this.state(0, 'i32', this.field(field, 'u16'));
+  }
+
+  #address(shape: MemoryShape): { offset: Node; linear: Node } {
+    let offset = this.vmLoad(this.field(RECORD.base), 'i32', 0);
+    if (shape !== 'm') {
+      offset = this.add(offset, this.shl(this.#stateAt(RECORD.index), this.field(RECORD.shift, 'u8')));
+    }
+    offset = this.add(offset, this.field(RECORD.displacement));
+    return { offset, linear: shape === 's' ? this.add(offset, this.#stateAt(RECORD.segment)) : offset };
+  }
+  effectiveAddress(operand: Operand): Node {
+    return this.#addresses.get(operand)!.offset;
+  }
+  linearAddress(operand: Operand): Node {
+    return this.#addresses.get(operand)!.linear;
+  }
+
+  #value(operand: Operand): Node {
+    return this.#pointers.get((operand as SlotOperand).slot)!;
+  }
+  protected fileLoad(operand: Operand, type: MemoryType, delta = 0): Node {
+    return this.vmLoad(this.#value(operand), type, delta);
+  }
+  protected fileStore(operand: Operand, value: Node, type: MemoryType, delta = 0): void {
+    this.vmStore(this.#value(operand), value, type, delta);
+  }
+  protected immediate(operand: Operand): Node {
+    return this.#value(operand);
+  }
+  farSelector(_operand: Operand): Node {
+    return this.field(RECORD.displacement);
+  }
+  protected isSegment(operand: Operand, number: number): Node {
+    const place = this.target.vmIndex + VM_STATE + STATE.selector + number * 4;
+    return this.eq(this.#value(operand), this.const(place));
+  }
+  protected dataSegmentBase(): Node {
+    return this.#stateAt(RECORD.segment);
+  }
+
+  currentEip(): Node {
+    return this.field(RECORD.eip);
+  }
+  nextEip(): Node {
+    return this.add(this.field(RECORD.eip), this.field(RECORD.length, 'u8'));
+  }
+  jump(target: Operand): void {
+    const record = this.#value(target);
+    this.if(this.eqz(record), () => this.leave('link'));
+    this.leave('land', record);
+  }
+  jumpIf(condition: Node, target: Operand): void {
+    this.if(condition, () => this.jump(target));
+  }
+  /** Through the cache from EIP to record. */
+  jumpIndirect(target: Node): void {
+    const slot = this.shl(this.and(target, this.const(HASH_ENTRIES - 1)), this.const(3));
+    const entry = this.add(slot, this.const(this.target.vmIndex));
+    this.if(this.ne(this.vmLoad(entry, 'i32', VM_HASH), target), () => {
+      this.setState(STATE.eip, target);
+      this.leave('lookup');
+    });
+    this.leave('land', this.vmLoad(entry, 'i32', VM_HASH + 4));
+  }
+  restart(): void {
+    this.leave('restart');
+  }
+  /** On to the next record. */
+  next(): void {
+    if (!this.isEnded) this.leave('next');
+  }
+  // What the special handlers need.
+
+  /** The parts of any address: offset and segment base. */
+  generalAddress(): { offset: Node; segment: Node } {
+    return { offset: this.#address('x').offset, segment: this.#stateAt(RECORD.segment) };
+  }
+  recordByte(index: Node): Node {
+    return this.vmLoad(this.add(RECORD_POINTER, index), 'u8', RECORD.a);
+  }
+  nextRecord(): Node {
+    return this.add(RECORD_POINTER, this.const(RECORD_SIZE));
+  }
+  /** A fault whose reason is already in the register file. */
+  leaveFaulting(): void {
+    this.leave('fault');
+  }
+  /** To a record, without counting an instruction. */
+  proceed(record: Node): void {
+    this.leave('proceed', record);
+  }
+}

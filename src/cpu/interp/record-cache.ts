@@ -1,0 +1,271 @@
+/** The decoded instructions of one address space. Each guest instruction is decoded once, in runs that follow each other. */
+
+import { PERMISSION_EXECUTE, PERMISSION_WRITE, VM_PERMISSIONS } from '../../memory/vm-layout.ts';
+import type { Decoded, DecodedOperand } from '../decode/decoded.ts';
+import type { DecodeFault } from '../decode/decoder.ts';
+import { decode, isFault } from '../decode/decoder.ts';
+import type { RowTable } from '../decode/rows.ts';
+import { Exit } from '../exit.ts';
+import type { Insn } from '../isa/insn.ts';
+import { HASH_ENTRIES, VM_HASH, VM_RECORDS, VM_RECORDS_END, VM_STATE } from '../layout.ts';
+import type { CpuMemory } from '../memory.ts';
+import { STATE } from '../state.ts';
+import { findHandler, memoryShape, slots } from './handlers.ts';
+import { RECORD, RECORD_SIZE } from './record.ts';
+import { specialIndex } from './specials.ts';
+
+const PAGE_SHIFT = 12;
+const PAGE_SIZE = 1 << PAGE_SHIFT;
+/** Instructions decoded at a time; a run ends earlier where control does not go on. */
+const RUN_LENGTH = 48;
+/** Records that one instruction and the end of its run can take. */
+const RUN_RECORDS = RUN_LENGTH * 3 + 4;
+/** Page-fault error code of an instruction fetch by user code (SDM Vol. 3A, 4.7). */
+const FETCH_ERROR = 0x14;
+
+export interface Isa {
+  readonly table: RowTable;
+  readonly numbers: ReadonlyMap<Insn, number>;
+  readonly handlers: ReadonlyMap<string, number>;
+}
+
+export class RecordCache {
+  readonly #memory: CpuMemory;
+  readonly #isa: Isa;
+  readonly #vm: DataView;
+  /** EIP to record, and the instructions on each page that has any. */
+  readonly #records = new Map<number, number>();
+  readonly #pages = new Map<number, number[]>();
+  /** Offset in the VM's area of the next free record. */
+  #free = 0;
+  /** The record of an instruction that cannot be decoded: made anew each time. */
+  #faulting = 0;
+  /** Counts what was decoded, for statistics. */
+  decoded = 0;
+
+  constructor(memory: CpuMemory, isa: Isa) {
+    this.#memory = memory;
+    this.#isa = isa;
+    const { vm } = memory;
+    this.#vm = new DataView(vm.buffer, vm.byteOffset, vm.byteLength);
+    this.flush();
+  }
+
+  /** Forgets everything. */
+  flush(): void {
+    this.#records.clear();
+    this.#pages.clear();
+    this.#memory.vm.fill(0, VM_HASH, VM_HASH + HASH_ENTRIES * 8);
+    // An empty entry must not match: 0 is the EIP of entry 0 only.
+    this.#vm.setUint32(VM_HASH, 1, true);
+    this.#free = VM_RECORDS + RECORD_SIZE;
+    this.#faulting = VM_RECORDS;
+  }
+
+  /** The record at which `eip` runs. */
+  find(eip: number): number {
+    return this.#records.get(eip) ?? this.#decodeRun(eip);
+  }
+
+  /** As find, and the interpreter will find it by itself next time. */
+  findCached(eip: number): number {
+    const record = this.find(eip);
+    if (!this.#isFaulting(record)) {
+      const entry = VM_HASH + (eip & (HASH_ENTRIES - 1)) * 8;
+      this.#vm.setUint32(entry, eip, true);
+      this.#vm.setUint32(entry + 4, record, true);
+    }
+    return record;
+  }
+
+  /** Tells a branch, or the end of a run, where it leads. */
+  link(from: number): number {
+    const at = from - this.#memory.vmIndex;
+    const before = this.#free;
+    const target = this.find(this.#vm.getUint32(at + RECORD.displacement, true));
+    // Decoding may have started over.
+    if (!this.#isFaulting(target) && this.#free >= before) this.#vm.setUint32(at + RECORD.immediate, target, true);
+    return target;
+  }
+
+  /** The EIP, and the raw fields, of a record. */
+  eipOf(record: number): number {
+    return this.#vm.getUint32(record - this.#memory.vmIndex + RECORD.eip, true);
+  }
+
+  #isFaulting(record: number): boolean {
+    return record - this.#memory.vmIndex === this.#faulting;
+  }
+
+  /** Instructions in this range are decoded again before they run again: what led to them finds the new ones. */
+  invalidate(start: number, end: number): void {
+    const first = start >>> PAGE_SHIFT;
+    const last = Math.ceil(end / PAGE_SIZE);
+    if (last - first < this.#pages.size) {
+      for (let page = first; page < last; page++) this.#forgetPage(page);
+    } else {
+      for (const page of [...this.#pages.keys()]) if (page >= first && page < last) this.#forgetPage(page);
+    }
+  }
+
+  #forgetPage(page: number): void {
+    for (const eip of this.#pages.get(page) ?? []) {
+      const record = this.#records.get(eip);
+      if (record === undefined) continue;
+      this.#records.delete(eip);
+      this.#writeProceed(record - this.#memory.vmIndex, eip, 0);
+    }
+    this.#pages.delete(page);
+  }
+
+  #permissions(address: number): number {
+    return this.#memory.vm[VM_PERMISSIONS + (address >>> PAGE_SHIFT)];
+  }
+  #isExecutable(address: number): boolean {
+    if (!(this.#permissions(address) & PERMISSION_EXECUTE)) return false;
+    return this.#memory.accessible(address & -PAGE_SIZE, PAGE_SIZE, false);
+  }
+
+  /** End of the executable bytes from eip on: an instruction reaches at most into the next page. */
+  #codeLimit(eip: number): number {
+    if (!this.#isExecutable(eip)) return eip;
+    const next = (eip >>> PAGE_SHIFT) * PAGE_SIZE + PAGE_SIZE;
+    if (next - eip >= 16) return next;
+    return this.#isExecutable(next) ? next + PAGE_SIZE : next;
+  }
+
+  #decodeAt(eip: number): Decoded | DecodeFault {
+    return decode(this.#isa.table, { bytes: this.#memory.u8, limit: this.#codeLimit(eip) }, eip);
+  }
+
+  #decodeRun(start: number): number {
+    if (this.#free + RUN_RECORDS * RECORD_SIZE > VM_RECORDS_END) this.flush();
+    const first = this.#decodeAt(start);
+    if (isFault(first)) return this.#writeFault(start, first);
+    const record = this.#free + this.#memory.vmIndex;
+    let decoded = first;
+    for (let count = 1; ; count++) {
+      this.#writeInsn(decoded);
+      const next = decoded.eip + decoded.length;
+      if (decoded.insn.options.ends) break;
+      const known = this.#records.get(next);
+      const following = known === undefined && count < RUN_LENGTH ? this.#decodeAt(next) : undefined;
+      if (following && !isFault(following)) {
+        decoded = following;
+        continue;
+      }
+      this.#writeProceed(this.#free, next, known ?? 0);
+      this.#free += RECORD_SIZE;
+      break;
+    }
+    return record;
+  }
+
+  #writeHead(at: number, handler: number, eip: number, length: number): void {
+    this.#memory.vm.fill(0, at, at + RECORD_SIZE);
+    this.#vm.setUint16(at + RECORD.handler, handler, true);
+    this.#vm.setUint8(at + RECORD.length, length);
+    this.#vm.setUint32(at + RECORD.eip, eip, true);
+  }
+
+  #writeProceed(at: number, eip: number, target: number): void {
+    this.#writeHead(at, specialIndex('proceed'), eip, 0);
+    this.#vm.setUint32(at + RECORD.immediate, target, true);
+    this.#vm.setUint32(at + RECORD.displacement, eip, true);
+  }
+
+  #writeFault(eip: number, { vector, address }: DecodeFault): number {
+    const at = this.#faulting;
+    this.#writeHead(at, specialIndex('decodeFault'), eip, 0);
+    const isPresent = this.#permissions(address) !== 0;
+    this.#vm.setUint32(at + RECORD.immediate, vector, true);
+    this.#vm.setUint32(at + RECORD.displacement, vector === Exit.pageFault ? FETCH_ERROR | Number(isPresent) : 0, true);
+    this.#vm.setUint32(at + RECORD.b, address, true);
+    return at + this.#memory.vmIndex;
+  }
+
+  #remember(decoded: Decoded): void {
+    this.#records.set(decoded.eip, this.#free + this.#memory.vmIndex);
+    this.decoded++;
+    const lastPage = (decoded.eip + decoded.length - 1) >>> PAGE_SHIFT;
+    for (let page = decoded.eip >>> PAGE_SHIFT; page <= lastPage; page++) {
+      const list = this.#pages.get(page);
+      if (list) list.push(decoded.eip);
+      else this.#pages.set(page, [decoded.eip]);
+    }
+  }
+
+  /** Appends an instruction's records: a check of its bytes on a writable page, an unusual address, itself. */
+  #writeInsn(decoded: Decoded): void {
+    const { eip, length } = decoded;
+    this.#remember(decoded);
+    if ((this.#permissions(eip) | this.#permissions(eip + length - 1)) & PERMISSION_WRITE) this.#writeCheck(decoded);
+    const memory = decoded.operands.find((operand) => operand.kind === 'memory');
+    const shape = memory && memoryShape(decoded, memory);
+    if (memory && shape === 'special') this.#writeAddress(decoded, memory);
+    const forms = decoded.operands.map(({ kind, size }) =>
+      kind === 'memory' ? { kind, size, shape: shape === 'special' ? ('m' as const) : shape } : { kind, size },
+    );
+    const number = this.#isa.numbers.get(decoded.insn)!;
+    const handler = findHandler(this.#isa.handlers, number, decoded, forms);
+    if (handler === undefined) throw new Error(`no handler for ${decoded.insn.name}`);
+    const at = this.#free;
+    this.#writeHead(at, handler, eip, length);
+    this.#vm.setUint16(at + RECORD.segment, decoded.dataSegment, true);
+    const places = slots(decoded.operands);
+    decoded.operands.forEach((operand, i) => {
+      if (operand.kind === 'memory') this.#writeMemory(at, operand, shape === 'special');
+      else this.#vm.setUint32(at + places[i], this.#operandValue(at, operand), true);
+    });
+    this.#free += RECORD_SIZE;
+  }
+
+  #writeCheck({ eip, length }: Decoded): void {
+    const at = this.#free;
+    this.#writeHead(at, specialIndex('check'), eip, length);
+    this.#memory.vm.set(this.#memory.u8.subarray(eip, eip + length), at + RECORD.a);
+    this.#free += RECORD_SIZE;
+  }
+
+  #pointer(offset: number): number {
+    return this.#memory.vmIndex + VM_STATE + offset;
+  }
+
+  /** What goes into the operand's slot; a branch's target is linked when it is first taken. */
+  #operandValue(at: number, operand: DecodedOperand): number {
+    switch (operand.kind) {
+      case 'relative':
+        this.#vm.setUint32(at + RECORD.displacement, operand.value, true);
+        return 0;
+      case 'far':
+        this.#vm.setUint32(at + RECORD.displacement, operand.selector, true);
+        return operand.value;
+      case 'immediate':
+      case 'x87':
+        return operand.value;
+      default:
+        return this.#pointer(operand.offset);
+    }
+  }
+
+  #writeMemory(at: number, operand: DecodedOperand, isComputed: boolean): void {
+    if (isComputed) {
+      this.#vm.setUint32(at + RECORD.base, this.#pointer(STATE.address), true);
+      return;
+    }
+    const { base, index, shift, displacement, segment } = operand.address!;
+    this.#vm.setUint32(at + RECORD.base, this.#pointer(base), true);
+    this.#vm.setInt32(at + RECORD.displacement, displacement, true);
+    this.#vm.setUint16(at + RECORD.index, index, true);
+    this.#vm.setUint16(at + RECORD.segment, segment, true);
+    this.#vm.setUint8(at + RECORD.shift, shift);
+  }
+
+  #writeAddress({ eip, length, insn }: Decoded, operand: DecodedOperand): void {
+    const at = this.#free;
+    this.#writeHead(at, specialIndex(operand.address!.narrow ? 'narrowAddress' : 'address'), eip, length);
+    this.#writeMemory(at, operand, false);
+    if (insn.name === 'lea') this.#vm.setUint16(at + RECORD.segment, STATE.zero, true);
+    this.#free += RECORD_SIZE;
+  }
+}

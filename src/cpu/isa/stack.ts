@@ -1,0 +1,122 @@
+/** The stack (SDM Vol. 1, 6.2 and 7.3.1.3). ss is flat. */
+import type { Emitter } from '../emit/emitter.ts';
+import { EBP, ESP } from '../state.ts';
+import { insn } from './insn.ts';
+
+/** Pushes a word of the operand size. */
+export function push<V>(e: Emitter<V>, value: V, size: 2 | 4): void {
+  const top = e.sub(e.register(ESP, 4), e.const(size));
+  e.write(top, value, size);
+  e.setRegister(ESP, top, 4);
+}
+
+/** What POP would pop; the caller moves ESP when nothing can fault any more. */
+export function stackTop<V>(e: Emitter<V>, size: 2 | 4, depth = 0): V {
+  return e.read(e.add(e.register(ESP, 4), e.const(depth)), size);
+}
+
+export function drop<V>(e: Emitter<V>, bytes: number): void {
+  e.setRegister(ESP, e.add(e.register(ESP, 4), e.const(bytes)), 4);
+}
+
+/** SDM Vol. 2B, PUSH. */
+export const pushOperand = insn('push', {}, ['50+r Zv', 'FF /6 Ev', '68 Iz', '6A Ibs'], (e, src) =>
+  push(e, e.load(src), src.size as 2 | 4),
+);
+
+/** SDM Vol. 2B, POP: `pop esp` leaves the popped value. */
+export const pop = insn('pop', { popsFirst: true }, ['58+r Zv', '8F /0 Ev'], (e, dst) => {
+  const size = dst.size as 2 | 4;
+  const value = stackTop(e, size);
+  if (e.isMemory(dst)) {
+    e.store(dst, value);
+    drop(e, size);
+  } else {
+    drop(e, size);
+    e.store(dst, value);
+  }
+});
+
+/** PUSH and POP of segment registers: the upper half of a 32-bit push is left alone by current processors. */
+const segments = ['ES', 'CS', 'SS', 'DS', 'FS', 'GS'];
+const PUSH_SEGMENT = ['06', '0E', '16', '1E', '0F A0', '0F A8'];
+const POP_SEGMENT = ['07', '', '17', '1F', '0F A1', '0F A9'];
+
+export const pushSegment = insn(
+  'push sreg',
+  {},
+  PUSH_SEGMENT.map((opcode, i) => `${opcode} ${segments[i]}`),
+  (e, src) => {
+    const top = e.sub(e.register(ESP, 4), e.const(e.operandSize));
+    e.write(top, e.load(src), 2);
+    e.setRegister(ESP, top, 4);
+  },
+);
+
+export const popSegment = insn(
+  'pop sreg',
+  {},
+  POP_SEGMENT.flatMap((opcode, i) => (opcode ? [`${opcode} ${segments[i]}`] : [])),
+  (e, dst) => {
+    const size = e.operandSize;
+    e.store(dst, stackTop(e, 2));
+    drop(e, size);
+  },
+);
+
+/** SDM Vol. 2B, PUSHA: ESP as it was before. */
+export const pusha = insn('pusha', {}, ['60'], (e) => {
+  const size = e.operandSize;
+  const top = e.register(ESP, 4);
+  for (let n = 0; n < 8; n++) e.write(e.sub(top, e.const((n + 1) * size)), e.register(n, size), size);
+  e.setRegister(ESP, e.sub(top, e.const(8 * size)), 4);
+});
+
+/** SDM Vol. 2B, POPA: ESP's image is skipped. */
+export const popa = insn('popa', {}, ['61'], (e) => {
+  const size = e.operandSize;
+  const values = Array.from({ length: 8 }, (_, n) => stackTop(e, size, (7 - n) * size));
+  values.forEach((value, n) => {
+    if (n !== ESP) e.setRegister(n, value, size);
+  });
+  drop(e, 8 * size);
+});
+
+/** SDM Vol. 2A, ENTER. The nesting level is taken modulo 32. */
+export const enter = insn('enter', {}, ['C8 Iw,Ib'], (e, bytes, nesting) => {
+  const size = e.operandSize;
+  const level = e.and(e.load(nesting), e.const(31));
+  const frame = e.sub(e.register(ESP, 4), e.const(size));
+  e.write(frame, e.register(EBP, size), size);
+  const top = e.variable('i32', frame);
+  const link = e.variable('i32', e.register(EBP, 4));
+  const left = e.variable('i32', level);
+  const pushNext = (value: ReturnType<typeof e.load>): void => {
+    top.set(e.sub(top.get(), e.const(size)));
+    e.write(top.get(), value, size);
+  };
+  e.while(
+    () => e.gtS(left.get(), e.const(1)),
+    () => {
+      link.set(e.sub(link.get(), e.const(size)));
+      pushNext(e.read(link.get(), size));
+      left.set(e.sub(left.get(), e.const(1)));
+    },
+  );
+  e.if(level, () => pushNext(frame));
+  const newTop = e.sub(top.get(), e.load(bytes));
+  e.probeWrite(newTop, size);
+  e.setRegister(EBP, frame, size);
+  e.setRegister(ESP, newTop, 4);
+});
+
+/** SDM Vol. 2A, LEAVE. */
+export const leave = insn('leave', {}, ['C9'], (e) => {
+  const size = e.operandSize;
+  const frame = e.register(EBP, 4);
+  const saved = e.read(frame, size);
+  e.setRegister(ESP, e.add(frame, e.const(size)), 4);
+  e.setRegister(EBP, saved, size);
+});
+
+export const stack = [pushOperand, pop, leave, pushSegment, popSegment, pusha, popa, enter];

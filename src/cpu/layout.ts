@@ -1,0 +1,11 @@
+/** Where the CPU's data lies in the VM's area (memory/vm-layout.ts), in bytes from its start. */
+import { VM_CPU, VM_SIZE } from '../memory/vm-layout.ts';
+
+/** Register file of the task that runs. */
+export const VM_STATE = VM_CPU;
+/** Direct-mapped cache from EIP to record: pairs of u32. */
+export const VM_HASH = VM_CPU + 0x1_0000;
+export const HASH_ENTRIES = 0x8000;
+/** Decoded instructions. */
+export const VM_RECORDS = VM_HASH + HASH_ENTRIES * 8;
+export const VM_RECORDS_END = VM_SIZE;
