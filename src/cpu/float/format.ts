@@ -4,7 +4,7 @@
  */
 import type { Emitter } from '../emit/emitter.ts';
 import type { F64Ops } from '../emit/ops.ts';
-import { DAZ, IE } from './mxcsr.ts';
+import { DAZ, DE, IE } from './mxcsr.ts';
 
 export interface Format {
   readonly name: 'f32' | 'f64';
@@ -57,6 +57,12 @@ export function propagateNan<V>(e: Emitter<V>, f: Format, a: V, b: V): V[] {
 }
 
 export const invalid = <V>(e: Emitter<V>, f: Format): V[] => [e.const64(indefiniteBits(f)), e.const(IE)];
+
+/** Adds DE to a result where an operand was denormal. */
+export const withDenormal = <V>(e: Emitter<V>, [bits, flags]: V[], denormal: V): V[] => [
+  bits,
+  e.or(flags, e.select(denormal, e.const(DE), e.const(0))),
+];
 
 type SharedOps = 'add' | 'sub' | 'mul' | 'div' | 'sqrt' | 'abs' | 'lt' | 'gt' | 'le' | 'ge' | 'eq' | 'ne';
 export type FloatOps<V> = Pick<F64Ops<V>, SharedOps | 'floor' | 'ceil' | 'trunc' | 'nearest'>;

@@ -12,6 +12,7 @@ export const IE = 0x01,
   UE = 0x10,
   PE = 0x20;
 export const DAZ = 0x40,
+  OM = 0x400,
   UM = 0x800,
   ROUNDING = 0x6000,
   FTZ = 0x8000;

@@ -3,8 +3,8 @@ import type { Emitter } from '../emit/emitter.ts';
 import type { Routine } from '../emit/routine.ts';
 import { routine } from '../emit/routine.ts';
 import type { Format } from './format.ts';
-import { BINARY32, BINARY64, classes, implicitBit, infinityBits, signMask } from './format.ts';
-import { FTZ, loadMxcsr, OE, PE, ROUND_DOWN, ROUND_NEAREST, ROUND_UP, roundingOf, UE, UM } from './mxcsr.ts';
+import { BINARY32, BINARY64, classes, implicitBit, infinityBits } from './format.ts';
+import { FTZ, loadMxcsr, OE, OM, PE, ROUND_DOWN, ROUND_NEAREST, ROUND_UP, roundingOf, UE, UM } from './mxcsr.ts';
 
 /** x >> count with the lost bits kept visible in the lowest bit; count is an i32 >= 0. */
 export function shiftRightSticky<V>(e: Emitter<V>, x: V, count: V): V {
@@ -50,70 +50,72 @@ function roundOff<V>(e: Emitter<V>, f: Format, significand: V, negative: V, roun
  * -> [bits, flags].
  */
 function roundRoutine(f: Format): Routine {
-  return routine(`${f.name}_round`, ['i64', 'i32', 'i64'], ['i64', 'i32'], (e, sign, exponent, significand) => {
-    const { or, shl, add, extendU, eqz, geU } = e.i64;
-    const mxcsr = loadMxcsr(e);
-    const rounding = roundingOf(e, mxcsr);
-    const negative = e.eqz(eqz(sign));
-    const precise = e.const(PE);
-    const bits = e.variable('i64', e.const64(0n));
-    const flags = e.variable('i32', e.const(0));
-    // As if the exponent had no bounds: tininess is judged after rounding.
-    const [rounded, inexact] = roundOff(e, f, significand, negative, rounding);
-    const carried = geU(rounded, e.const64(implicitBit(f) << 1n));
-    const finalExponent = e.add(exponent, carried);
-    const raised = (condition: typeof inexact, value: typeof inexact) => e.select(condition, value, e.const(0));
+  return routine(
+    `${f.name}_round`,
+    ['i64', 'i32', 'i64'],
+    ['i64', 'i32'],
+    <V>(e: Emitter<V>, sign: V, exponent: V, significand: V) => {
+      const { or, shl, add, extendU, eqz, geU } = e.i64;
+      const mxcsr = loadMxcsr(e);
+      const rounding = roundingOf(e, mxcsr);
+      const negative = e.eqz(eqz(sign));
+      const precise = e.const(PE);
+      const bits = e.variable('i64', e.const64(0n));
+      const flags = e.variable('i32', e.const(0));
+      // As if the exponent had no bounds: tininess is judged after rounding.
+      const [rounded, inexact] = roundOff(e, f, significand, negative, rounding);
+      const carried = geU(rounded, e.const64(implicitBit(f) << 1n));
+      const finalExponent = e.add(exponent, carried);
+      const raised = (condition: V, value: V): V => e.select(condition, value, e.const(0));
 
-    const overflow = (): void => {
-      const inward = e.or(
-        e.eq(rounding, e.const(3)),
-        e.eq(rounding, e.select(negative, e.const(ROUND_UP), e.const(ROUND_DOWN))),
-      );
-      bits.set(or(sign, e.i64.sub(e.const64(infinityBits(f)), extendU(inward))));
-      // Unmasked, the result is rounded as if the exponent had no bounds: PE only if that was inexact.
-      const masked = e.and(mxcsr, e.const(0x400));
-      flags.set(e.or(e.const(OE), raised(e.or(masked, inexact), precise)));
-    };
-    const tiny = (): void => {
-      const shifted = shiftRightSticky(e, significand, e.sub(e.const(1), exponent));
-      const [denormal, lost] = roundOff(e, f, shifted, negative, rounding);
-      bits.set(or(sign, denormal));
-      e.if(
-        e.and(mxcsr, e.const(UM)),
-        () => {
-          flags.set(raised(lost, e.const(UE | PE)));
-          e.if(e.and(mxcsr, e.const(FTZ)), () => {
-            bits.set(sign);
-            flags.set(e.const(UE | PE));
-          });
-        },
-        () => flags.set(e.or(e.const(UE), raised(inexact, precise))),
-      );
-    };
-    const normal = (): void => {
-      // The implicit bit adds 1 to the exponent field, and so does a carry.
-      const field = shl(extendU(e.sub(exponent, e.const(1))), e.const64(BigInt(f.fraction)));
-      bits.set(or(sign, add(field, rounded)));
-      flags.set(raised(inexact, precise));
-    };
-    e.if(e.leS(finalExponent, e.const(0)), tiny, () =>
-      e.if(e.geS(finalExponent, e.const(f.maxExponent)), overflow, () =>
-        // Exponent 0 that a carry made 1: the field of -1 would not wrap right in 32 bits.
+      const overflow = (): void => {
+        const inward = e.or(
+          e.eq(rounding, e.const(3)),
+          e.eq(rounding, e.select(negative, e.const(ROUND_UP), e.const(ROUND_DOWN))),
+        );
+        bits.set(or(sign, e.i64.sub(e.const64(infinityBits(f)), extendU(inward))));
+        // Unmasked, the result is rounded as if the exponent had no bounds: PE only if that was inexact.
+        const masked = e.and(mxcsr, e.const(OM));
+        flags.set(e.or(e.const(OE), raised(e.or(masked, inexact), precise)));
+      };
+      const tiny = (): void => {
+        const shifted = shiftRightSticky(e, significand, e.sub(e.const(1), exponent));
+        const [denormal, lost] = roundOff(e, f, shifted, negative, rounding);
+        bits.set(or(sign, denormal));
         e.if(
-          e.eqz(exponent),
+          e.and(mxcsr, e.const(UM)),
           () => {
-            bits.set(or(sign, e.const64(implicitBit(f))));
-            flags.set(raised(inexact, precise));
+            flags.set(raised(lost, e.const(UE | PE)));
+            e.if(e.and(mxcsr, e.const(FTZ)), () => {
+              bits.set(sign);
+              flags.set(e.const(UE | PE));
+            });
           },
-          normal,
+          () => flags.set(e.or(e.const(UE), raised(inexact, precise))),
+        );
+      };
+      const normal = (): void => {
+        // The implicit bit adds 1 to the exponent field, and so does a carry.
+        const field = shl(e.i64.extendS(e.sub(exponent, e.const(1))), e.const64(BigInt(f.fraction)));
+        bits.set(or(sign, add(field, rounded)));
+        flags.set(raised(inexact, precise));
+      };
+      e.if(e.leS(finalExponent, e.const(0)), tiny, () =>
+        e.if(e.geS(finalExponent, e.const(f.maxExponent)), overflow, () =>
+          // Exponent 0 that a carry made 1: the field of -1 would not wrap right in 32 bits.
+          e.if(
+            e.eqz(exponent),
+            () => {
+              bits.set(or(sign, e.const64(implicitBit(f))));
+              flags.set(raised(inexact, precise));
+            },
+            normal,
+          ),
         ),
-      ),
-    );
-    return [bits.get(), flags.get()];
-  });
+      );
+      return [bits.get(), flags.get()];
+    },
+  );
 }
 
 export const roundTo: Record<Format['name'], Routine> = { f32: roundRoutine(BINARY32), f64: roundRoutine(BINARY64) };
-
-/** The sign bit as an i64 in its place. */
-export const signOf = <V>(e: Emitter<V>, f: Format, x: V): V => e.i64.and(x, e.const64(signMask(f)));

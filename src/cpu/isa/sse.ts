@@ -1,0 +1,21 @@
+/** All SSE levels; each instruction's options name its own. */
+import type { Insn } from './insn.ts';
+import { mmxTwins } from './mmx.ts';
+import { arithmetic } from './sse-arith.ts';
+import { compares } from './sse-compare.ts';
+import { conversions } from './sse-convert.ts';
+import { packedConversions } from './sse-convert-packed.ts';
+import { moves } from './sse-move.ts';
+import { shuffles } from './sse-shuffle.ts';
+import { streams } from './sse-stream.ts';
+
+export const sse: Insn[] = [
+  ...moves,
+  ...arithmetic,
+  ...mmxTwins,
+  ...compares,
+  ...conversions,
+  ...packedConversions,
+  ...shuffles,
+  ...streams,
+];
