@@ -1,19 +1,21 @@
+import type { Remembered, StepRecord } from '../wait/once.ts';
 import type { Plain } from '../wait/wait.ts';
 
 /**
  * The system call that a task is in: all that is kept while it sleeps (DESIGN section 4). Plain data.
  */
-export class Call {
+export class Call implements StepRecord {
   /** Number, or -1 between calls. */
   nr = -1;
   /** ebx ecx edx esi edi ebp at entry. */
   readonly words = new Int32Array(6);
   /** Answers of the steps that were completed, in order: Sleeper.once(). */
-  pending: Plain[] = [];
+  pending: Remembered[] = [];
   /** What a partly done transfer has moved. */
   progress = 0;
   /** Steps that this run of the handler has passed. */
   step = 0;
+  depth = 0;
   /** State of the layers around the call, once they were entered. */
   layers: Plain = null;
 

@@ -1,6 +1,7 @@
 /** A task as files see it, for tests: runs one call at a time, notes what it sleeps on, runs it again when told. */
 import type { Alarms, Caller, Expiring, Session } from '../../src/fs/caller.ts';
 import { makeCredentials } from '../../src/vfs/credentials.ts';
+import { runOnce, type StepRecord } from '../../src/wait/once.ts';
 import { BLOCKED, ERESTARTSYS, type Plain, type Waiter, type WaitQueue } from '../../src/wait/wait.ts';
 
 /** A clock that stands still until a test moves it; shared by the callers that should see the same time. */
@@ -56,8 +57,7 @@ export class FakeCaller implements Caller, Waiter {
   deadline: number | undefined;
   progress = 0;
   #handler: () => unknown = () => 0;
-  #remembered: Plain[] = [];
-  #step = 0;
+  readonly #steps: StepRecord = { pending: [], step: 0, depth: 0 };
 
   constructor(tid = 1, clock = new FakeClock()) {
     this.tid = tid;
@@ -68,7 +68,7 @@ export class FakeCaller implements Caller, Waiter {
   /** Begins a call. */
   start<T>(handler: () => T): T {
     this.#handler = handler;
-    this.#remembered = [];
+    this.#steps.pending.length = 0;
     this.progress = 0;
     return this.resume();
   }
@@ -76,7 +76,7 @@ export class FakeCaller implements Caller, Waiter {
   /** Runs the call again, as after a wake-up. */
   resume<T>(): T {
     this.wake();
-    this.#step = 0;
+    this.#steps.step = 0;
     return this.#handler() as T;
   }
 
@@ -99,11 +99,7 @@ export class FakeCaller implements Caller, Waiter {
   }
 
   once<T extends Plain>(step: () => T): T {
-    const index = this.#step++;
-    if (index < this.#remembered.length) return this.#remembered[index] as T;
-    const answer = step();
-    if ((answer as unknown) !== BLOCKED) this.#remembered.push(answer);
-    return answer;
+    return runOnce(this.#steps, step);
   }
 
   now(): number {
