@@ -59,6 +59,7 @@ const DECLARATIONS = {
   tcsetpgrp: 'int tcsetpgrp(int fd, int group)',
   getpgrp: 'int getpgrp(void)',
   kill: 'int kill(int pid, int signal)',
+  setrlimit: 'int setrlimit(int resource, const uint64_t *limit)',
 } as const;
 
 type Name = keyof typeof DECLARATIONS;

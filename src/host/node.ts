@@ -1,0 +1,73 @@
+/** Time, chance and the event loop of Node.js: what a machine runs on (src/kernel/host.ts names the interface). */
+import { randomFillSync } from 'node:crypto';
+import { hrtime } from 'node:process';
+
+/** setTimeout counts milliseconds: what is shorter is waited for turn by turn. */
+const SHORTEST_TIMER = 2_000_000;
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+export class NodeHost {
+  readonly #startWall = BigInt(Date.now()) * 1_000_000n;
+  readonly #start = hrtime.bigint();
+  #log: (line: string) => void;
+  #ending: (() => void) | undefined;
+  #woken = false;
+
+  constructor(log: (line: string) => void = (line) => process.stderr.write(`tallship: ${line}\n`)) {
+    this.#log = log;
+  }
+
+  now(): number {
+    const [seconds, nanoseconds] = hrtime();
+    return seconds * 1e9 + nanoseconds;
+  }
+
+  /** The host's clock, to the nanosecond between its milliseconds; a clock that is set meanwhile is followed. */
+  realtime(): bigint {
+    const fine = this.#startWall + (hrtime.bigint() - this.#start);
+    const coarse = BigInt(Date.now()) * 1_000_000n;
+    const drift = fine - coarse;
+    return drift > 10_000_000n || drift < -10_000_000n ? coarse : fine;
+  }
+
+  randomBytes(count: number): Uint8Array {
+    return randomFillSync(new Uint8Array(count));
+  }
+
+  yield(): Promise<void> {
+    return new Promise((resolve) => setImmediate(resolve));
+  }
+
+  async idle(nanoseconds: number | undefined): Promise<void> {
+    if (this.#woken) {
+      this.#woken = false;
+      return this.yield();
+    }
+    if (nanoseconds !== undefined && nanoseconds < SHORTEST_TIMER) {
+      const end = this.now() + nanoseconds;
+      while (this.now() < end && !this.#woken) await this.yield();
+      this.#woken = false;
+      return;
+    }
+    // A timer in any case: a pending Promise alone does not keep Node alive.
+    const milliseconds = nanoseconds === undefined ? LONGEST_TIMER_MS : Math.floor(nanoseconds / 1e6 - 1);
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, Math.min(milliseconds, LONGEST_TIMER_MS));
+      this.#ending = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#ending = undefined;
+    this.#woken = false;
+  }
+
+  wake(): void {
+    this.#woken = true;
+    this.#ending?.();
+  }
+
+  log(line: string): void {
+    this.#log(line);
+  }
+}
