@@ -1,4 +1,5 @@
 import type { Remembered, StepRecord } from '../wait/once.ts';
+import type { Remembered, StepRecord } from '../wait/once.ts';
 import type { Plain } from '../wait/wait.ts';
 
 /**
@@ -23,7 +24,13 @@ export class Call implements StepRecord {
     this.nr = nr;
     this.pending.length = 0;
     this.progress = 0;
-    this.step = 0;
     this.layers = null;
+    this.rerun();
+  }
+
+  /** The handler runs from its start. */
+  rerun(): void {
+    this.step = 0;
+    this.depth = 0;
   }
 }

@@ -1,4 +1,6 @@
 /** Resource limits (getrlimit(2)). */
+import type { MemoryLimits } from '../memory/limits.ts';
+
 export interface Limit {
   soft: number;
   hard: number;
@@ -36,4 +38,15 @@ const DEFAULTS: Readonly<Record<number, Limit>> = {
 
 export function defaultLimits(): Limit[] {
   return Array.from({ length: RLIMIT_COUNT }, (_, i) => ({ ...(DEFAULTS[i] ?? infinite) }));
+}
+
+/** What an address space has to know of them. */
+export function memoryLimits(limits: readonly Limit[]): MemoryLimits {
+  const soft = (index: number) => (limits[index].soft === RLIM_INFINITY ? Number.POSITIVE_INFINITY : limits[index].soft);
+  return {
+    as: soft(RLIMIT_AS),
+    data: soft(RLIMIT_DATA),
+    stack: soft(RLIMIT_STACK),
+    memlock: soft(RLIMIT_MEMLOCK),
+  };
 }

@@ -4,10 +4,12 @@ import type { Credentials } from '../vfs/credentials.ts';
 import type { FdTable } from '../vfs/fd-table.ts';
 import type { FsContext } from '../vfs/fs-context.ts';
 import type { MountNamespace } from '../vfs/mounts.ts';
-import { BLOCKED, ERESTART_RESTARTBLOCK, ERESTARTSYS, type Plain, type Sleeper, type WaitQueue } from '../wait/wait.ts';
+import { runOnce } from '../wait/once.ts';
+import { BLOCKED, ERESTARTSYS, type Plain, type Sleeper, type WaitQueue } from '../wait/wait.ts';
 import { Call } from './call.ts';
 import type { Kernel } from './kernel.ts';
 import type { Processor } from './processor.ts';
+import { publishTls, stateOf } from './registers.ts';
 import { type SignalInfo, SignalQueue } from './signal-queue.ts';
 import type { ThreadGroup } from './thread-group.ts';
 import { emptyUsage, type Usage } from './usage.ts';
@@ -44,7 +46,8 @@ export interface TaskParts {
 /** A thread: what the scheduler runs. While it sleeps, everything about it is data. */
 export class Task implements Sleeper {
   readonly kernel: Kernel;
-  readonly tid: number;
+  /** A thread that calls execve takes its leader's. */
+  tid: number;
   group!: ThreadGroup;
   comm: string;
   mm: Mm;
@@ -68,6 +71,8 @@ export class Task implements Sleeper {
   altStack: AltStack = { sp: 0, size: 0, flags: 2 };
   /** Something other than its instructions waits for the task: signals, a stop, its end. */
   attention = false;
+  /** Of the last fault: what signal frames show as trapno, err and cr2. */
+  lastTrap = { trapno: 0, err: 0, cr2: 0 };
   /** execve of another thread, or a fatal signal, ends this task when it comes to run. */
   killed = false;
 
@@ -75,8 +80,10 @@ export class Task implements Sleeper {
   /** set_tid_address, CLONE_CHILD_CLEARTID. */
   clearChildTid = 0;
   robustList = 0;
-  /** vfork: whom to wake when this task's mm is given up, and what the parent waits for. */
-  vforkParent: Task | null = null;
+  /** vfork: the parent sleeps here until the address space is given up. */
+  vforkDone: WaitQueue | null = null;
+  /** Whose child it is, for PR_SET_PDEATHSIG and __WNOTHREAD. */
+  parentTask: Task | null = null;
 
   nice = 0;
   policy = 0;
@@ -122,6 +129,7 @@ export class Task implements Sleeper {
   block(queues: WaitQueue | readonly WaitQueue[], deadline?: number): number {
     if (this.interrupted) return -ERESTARTSYS;
     if (deadline !== undefined && this.now() >= deadline) return 0;
+    this.leaveQueues();
     this.#queues = 'wake' in queues ? [queues] : queues;
     for (const queue of this.#queues) queue.waiters.add(this);
     this.deadline = deadline;
@@ -139,13 +147,7 @@ export class Task implements Sleeper {
   }
 
   once<T extends Plain>(step: () => T): T {
-    const { call } = this;
-    if (call.step < call.pending.length) return call.pending[call.step++] as T;
-    const answer = step();
-    if (answer === BLOCKED || isRestart(answer)) return answer;
-    call.pending.push(answer);
-    call.step++;
-    return answer;
+    return runOnce(this.call, step);
   }
 
   get progress(): number {
@@ -169,12 +171,24 @@ export class Task implements Sleeper {
     this.kernel.scheduler.enqueue(this);
   }
 
+  /** The handler has an answer after all, from another of the things it asked. */
+  stay(): void {
+    this.leaveQueues();
+    this.runState = 'runnable';
+  }
+
   /** Forgets what the task waited for. */
   leaveQueues(): void {
     for (const queue of this.#queues) queue.waiters.delete(this);
     this.#queues = [];
     if (this.deadline !== undefined) this.kernel.timers.remove(this);
     this.deadline = undefined;
+  }
+
+  /** Sets one of the GDT's TLS entries (0..2), for the CPU too. */
+  setTls(index: number, entry: TlsEntry | null): void {
+    this.tls[index] = entry;
+    publishTls(this, stateOf(this));
   }
 
   /** A timer of the kernel's queue has run out. */
@@ -187,8 +201,4 @@ export class Task implements Sleeper {
   raise(signal: number, info?: Partial<SignalInfo>): void {
     this.kernel.signals.sendToTask(this, { signo: signal, code: 0x80, ...info });
   }
-}
-
-function isRestart(answer: unknown): boolean {
-  return typeof answer === 'number' && answer <= -ERESTARTSYS && answer >= -ERESTART_RESTARTBLOCK;
 }

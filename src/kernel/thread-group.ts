@@ -1,9 +1,11 @@
 import { SIG_DFL } from '../abi/signal.ts';
+import type { OpenFile } from '../vfs/open-file.ts';
 import { WaitQueue } from '../wait/wait.ts';
 import type { Session } from './job-control.ts';
 import { defaultLimits, type Limit } from './limits.ts';
 import { SignalQueue } from './signal-queue.ts';
 import type { Task } from './task.ts';
+import { type PosixTimer, RealTimer } from './timers.ts';
 import { emptyUsage, type Usage } from './usage.ts';
 
 /** One signal's disposition, as rt_sigaction takes and gives it. Plain data. */
@@ -51,6 +53,10 @@ export class ThreadGroup {
   /** ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF. */
   readonly timers: IntervalTimer[] = Array.from({ length: 3 }, () => ({ next: 0, interval: 0 }));
 
+  readonly realTimer = new RealTimer(this);
+  /** timer_create's, by id. */
+  readonly posixTimers = new Map<number, PosixTimer>();
+
   /** Set as soon as the process is to end: wait status of exit_group or of the fatal signal. */
   exitStatus: number | null = null;
   /** All threads have ended; waits to be reaped. */
@@ -64,6 +70,8 @@ export class ThreadGroup {
   executed = false;
   /** PR_SET_CHILD_SUBREAPER. */
   subreaper = false;
+  /** The file that it runs: /proc/PID/exe. */
+  program: OpenFile | null = null;
   dumpable = 1;
 
   /** The parent waits here for children's changes. */

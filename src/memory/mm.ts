@@ -333,6 +333,11 @@ export class Mm extends GuestAccess implements CpuMemory, Mapper {
     return protection === 'hardware' ? this.#forkAs('software') : failed;
   }
 
+  /** Tasks that use this address space. */
+  get users(): number {
+    return this.#users;
+  }
+
   /** One more task uses this address space (CLONE_VM). */
   retain(): this {
     this.#users++;

@@ -47,7 +47,7 @@ export interface Declaration {
   /** Decodes and calls the handler: the very function that the table calls while no layer wants the call. */
   readonly entry: Entry;
   /** The handler alone, with values that are already decoded. */
-  readonly handler: (task: Task, ...values: never[]) => number;
+  readonly handler: (task: Task, ...values: unknown[]) => number;
 }
 
 export function syscall<const A extends readonly Arg<unknown>[]>(
@@ -64,6 +64,7 @@ export function syscall<const A extends readonly Arg<unknown>[]>(
     words += arg.words;
   }
   if (words > 6) throw new Error(`${name}: ${words} argument words, a system call has 6`);
+  const general = handler as unknown as Declaration['handler'];
   return {
     nr,
     name,
@@ -73,8 +74,8 @@ export function syscall<const A extends readonly Arg<unknown>[]>(
     note: options.note ?? '',
     class: options.class ?? 'system',
     idempotent: options.idempotent ?? false,
-    entry: compile(args, at, handler as (task: Task, ...values: unknown[]) => number),
-    handler,
+    entry: compile(args, at, general),
+    handler: general,
   };
 }
 

@@ -1,0 +1,59 @@
+/** Flags of clone(2) (linux/sched.h). */
+export const CSIGNAL = 0xff;
+export const CLONE_VM = 0x100;
+export const CLONE_FS = 0x200;
+export const CLONE_FILES = 0x400;
+export const CLONE_SIGHAND = 0x800;
+export const CLONE_PIDFD = 0x1000;
+export const CLONE_PTRACE = 0x2000;
+export const CLONE_VFORK = 0x4000;
+export const CLONE_PARENT = 0x8000;
+export const CLONE_THREAD = 0x10000;
+export const CLONE_NEWNS = 0x20000;
+export const CLONE_SYSVSEM = 0x40000;
+export const CLONE_SETTLS = 0x80000;
+export const CLONE_PARENT_SETTID = 0x100000;
+export const CLONE_CHILD_CLEARTID = 0x200000;
+export const CLONE_DETACHED = 0x400000;
+export const CLONE_UNTRACED = 0x800000;
+export const CLONE_CHILD_SETTID = 0x1000000;
+export const CLONE_NEWCGROUP = 0x2000000;
+export const CLONE_NEWUTS = 0x4000000;
+export const CLONE_NEWIPC = 0x8000000;
+export const CLONE_NEWUSER = 0x10000000;
+export const CLONE_NEWPID = 0x20000000;
+export const CLONE_NEWNET = 0x40000000;
+export const CLONE_IO = 0x80000000;
+/** clone3 only. */
+export const CLONE_CLEAR_SIGHAND = 0x1_0000_0000;
+
+export const CLONE_FLAGS = {
+  CLONE_VM,
+  CLONE_FS,
+  CLONE_FILES,
+  CLONE_SIGHAND,
+  CLONE_PIDFD,
+  CLONE_PTRACE,
+  CLONE_VFORK,
+  CLONE_PARENT,
+  CLONE_THREAD,
+  CLONE_NEWNS,
+  CLONE_SYSVSEM,
+  CLONE_SETTLS,
+  CLONE_PARENT_SETTID,
+  CLONE_CHILD_CLEARTID,
+  CLONE_DETACHED,
+  CLONE_UNTRACED,
+  CLONE_CHILD_SETTID,
+  CLONE_NEWCGROUP,
+  CLONE_NEWUTS,
+  CLONE_NEWIPC,
+  CLONE_NEWUSER,
+  CLONE_NEWPID,
+  CLONE_NEWNET,
+  CLONE_IO,
+} as const;
+
+/** Kinds of namespaces: the machine has one of each. */
+export const CLONE_NAMESPACES =
+  CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;

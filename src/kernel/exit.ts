@@ -1,0 +1,133 @@
+/** The end of threads and processes (kernel/exit.c). */
+import {
+  CLD_DUMPED,
+  CLD_EXITED,
+  CLD_KILLED,
+  SI_KERNEL,
+  SI_USER,
+  SIGCONT,
+  SIGHUP,
+} from '../abi/signal.ts';
+import { walkRobustList } from './futex.ts';
+import { isOrphaned, notifyParent } from './notify.ts';
+import { setProgram } from './program.ts';
+import type { Task } from './task.ts';
+import type { ThreadGroup } from './thread-group.ts';
+import { addUsage } from './usage.ts';
+
+/** Every thread of the process is to end, with this wait status (exit_group, a fatal signal). */
+export function exitGroup(group: ThreadGroup, status: number): void {
+  if (group.exiting) return;
+  group.exitStatus = status;
+  group.stopSignal = 0;
+  for (const task of group.tasks) kill(task);
+}
+
+/** Makes a thread end when its turn comes. */
+export function kill(task: Task): void {
+  task.killed = true;
+  task.attention = true;
+  if (task.runState === 'stopped') {
+    task.runState = 'runnable';
+    task.kernel.scheduler.enqueue(task);
+  } else task.wake();
+}
+
+/** One thread ends; the last one ends the process. `status` is a wait status. */
+export function exitTask(task: Task, status: number): void {
+  if (task.runState === 'dead') return;
+  const { group, kernel } = task;
+  task.leaveQueues();
+  walkRobustList(task);
+  releaseMm(task);
+  if (kernel.shares.drop(task.files)) task.files.closeAll(task, kernel.namespace.locks);
+  task.processor.detach();
+  task.runState = 'dead';
+  task.call.nr = -1;
+  addUsage(group.usage, task.usage);
+  group.tasks.delete(task);
+  if (task !== group.leader) kernel.tasks.delete(task.tid);
+  for (const child of group.children) sendParentDeath(child, task);
+  if (group.tasks.size === 0) exitProcess(group, group.exitStatus ?? status);
+  else group.threadsGone.wake();
+}
+
+/** Gives the address space up: exit and execve. Wakes a parent in vfork, and whoever joins the thread. */
+export function releaseMm(task: Task): void {
+  if (task.clearChildTid !== 0 && task.mm.users > 1) {
+    task.mm.writeU32(task.clearChildTid, 0);
+    task.kernel.futexes.wake(task.mm, task.clearChildTid, 1);
+  }
+  task.clearChildTid = 0;
+  task.vforkDone?.wake();
+  task.vforkDone = null;
+  task.mm.release();
+}
+
+function sendParentDeath(child: ThreadGroup, parent: Task): void {
+  for (const task of child.tasks) {
+    if (task.parentDeathSignal !== 0 && task.parentTask === parent) {
+      task.raise(task.parentDeathSignal, { code: SI_USER, pid: parent.tgid, uid: parent.credentials.uid });
+    }
+  }
+}
+
+function exitProcess(group: ThreadGroup, status: number): void {
+  const { kernel } = group.leader;
+  group.exitStatus = status;
+  group.zombie = true;
+  setProgram(group, null);
+  kernel.timers.remove(group.realTimer);
+  for (const timer of group.posixTimers.values()) kernel.timers.remove(timer);
+  reparent(group);
+  if (group.session.id === group.id) group.session.terminal?.leaderExited();
+  hangUpOrphans(group);
+  kernel.onExit?.(group, status);
+  const signal = status & 0x7f;
+  const code = signal === 0 ? CLD_EXITED : (status & 0x80) !== 0 ? CLD_DUMPED : CLD_KILLED;
+  if (notifyParent(kernel, group, code, signal === 0 ? (status >> 8) & 0xff : signal)) reap(group);
+}
+
+/** Children go to the nearest subreaper above, else to init, which waits for them at once. */
+function reparent(group: ThreadGroup): void {
+  if (group.children.size === 0) return;
+  let heir = group.parent;
+  while (heir !== null && (!heir.subreaper || heir.exiting)) heir = heir.parent;
+  for (const child of [...group.children]) {
+    const orphaned = isOrphaned(child.leader.kernel, child.processGroup);
+    group.children.delete(child);
+    child.parent = heir;
+    child.exitSignal = 17;
+    heir?.children.add(child);
+    if (child.zombie) {
+      if (heir === null) reap(child);
+      else heir.childChange.wake();
+    } else if (!orphaned) continueOrphans(child);
+  }
+}
+
+/** A process group that becomes orphaned with stopped members gets SIGHUP and SIGCONT (POSIX, _exit). */
+function hangUpOrphans(group: ThreadGroup): void {
+  continueOrphans(group);
+}
+
+function continueOrphans(group: ThreadGroup): void {
+  const { kernel } = group.leader;
+  const id = group.processGroup;
+  if (!isOrphaned(kernel, id, group.zombie ? group : undefined)) return;
+  if (!kernel.processGroup(id).some((member) => member.stopSignal !== 0)) return;
+  kernel.signals.sendToProcessGroup(id, { signo: SIGHUP, code: SI_KERNEL });
+  kernel.signals.sendToProcessGroup(id, { signo: SIGCONT, code: SI_KERNEL });
+}
+
+/** Takes a zombie away: it was waited for, or nobody will. */
+export function reap(group: ThreadGroup): void {
+  const { kernel } = group.leader;
+  if (group.parent !== null) {
+    addUsage(group.parent.childrenUsage, group.usage);
+    addUsage(group.parent.childrenUsage, group.childrenUsage);
+    group.parent.children.delete(group);
+  }
+  kernel.groups.delete(group.id);
+  kernel.tasks.delete(group.id);
+}

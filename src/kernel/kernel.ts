@@ -1,0 +1,128 @@
+import type { Cpu } from '../cpu/cpu.ts';
+import type { Protection } from '../memory/guest-memory.ts';
+import type { Mm } from '../memory/mm.ts';
+import { SharedObjects } from '../memory/shared-object.ts';
+import type { MountNamespace } from '../vfs/mounts.ts';
+import { Clock } from './clock.ts';
+import { Futexes } from './futex.ts';
+import type { MachineHost } from './host.ts';
+import { Processor } from './processor.ts';
+import { Random } from './random.ts';
+import { Scheduler } from './scheduler.ts';
+import type { SignalInfo } from './signal-queue.ts';
+import { Shares } from './shares.ts';
+import { Signals } from './signals.ts';
+import type { Task } from './task.ts';
+import type { ThreadGroup } from './thread-group.ts';
+import { TimerQueue } from './timer-queue.ts';
+
+/** The table of system calls, as the kernel uses it; src/syscall implements it. */
+export interface CallTable {
+  /** Runs the call in task.call once: a value, a negative errno or BLOCKED. */
+  run(task: Task): number;
+  /** A call that a signal ended, or will issue again, leaves its layers. */
+  abandon(task: Task, answer: number): void;
+}
+
+export interface UtsName {
+  sysname: string;
+  nodename: string;
+  release: string;
+  version: string;
+  machine: string;
+  domainname: string;
+}
+
+export const UTS: Readonly<UtsName> = {
+  sysname: 'Linux',
+  nodename: 'tallship',
+  release: '6.1.0-tallship',
+  version: '#1 SMP Tallship',
+  machine: 'i686',
+  domainname: '(none)',
+};
+
+export interface KernelParts {
+  host: MachineHost;
+  table: CallTable;
+  namespace: MountNamespace;
+  /** Makes the CPU of an address space. */
+  makeCpu(mm: Mm, parent?: Cpu): Cpu;
+  /** 32 bytes; absent: from the host. */
+  seed?: Uint8Array;
+  /** How guest pages are protected; absent: as the host allows. */
+  protection?: Protection;
+}
+
+const FIRST_PID = 2;
+const PID_MAX = 4194304;
+
+/** The kernel's state: what all tasks of one machine share. */
+export class Kernel {
+  readonly host: MachineHost;
+  readonly table: CallTable;
+  readonly namespace: MountNamespace;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly timers = new TimerQueue();
+  readonly signals: Signals;
+  readonly scheduler: Scheduler;
+  readonly futexes = new Futexes();
+  readonly shares = new Shares();
+  readonly uts: UtsName = { ...UTS };
+  readonly protection: Protection | undefined;
+  /** Pages that address spaces share. */
+  readonly objects = new SharedObjects();
+  /** By thread id; a leader stays until its process is reaped. */
+  readonly tasks = new Map<number, Task>();
+  /** By process id, zombies included. */
+  readonly groups = new Map<number, ThreadGroup>();
+  /** Called before a signal's default action ends a process: messages, cores. */
+  onFatalSignal?: (task: Task, info: SignalInfo) => void;
+  /** Called when a process has ended, with its wait status. */
+  onExit?: (group: ThreadGroup, status: number) => void;
+  /** Why the last execve failed, in words. */
+  lastExecFailure = '';
+  /** Processes and threads made so far: /proc/stat, /proc/loadavg. */
+  forks = 0;
+  readonly #makeCpu: (mm: Mm, parent?: Cpu) => Cpu;
+  #nextPid = FIRST_PID;
+
+  constructor(parts: KernelParts) {
+    this.host = parts.host;
+    this.table = parts.table;
+    this.namespace = parts.namespace;
+    this.#makeCpu = parts.makeCpu;
+    this.protection = parts.protection;
+    this.clock = new Clock(parts.host);
+    this.random = new Random(parts.seed ?? parts.host.randomBytes(32));
+    this.signals = new Signals(this);
+    this.scheduler = new Scheduler(this);
+  }
+
+  /** A fresh process or thread id: ids are not used again before they wrapped around. */
+  allocatePid(): number {
+    while (this.tasks.has(this.#nextPid) || this.groups.has(this.#nextPid) || this.processGroupExists(this.#nextPid)) {
+      this.#nextPid = this.#nextPid >= PID_MAX ? FIRST_PID : this.#nextPid + 1;
+    }
+    return this.#nextPid++;
+  }
+
+  /** The members of a process group. */
+  processGroup(id: number): ThreadGroup[] {
+    const members: ThreadGroup[] = [];
+    for (const group of this.groups.values()) if (group.processGroup === id) members.push(group);
+    return members;
+  }
+  processGroupExists(id: number): boolean {
+    for (const group of this.groups.values()) if (group.processGroup === id || group.session.id === id) return true;
+    return false;
+  }
+
+  /** The CPU for a new address space. One that was forked starts with what is known of its parent's code. */
+  processorFor(mm: Mm, parent?: Processor): Processor {
+    const cpu = this.#makeCpu(mm, parent?.cpu);
+    mm.onInvalidate = (start, end) => cpu.invalidate(start, end);
+    return new Processor(cpu, mm);
+  }
+}

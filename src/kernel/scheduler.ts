@@ -1,0 +1,176 @@
+import { EINTR } from '../abi/errno.ts';
+import { EAX, EBP, EBX, ECX, EDI, EDX, ESI } from '../cpu/state.ts';
+import { Exit } from '../cpu/exit.ts';
+import { BLOCKED, ERESTART_RESTARTBLOCK, ERESTARTSYS } from '../wait/wait.ts';
+import { chargeTime } from './accounting.ts';
+import { deliver, restoreMask } from './deliver.ts';
+import { raiseFault } from './fault.ts';
+import type { Kernel } from './kernel.ts';
+import type { Task } from './task.ts';
+
+/** Guest instructions in one run of the CPU: a fraction of a millisecond. */
+const SLICE = 100_000;
+/** Nanoseconds until a task has to let others run, and until Node's event loop has its turn. */
+const TURN = 4_000_000;
+const EVENT_LOOP = 8_000_000;
+/** System calls between two looks at the clock. */
+const CALLS_PER_LOOK = 64;
+const CALLS_PER_SAMPLE = 16;
+
+/** Round robin over the runnable tasks, on one thread. */
+export class Scheduler {
+  readonly #kernel: Kernel;
+  readonly #queue: Task[] = [];
+  #head = 0;
+  /** The task that runs now. */
+  current: Task | null = null;
+  #stopping = false;
+  /** Of the current turn, estimated. */
+  #systemTime = 0;
+
+  constructor(kernel: Kernel) {
+    this.#kernel = kernel;
+  }
+
+  /** A task became runnable. */
+  enqueue(task: Task): void {
+    this.#queue.push(task);
+    if (this.current === null) this.#kernel.host.wake();
+  }
+
+  get runnable(): number {
+    return this.#queue.length - this.#head;
+  }
+
+  /** Returns from run() at the next slice boundary, with every task as data. */
+  stop(): void {
+    this.#stopping = true;
+    this.#kernel.host.wake();
+  }
+
+  /** Runs until no process is left, or stop(). */
+  async run(): Promise<void> {
+    const { host, timers, clock, groups } = this.#kernel;
+    this.#stopping = false;
+    while (groups.size > 0 && !this.#stopping) {
+      timers.expire(clock.now());
+      if (this.runnable > 0) {
+        this.#runFor(EVENT_LOOP);
+        if (groups.size > 0) await host.yield();
+        continue;
+      }
+      const { next } = timers;
+      await host.idle(next === undefined ? undefined : Math.max(0, next - clock.now()));
+    }
+  }
+
+  #runFor(nanoseconds: number): void {
+    const { clock, timers } = this.#kernel;
+    let now = clock.now();
+    const until = now + nanoseconds;
+    while (this.runnable > 0 && now < until && !this.#stopping) {
+      const task = this.#next();
+      if (task.runState !== 'runnable') continue;
+      this.current = task;
+      this.#turn(task, now);
+      this.current = null;
+      now = clock.now();
+      if (timers.next !== undefined) timers.expire(now);
+    }
+  }
+
+  #next(): Task {
+    const task = this.#queue[this.#head++];
+    if (this.#head > 1024 && this.#head * 2 > this.#queue.length) {
+      this.#queue.splice(0, this.#head);
+      this.#head = 0;
+    }
+    return task;
+  }
+
+  /** One task's turn: until it sleeps, ends, or its time is up. */
+  #turn(task: Task, start: number): void {
+    const { clock } = this.#kernel;
+    this.#systemTime = 0;
+    task.mm.activate();
+    task.processor.attach(task);
+    if (task.call.nr >= 0 && !this.#resumeCall(task)) return this.#account(task, start);
+    let calls = 0;
+    for (;;) {
+      if (task.attention && deliver(task, 0) !== 'run') break;
+      const reason = task.processor.run(SLICE);
+      if (reason === Exit.syscall) {
+        const goesOn = calls % CALLS_PER_SAMPLE === 0 ? this.#timedCall(task) : this.#enterCall(task);
+        if (!goesOn) break;
+        if (++calls % CALLS_PER_LOOK !== 0) continue;
+      } else if (reason !== Exit.budget) {
+        raiseFault(task, reason);
+        continue;
+      }
+      if (clock.now() - start >= TURN || this.#stopping) {
+        if (this.runnable > 0) task.usage.involuntarySwitches++;
+        this.enqueue(task);
+        break;
+      }
+    }
+    this.#account(task, start);
+  }
+
+  #account(task: Task, start: number): void {
+    if (task.runState === 'sleeping') task.usage.voluntarySwitches++;
+    const total = this.#kernel.clock.now() - start;
+    const system = Math.min(this.#systemTime, total);
+    chargeTime(task, total - system, system);
+  }
+
+  /** One call of many is timed and stands for the others: reading the clock costs more than a short call. */
+  #timedCall(task: Task): boolean {
+    const { clock } = this.#kernel;
+    const start = clock.now();
+    const goesOn = this.#enterCall(task);
+    this.#systemTime += (clock.now() - start) * CALLS_PER_SAMPLE;
+    return goesOn;
+  }
+
+  #enterCall(task: Task): boolean {
+    const { regs, call } = task;
+    call.begin(regs[EAX] | 0);
+    const { words } = call;
+    words[0] = regs[EBX];
+    words[1] = regs[ECX];
+    words[2] = regs[EDX];
+    words[3] = regs[ESI];
+    words[4] = regs[EDI];
+    words[5] = regs[EBP];
+    return this.#runCall(task);
+  }
+
+  /** A call whose task has slept goes on, unless the task is to end. */
+  #resumeCall(task: Task): boolean {
+    if ((task.killed || task.group.exiting) && deliver(task, ERESTARTSYS) !== 'again') return false;
+    if (task.group.stopSignal !== 0 && deliver(task, ERESTARTSYS) === 'rest') return false;
+    return this.#runCall(task);
+  }
+
+  /** Runs the handler; true when the task goes on with its instructions. */
+  #runCall(task: Task): boolean {
+    const { call } = task;
+    for (;;) {
+      call.rerun();
+      const answer = this.#kernel.table.run(task);
+      if (answer === BLOCKED || task.runState === 'dead') return false;
+      if (task.runState === 'sleeping') task.stay();
+      // execve and sigreturn have replaced the registers: there is nothing to answer.
+      if (call.nr < 0) return true;
+      if (answer > -ERESTARTSYS || answer < -ERESTART_RESTARTBLOCK) {
+        task.regs[EAX] = answer;
+        call.nr = -1;
+        // An interrupted wait keeps its mask until the signal was delivered.
+        if (answer !== -EINTR) restoreMask(task);
+        return true;
+      }
+      const verdict = deliver(task, -answer);
+      if (verdict !== 'again') return verdict === 'run';
+    }
+  }
+}
