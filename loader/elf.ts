@@ -58,9 +58,12 @@ const TYPES: Record<number, string> = { 1: 'an object file (not linked)', 4: 'a 
 
 /** Checks a header as load_elf_binary() does, and reads what it points to. */
 export function readElf(file: ProgramFile): Elf | Unloadable {
-  const header = readBytes(file, 0, EHDR_SIZE);
-  if (isUnloadable(header)) return header;
-  const bad = checkHeader(header);
+  const head = readBytes(file, 0, EHDR_SIZE);
+  if (isUnloadable(head)) return head;
+  // As in the kernel's buffer, what a short file lacks is zero: 45 bytes can be a program.
+  const header = new Uint8Array(EHDR_SIZE);
+  header.set(head);
+  const bad = checkHeader(header, head.length);
   if (bad !== null) return bad;
   const fields = new DataView(header.buffer);
   const phoff = fields.getUint32(28, true);
@@ -87,28 +90,29 @@ export function readElf(file: ProgramFile): Elf | Unloadable {
   return { movable, entry, phoff, segments, interpreter, executableStack: stack?.execute ?? null };
 }
 
-function checkHeader(header: Uint8Array): Unloadable | null {
-  if (header.length === 0) return unloadable(ENOEXEC, 'it is empty');
+function checkHeader(header: Uint8Array, length: number): Unloadable | null {
+  if (length === 0) return unloadable(ENOEXEC, 'it is empty');
   if (header[0] !== 0x7f || header[1] !== 0x45 || header[2] !== 0x4c || header[3] !== 0x46) {
     return unloadable(ENOEXEC, 'neither an ELF program nor a script');
   }
-  if (header.length < EHDR_SIZE) return unloadable(ENOEXEC, 'truncated: it ends within its ELF header');
-  const fields = new DataView(header.buffer);
-  const little = header[5] !== 2;
-  const machine = fields.getUint16(18, little);
+  const reason = refusal(new DataView(header.buffer), header[5] !== 2);
+  if (reason === null) return null;
+  return unloadable(ENOEXEC, length < EHDR_SIZE ? 'truncated: it ends within its ELF header' : reason);
+}
+
+/** Like the kernel, this looks neither at the class nor at the byte order; they only help to name a foreign machine. */
+function refusal(fields: DataView, little: boolean): string | null {
+  const machine = fields.getUint16(18, true);
   if (machine !== EM_386 && machine !== EM_486) {
-    return unloadable(ENOEXEC, `not an i386 ELF: ${MACHINES[machine] ?? `machine ${machine}`}`);
+    const name = MACHINES[fields.getUint16(18, little)];
+    return `not an i386 ELF: ${name ?? `machine ${machine}`}`;
   }
-  if (header[4] !== 1 || !little) return unloadable(ENOEXEC, 'not an i386 ELF: wrong class or byte order');
   const type = fields.getUint16(16, true);
-  if (type !== ET_EXEC && type !== ET_DYN) {
-    return unloadable(ENOEXEC, `not a program: ${TYPES[type] ?? `ELF type ${type}`}`);
-  }
+  if (type !== ET_EXEC && type !== ET_DYN) return `not a program: ${TYPES[type] ?? `ELF type ${type}`}`;
   const phnum = fields.getUint16(44, true);
-  if (fields.getUint16(42, true) !== PHDR_SIZE || phnum === 0 || phnum * PHDR_SIZE > 65536) {
-    return unloadable(ENOEXEC, 'malformed: bad program header table');
-  }
-  return null;
+  const table = phnum * PHDR_SIZE;
+  const good = fields.getUint16(42, true) === PHDR_SIZE && phnum > 0 && table <= 65536;
+  return good ? null : 'malformed: bad program header table';
 }
 
 /**
@@ -119,6 +123,7 @@ function synthetic(header: Uint8Array, table: Uint8Array): Buffer {
   const sections = EHDR_SIZE + table.length;
   const bytes = Buffer.alloc(sections + 2 * SHDR_SIZE + 1);
   bytes.set(header);
+  bytes.set([1, 1], 4); // class and byte order
   bytes.set(table, EHDR_SIZE);
   bytes.writeUInt32LE(EHDR_SIZE, 28); // e_phoff
   bytes.writeUInt32LE(sections, 32); // e_shoff
