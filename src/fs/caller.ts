@@ -44,6 +44,7 @@ export interface ControllingTerminal {
 export interface Jobs {
   /** Sends a signal to all members of a process group, as from the kernel. */
   signalGroup(pgid: number, signal: number): void;
+  signalProcess(pid: number, signal: number): void;
   /** The session of a process group; undefined when there is no such group. */
   sessionOf(pgid: number): Session | undefined;
   /** No member has a parent in another group of the same session: stops would leave it stuck. */

@@ -1,6 +1,7 @@
 /** Sessions and process groups, as terminals see them (setsid(2), setpgid(2), credentials(7)). */
-import type { Jobs, Session } from '../fs/caller.ts';
+
 import { SI_KERNEL } from '../abi/signal.ts';
+import type { Jobs, Session } from '../fs/caller.ts';
 import type { Kernel } from './kernel.ts';
 import { isOrphaned } from './notify.ts';
 
