@@ -1,4 +1,4 @@
-import { parse } from 'elfy';
+import elfy from 'elfy';
 import { EIO, ENOEXEC } from '../src/abi/errno.ts';
 import { decodePath } from '../src/abi/path.ts';
 import { isUnloadable, type ProgramFile, readBytes, type Unloadable, unloadable } from './program-file.ts';
@@ -71,7 +71,7 @@ export function readElf(file: ProgramFile): Elf | Unloadable {
   const table = readBytes(file, phoff, phnum * PHDR_SIZE);
   if (isUnloadable(table)) return table;
   if (table.length < phnum * PHDR_SIZE) return unloadable(ENOEXEC, 'truncated: its program headers lie beyond its end');
-  const { entry, body } = parse(synthetic(header, table));
+  const { entry, body } = elfy.parse(synthetic(header, table));
   const segments = body.programs.map(({ type, flags, ...rest }) => ({
     type: type ?? 'unknown',
     offset: rest.offset,

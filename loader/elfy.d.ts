@@ -15,5 +15,6 @@ declare module 'elfy' {
     entry: number;
     body: { programs: ProgramHeader[] };
   }
-  export function parse(bytes: Uint8Array): Elf;
+  const elfy: { parse(bytes: Uint8Array): Elf };
+  export default elfy;
 }

@@ -1,7 +1,7 @@
 import { HOST, type Libc, libc } from '../host/libc.ts';
 import { maxMapCount, trapHandlerGuards } from '../host/trap-probe.ts';
 import { HostLimitError } from './limits.ts';
-import { allowed, PAGE_SIZE, PRESENT, TASK_SIZE, W } from './page.ts';
+import { allowed, PAGE_SIZE, W } from './page.ts';
 import { VM_PERMISSIONS, VM_SIZE } from './vm-layout.ts';
 
 export type Protection = 'hardware' | 'software';
@@ -34,7 +34,7 @@ export interface GuestMemory {
   resident(start: number, end: number): Uint8Array | null;
   /** Copies pages, which must be accessible in both memories. */
   copyFrom(source: GuestMemory, start: number, end: number, at?: number): void;
-  /** Gives the memory back. Nobody may use it any more. */
+  /** Gives the memory back. All of it has been reset; nobody may use it any more. */
   release(): void;
 }
 
@@ -148,13 +148,12 @@ class HardwareMemory implements GuestMemory {
   }
 
   copyFrom(source: GuestMemory, start: number, end: number, at = start): void {
-    this.#host.memcpy(this.base + at, this.#host.address(source.u8) + start, end - start);
+    const from = source instanceof HardwareMemory ? source.base : this.#host.address(source.u8);
+    this.#host.memcpy(this.base + at, from + start, end - start);
   }
 
   release(): void {
-    this.permissions.fill(0);
     if (pools.hardware.length >= POOLED) return;
-    if (this.reset(0, TASK_SIZE) < 0) return;
     this.#host.madvise(this.base + VM_OF_HARDWARE, VM_SIZE, HOST.MADV_DONTNEED);
     pools.hardware.push(this);
   }
@@ -165,7 +164,10 @@ class HardwareMemory implements GuestMemory {
   }
 }
 
-/** Protection by the permission bytes alone, which the CPU checks at each access. Needs nothing of the host. */
+/**
+ * Protection by the permission bytes alone, which the CPU checks at each access. Needs nothing of the host, but asks it
+ * which pages were touched and gives them back where it can be asked.
+ */
 class SoftwareMemory implements GuestMemory {
   readonly protection = 'software';
   readonly memory: WebAssembly.Memory;
@@ -175,6 +177,8 @@ class SoftwareMemory implements GuestMemory {
   readonly vmIndex = 0x1000_0000;
   readonly vmOffset = 0xc000_0000;
   readonly permissions: Uint8Array;
+  readonly #host: Libc | null;
+  readonly #base: number;
 
   constructor(memory: WebAssembly.Memory, u8: Uint8Array) {
     this.memory = memory;
@@ -182,6 +186,9 @@ class SoftwareMemory implements GuestMemory {
     this.words = new DataView(memory.buffer);
     this.vm = u8.subarray(VM_OF_SOFTWARE, VM_OF_SOFTWARE + VM_SIZE);
     this.permissions = this.vm.subarray(VM_PERMISSIONS, VM_PERMISSIONS + 0x100000);
+    const host = libc();
+    this.#host = host !== null && host.getpagesize() === PAGE_SIZE ? host : null;
+    this.#base = this.#host?.address(u8) ?? 0;
   }
 
   protect(): number {
@@ -189,15 +196,10 @@ class SoftwareMemory implements GuestMemory {
   }
 
   discard(start: number, end: number): number {
-    const host = libc();
-    if (host !== null && host.getpagesize() === PAGE_SIZE) {
-      return host.madvise(host.address(this.u8) + start, end - start, HOST.MADV_DONTNEED);
-    }
-    const words = new BigUint64Array(this.memory.buffer, start, (end - start) / 8);
-    for (let page = 0; page < words.length; page += PAGE_SIZE / 8) {
-      // Reading an untouched page costs no memory, writing zeros to it does.
-      const one = words.subarray(page, page + PAGE_SIZE / 8);
-      if (one.some((word) => word !== 0n)) one.fill(0n);
+    if (this.#host !== null) return this.#host.madvise(this.#base + start, end - start, HOST.MADV_DONTNEED);
+    // Reading an untouched page costs no memory, writing zeros to it does.
+    for (let page = start; page < end; page += PAGE_SIZE) {
+      if (!isZero(this.memory, page)) this.u8.fill(0, page, page + PAGE_SIZE);
     }
     return 0;
   }
@@ -206,28 +208,31 @@ class SoftwareMemory implements GuestMemory {
     return this.discard(start, end);
   }
 
-  resident(): Uint8Array | null {
-    return null;
+  resident(start: number, end: number): Uint8Array | null {
+    if (this.#host === null) return null;
+    const vector = new Uint8Array((end - start) / PAGE_SIZE);
+    return this.#host.mincore(this.#base + start, end - start, vector) < 0 ? null : vector;
   }
 
   copyFrom(source: GuestMemory, start: number, end: number, at = start): void {
-    const page = PAGE_SIZE / 8;
-    const from = new BigUint64Array(source.memory.buffer, start, (end - start) / 8);
-    const to = new BigUint64Array(this.memory.buffer, at, (end - start) / 8);
-    for (let i = 0; i < from.length; i += page) {
-      const one = from.subarray(i, i + page);
-      if (one.some((word) => word !== 0n)) to.set(one, i);
+    for (let page = start; page < end; page += PAGE_SIZE) {
+      if (!isZero(source.memory, page)) {
+        this.u8.set(source.u8.subarray(page, page + PAGE_SIZE), at + (page - start));
+      }
     }
   }
 
   release(): void {
     if (pools.software.length >= POOLED) return;
-    forEachRun(this.permissions, 0, TASK_SIZE, PRESENT, (start, end, value) => {
-      if (value !== 0) this.discard(start, end);
-    });
     this.discard(VM_OF_SOFTWARE, VM_OF_SOFTWARE + VM_SIZE);
     pools.software.push(this);
   }
+}
+
+function isZero(memory: WebAssembly.Memory, page: number): boolean {
+  const words = new Int32Array(memory.buffer, page, PAGE_SIZE / 4);
+  for (let i = 0; i < words.length; i++) if (words[i] !== 0) return false;
+  return true;
 }
 
 /** Calls `visit` for each maximal range of pages whose permission bytes are equal under `mask`. */

@@ -200,8 +200,13 @@ export class Mm extends GuestAccess implements CpuMemory, Mapper {
     if (parts.length === 0) return 0;
     for (const part of parts) if (part.shared) this.#writeBack(part);
     this.invalidateExecutable(start, end);
-    const failed = clear(this.guest, parts[0].start, parts[parts.length - 1].end);
-    if (failed < 0) return failed;
+    for (let i = 0; i < parts.length; ) {
+      let next = i + 1;
+      while (next < parts.length && parts[next].start === parts[next - 1].end) next++;
+      const failed = clear(this.guest, parts[i].start, parts[next - 1].end);
+      if (failed < 0) return failed;
+      i = next;
+    }
     this.vmas.remove(start, end);
     this.settle();
     return 0;
