@@ -19,7 +19,7 @@ export const RUN_OPTIONS = options({
   chdir: { letter: 'C', kind: 'string', value: 'DIR', describe: 'start in this directory of the guest' },
   env: { letter: 'E', kind: 'list', value: 'NAME=VALUE', describe: 'set an environment variable' },
   unset: { letter: 'U', kind: 'list', value: 'NAME', describe: 'remove an environment variable' },
-  argv0: { letter: '0', kind: 'string', value: 'NAME', describe: "the program's argv[0]" },
+  argv0: { letter: '0', kind: 'string', value: 'NAME', describe: "the program's argv[0] (short: -0)" },
   user: { kind: 'string', value: 'UID[:GID]', describe: 'run as this user (default: the one who calls)' },
   timeout: { kind: 'number', value: 'SECONDS', describe: 'kill everything after this time; exit status 124' },
   protection: {

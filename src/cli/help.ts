@@ -38,7 +38,8 @@ function describe(parser: Argv, command: Command): void {
 function addOptions(parser: Argv, { options }: Command): void {
   for (const [name, option] of Object.entries(options)) {
     parser.option(name, {
-      alias: option.letter,
+      // yargs would show a digit as a long option.
+      alias: /[a-z]/i.test(option.letter ?? '') ? option.letter : undefined,
       type: yargsType(option),
       choices: option.choices,
       describe: option.value === undefined ? option.describe : `${option.value}: ${option.describe}`,

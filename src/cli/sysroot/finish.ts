@@ -42,8 +42,10 @@ function accounts(root: string): void {
   for (const [name, content] of Object.entries(smallest)) {
     const path = join(root, 'etc', name);
     const master = join(root, 'usr/share/base-passwd', `${name}.master`);
+    const untouched = !exists(path) || readFileSync(path, 'utf8') === content;
+    if (!untouched) continue;
     if (exists(master)) copyFileSync(master, path);
-    else if (!exists(path)) writeFileSync(path, content);
+    else writeFileSync(path, content);
   }
 }
 
