@@ -95,3 +95,9 @@ function sequenceLength(bytes: Uint8Array, i: number): number {
     return 0;
   }
 }
+
+/** dirname(3) of a path without trailing slashes. */
+export function dirname(path: string): string {
+  const slash = path.lastIndexOf('/');
+  return slash === -1 ? '.' : slash === 0 ? '/' : path.slice(0, slash);
+}

@@ -235,7 +235,7 @@ export class HostFiles {
   fifo(directory: number, name: string, mode: number): number {
     const c = libc();
     if (c === null || !this.#viaProc) return -errnos.EPERM;
-    const made = c.mkfifoat(directory, name, mode);
+    const made = c.mkfifoat(directory, cName(name), mode);
     return made < 0 ? made : this.chmod(directory, name, mode);
   }
 
@@ -256,32 +256,45 @@ export class HostFiles {
     if (flags === 0) return perform(() => fs.renameSync(this.#path(from, name), this.#path(to, newName)));
     const c = libc();
     if (c === null || !this.#viaProc || !c.has('renameat2')) return -errnos.EINVAL;
-    return c.renameat2(from, name, to, newName, flags);
+    return c.renameat2(from, cName(name), to, cName(newName), flags);
   }
 
   chmod(directory: number, name: string, mode: number): number {
     return perform(() => this.#withPinned(directory, name, (path) => fs.chmodSync(path, mode)));
   }
 
+  chmodOpen(fd: number, mode: number): number {
+    return perform(() => fs.fchmodSync(fd, mode));
+  }
+
+  /** -1: not changed. */
   chown(directory: number, name: string, uid: number, gid: number): number {
     return perform(() => fs.lchownSync(this.#path(directory, name), uid, gid));
+  }
+
+  chownOpen(fd: number, uid: number, gid: number): number {
+    return perform(() => fs.fchownSync(fd, uid, gid));
   }
 
   /** Nanoseconds where the C library can be called, microseconds otherwise; undefined: not changed. */
   setTimes(directory: number, name: string, atime: bigint | undefined, mtime: bigint | undefined): number {
     const c = libc();
     if (c !== null && this.#viaProc) {
-      const times = new BigInt64Array(4);
-      for (const [i, time] of [atime, mtime].entries()) {
-        times[2 * i] = time === undefined ? 0n : floorDivide(time);
-        times[2 * i + 1] = time === undefined ? UTIME_OMIT : time - times[2 * i] * 1_000_000_000n;
-      }
-      return c.utimensat(directory, name, new Uint8Array(times.buffer), 0x100 /* AT_SYMLINK_NOFOLLOW */);
+      return c.utimensat(directory, cName(name), timespecs(atime, mtime), 0x100 /* AT_SYMLINK_NOFOLLOW */);
     }
     return perform(() => {
       const path = this.#path(directory, name);
       const now = fs.lstatSync(path, { bigint: true });
       fs.lutimesSync(path, Number(atime ?? now.atimeNs) / 1e9, Number(mtime ?? now.mtimeNs) / 1e9);
+    });
+  }
+
+  setTimesOpen(fd: number, atime: bigint | undefined, mtime: bigint | undefined): number {
+    const c = libc();
+    if (c !== null && this.#viaProc) return c.utimensat(-1, `/proc/self/fd/${fd}`, timespecs(atime, mtime), 0);
+    return perform(() => {
+      const now = fs.fstatSync(fd, { bigint: true });
+      fs.futimesSync(fd, Number(atime ?? now.atimeNs) / 1e9, Number(mtime ?? now.mtimeNs) / 1e9);
     });
   }
 
@@ -296,7 +309,10 @@ export class HostFiles {
   /** Runs a call that follows symlinks on a path that cannot be one: the object itself, held open. */
   #withPinned(directory: number, name: string, call: (path: string | Buffer) => void): void {
     const path = this.#path(directory, name);
-    if (!this.#viaProc) return call(path);
+    if (!this.#viaProc) {
+      call(path);
+      return;
+    }
     const fd = fs.openSync(path, O_PATH | O_NOFOLLOW);
     try {
       call(`/proc/self/fd/${fd}`);
@@ -304,6 +320,20 @@ export class HostFiles {
       fs.closeSync(fd);
     }
   }
+}
+
+/** A name for the C library: text, or bytes with their NUL where it is not valid UTF-8. */
+function cName(name: string): string | Uint8Array {
+  return isAscii(name) ? name : Uint8Array.of(...encodePath(name), 0);
+}
+
+function timespecs(atime: bigint | undefined, mtime: bigint | undefined): Uint8Array {
+  const times = new BigInt64Array(4);
+  for (const [i, time] of [atime, mtime].entries()) {
+    times[2 * i] = time === undefined ? 0n : floorDivide(time);
+    times[2 * i + 1] = time === undefined ? UTIME_OMIT : time - times[2 * i] * 1_000_000_000n;
+  }
+  return new Uint8Array(times.buffer);
 }
 
 function nodePath(path: string): string | Buffer {

@@ -106,8 +106,7 @@ export class MountNamespace {
   table(root: Location): string {
     let text = '';
     for (const mount of this.mounts) {
-      const at = mount.parent === null ? root : { mount: mount.parent, dentry: mount.mountpoint! };
-      const { text: path, reachable } = this.path(at, root);
+      const { text: path, reachable } = this.path({ mount, dentry: mount.root }, root);
       if (!reachable) continue;
       text += `${escapeField(mount.source)} ${escapeField(path)} ${mount.fs.type} ${mountOptions(mount)} 0 0\n`;
     }

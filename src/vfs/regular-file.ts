@@ -106,10 +106,10 @@ export class RegularFile extends PlacedFile {
     if (!this.#setIdChecked) {
       const dropped = dropSetId(s, this.inode);
       if (dropped < 0) return dropped;
-      this.#setIdChecked = true;
     }
     const bytes = position + from.length > limit ? from.subarray(0, limit - position) : from;
     const count = this.inode.write(s, position, bytes);
+    if (count > 0) this.#setIdChecked = true;
     const { mapping } = this.inode;
     if (count > 0 && mapping !== null) mapping.poke(position, bytes.subarray(0, count));
     return count;

@@ -65,8 +65,12 @@ export class FakeCaller implements Caller, Waiter {
     this.clock = clock;
   }
 
+  /** Calls begun so far. */
+  calls = 0;
+
   /** Begins a call. */
   start<T>(handler: () => T): T {
+    this.calls++;
     this.#handler = handler;
     this.#steps.pending.length = 0;
     this.progress = 0;

@@ -1,0 +1,307 @@
+/** A file or directory of the host. */
+import { EACCES, EINVAL, EISDIR, ENOENT, ENOTDIR, EPERM, ESTALE, EXDEV } from '../abi/errno.ts';
+import {
+  direntType,
+  O_ACCMODE,
+  O_RDONLY,
+  S_IFDIR,
+  S_IFIFO,
+  S_IFLNK,
+  S_IFMT,
+  S_IFREG,
+  S_ISGID,
+  S_ISUID,
+} from '../abi/fs.ts';
+import type { HostStat } from '../host/files.ts';
+import { type AttributeChanges, type Attributes, type Creation, type DirectoryEntry, Inode } from '../vfs/inode.ts';
+import { failed, type Sleeper } from '../wait/wait.ts';
+import type { HostFs } from './host.ts';
+
+/** For so long (nanoseconds) what was just learnt is not asked again: a walk looks at each directory twice. */
+const FRESH = 1_000_000;
+
+export class HostInode extends Inode {
+  readonly fs: HostFs;
+  readonly type: number;
+  /** Where it was last seen; null parent: the root. */
+  parent: HostInode | null;
+  name: string;
+  readonly #dev: number;
+  readonly #ino: number;
+  #stat: HostStat;
+  #statTime = -Infinity;
+  /** The descriptor for the contents, and who needs it. */
+  #fd = -1;
+  #writable = false;
+  #opens = 0;
+
+  constructor(fs: HostFs, stat: HostStat, parent: HostInode | null, name: string) {
+    super();
+    this.fs = fs;
+    this.type = stat.mode & S_IFMT;
+    this.parent = parent;
+    this.name = name;
+    this.#dev = stat.dev;
+    this.#ino = stat.ino;
+    this.#stat = stat;
+  }
+
+  /** Found again, perhaps under another name. */
+  seen(stat: HostStat, parent: HostInode | null, name: string): void {
+    this.#stat = stat;
+    this.parent = parent;
+    this.name = name;
+  }
+
+  /** Passes on what stat says if it is about this very inode. */
+  verify(stat: HostStat | number): number {
+    if (failed(stat)) return stat === -ENOENT ? -ESTALE : stat;
+    if (stat.dev !== this.#dev || stat.ino !== this.#ino) return -ESTALE;
+    this.#stat = stat;
+    return 0;
+  }
+
+  #refresh(): number {
+    if (this.#fd >= 0) return this.verify(this.fs.files.statOpen(this.#fd));
+    if (this.type === S_IFDIR) {
+      const handle = this.fs.handle(this);
+      return handle < 0 ? handle : this.verify(this.fs.files.statDirectory(handle));
+    }
+    const directory = this.fs.parentHandle(this);
+    return directory < 0 ? directory : this.verify(this.fs.files.stat(directory, this.name));
+  }
+
+  override attributes(s: Sleeper): Attributes | number {
+    const now = s.now();
+    if (now - this.#statTime > FRESH || now < this.#statTime) {
+      const refreshed = this.#refresh();
+      if (refreshed < 0) return refreshed;
+      this.#statTime = now;
+    }
+    const { dev: _, ...attributes } = this.#stat;
+    attributes.ino = this.fs.numberOf(this.#stat);
+    return attributes;
+  }
+
+  #changed(): void {
+    this.#statTime = -Infinity;
+  }
+
+  override change(_s: Sleeper, changes: AttributeChanges): number {
+    this.#changed();
+    const { files } = this.fs;
+    if (changes.size !== undefined) {
+      const truncated = this.#withDescriptor(true, (fd) => files.truncate(fd, changes.size!));
+      if (truncated < 0) return truncated;
+    }
+    const { uid, gid, mode, atime, mtime } = changes;
+    if (uid === undefined && gid === undefined && mode === undefined && atime === undefined && mtime === undefined)
+      return 0;
+    return this.#fd >= 0 ? this.#changeOpen(changes) : this.#changeNamed(changes);
+  }
+
+  /** Works on unlinked files too. */
+  #changeOpen({ uid, gid, mode, atime, mtime }: AttributeChanges): number {
+    const { files } = this.fs;
+    let answer = 0;
+    if (uid !== undefined || gid !== undefined) answer = files.chownOpen(this.#fd, uid ?? -1, gid ?? -1);
+    if (answer === 0 && mode !== undefined) answer = files.chmodOpen(this.#fd, this.#grantable(mode));
+    if (answer < 0 || (atime === undefined && mtime === undefined)) return answer;
+    return files.setTimesOpen(this.#fd, atime, mtime);
+  }
+
+  #changeNamed({ uid, gid, mode, atime, mtime }: AttributeChanges): number {
+    const { files } = this.fs;
+    const directory = this.fs.parentHandle(this);
+    if (directory < 0) return directory;
+    const here = this.verify(files.stat(directory, this.name));
+    if (here < 0) return here;
+    let answer = 0;
+    if (uid !== undefined || gid !== undefined) answer = files.chown(directory, this.name, uid ?? -1, gid ?? -1);
+    if (answer === 0 && mode !== undefined) answer = files.chmod(directory, this.name, this.#grantable(mode));
+    if (answer < 0 || (atime === undefined && mtime === undefined)) return answer;
+    return files.setTimes(directory, this.name, atime, mtime);
+  }
+
+  /** A guest makes no set-id programs for the host's users. */
+  #grantable(mode: number): number {
+    return this.type === S_IFDIR ? mode & 0o7777 : mode & 0o7777 & ~(S_ISUID | S_ISGID);
+  }
+
+  // Directories
+
+  override lookup(s: Sleeper, name: string): HostInode | number {
+    if (this.type !== S_IFDIR) return -ENOTDIR;
+    const handle = this.fs.handle(this);
+    if (handle < 0) return handle;
+    const stat = this.fs.files.stat(handle, name);
+    if (failed(stat)) return stat;
+    const inode = this.fs.inodeOf(stat, this, name);
+    inode.#statTime = s.now();
+    return inode;
+  }
+
+  override entries(_s: Sleeper, position: number): DirectoryEntry[] | number {
+    if (this.type !== S_IFDIR) return -ENOTDIR;
+    const handle = this.fs.handle(this);
+    if (handle < 0) return handle;
+    const listed = this.fs.files.list(handle);
+    if (failed(listed)) return listed;
+    const all = listed.map(({ name, ino, type }, i) => ({ name, ino, type: direntType(type), next: i + 1 }));
+    return position === 0 ? all : all.slice(position);
+  }
+
+  override create(s: Sleeper, name: string, how: Creation): HostInode | number {
+    const handle = this.fs.handle(this);
+    if (handle < 0) return handle;
+    const { files } = this.fs;
+    const mode = how.mode & 0o7777 & ~(S_ISUID | S_ISGID);
+    this.#changed();
+    if ((how.mode & S_IFMT) === S_IFREG) {
+      const fd = files.create(handle, name, mode);
+      if (fd < 0) return fd;
+      files.close(fd);
+    } else {
+      const made = (how.mode & S_IFMT) === S_IFIFO ? files.fifo(handle, name, mode) : -EPERM;
+      if (made < 0) return made;
+    }
+    return this.#made(s, handle, name, how);
+  }
+
+  override mkdir(s: Sleeper, name: string, how: Creation): HostInode | number {
+    const handle = this.fs.handle(this);
+    if (handle < 0) return handle;
+    this.#changed();
+    const made = this.fs.files.mkdir(handle, name, how.mode & 0o7777);
+    return made < 0 ? made : this.#made(s, handle, name, how);
+  }
+
+  override symlink(s: Sleeper, name: string, target: string, how: Creation): HostInode | number {
+    const handle = this.fs.handle(this);
+    if (handle < 0) return handle;
+    this.#changed();
+    const made = this.fs.files.symlink(handle, name, target);
+    return made < 0 ? made : this.#made(s, handle, name, how);
+  }
+
+  /** Gives what was made to its owner, where the host lets us. */
+  #made(s: Sleeper, handle: number, name: string, how: Creation): HostInode | number {
+    if (this.fs.uid === 0 && (how.uid !== 0 || how.gid !== this.fs.gid)) {
+      const owned = this.fs.files.chown(handle, name, how.uid, how.gid);
+      if (owned < 0) return owned;
+    }
+    return this.lookup(s, name);
+  }
+
+  override link(_s: Sleeper, name: string, inode: Inode): number {
+    if (!(inode instanceof HostInode) || inode.fs !== this.fs) return -EXDEV;
+    const from = this.fs.parentHandle(inode);
+    if (from < 0) return from;
+    const here = inode.verify(this.fs.files.stat(from, inode.name));
+    if (here < 0) return here;
+    const to = this.fs.handle(this);
+    this.#changed();
+    inode.#changed();
+    return to < 0 ? to : this.fs.files.link(from, inode.name, to, name);
+  }
+
+  override unlink(_s: Sleeper, name: string): number {
+    const handle = this.fs.handle(this);
+    this.#changed();
+    return handle < 0 ? handle : this.fs.files.unlink(handle, name);
+  }
+
+  override rmdir(_s: Sleeper, name: string): number {
+    const handle = this.fs.handle(this);
+    this.#changed();
+    return handle < 0 ? handle : this.fs.files.rmdir(handle, name);
+  }
+
+  override rename(s: Sleeper, name: string, to: Inode, newName: string, flags: number): number {
+    if (!(to instanceof HostInode) || to.fs !== this.fs) return -EXDEV;
+    const from = this.fs.handle(this);
+    if (from < 0) return from;
+    const target = this.fs.handle(to);
+    if (target < 0) return target;
+    this.#changed();
+    to.#changed();
+    const renamed = this.fs.files.rename(from, name, target, newName, flags);
+    if (renamed < 0) return renamed;
+    // The inodes learn their new names.
+    to.lookup(s, newName);
+    if (flags !== 0) this.lookup(s, name);
+    return 0;
+  }
+
+  override readlink(): string | number {
+    if (this.type !== S_IFLNK) return -EINVAL;
+    const directory = this.fs.parentHandle(this);
+    return directory < 0 ? directory : this.fs.files.readlink(directory, this.name);
+  }
+
+  // Contents
+
+  override opened(_s: Sleeper, flags: number): number {
+    const write = (flags & O_ACCMODE) !== O_RDONLY;
+    if (this.#fd < 0 || (write && !this.#writable)) {
+      const fd = this.#openContents(write);
+      if (fd < 0) return fd;
+      if (this.#fd >= 0) this.fs.files.close(this.#fd);
+      this.#fd = fd;
+      this.#writable = write;
+    }
+    this.#opens++;
+    return 0;
+  }
+
+  override closed(): void {
+    if (--this.#opens > 0 || this.#fd < 0) return;
+    this.fs.files.close(this.#fd);
+    this.#fd = -1;
+    this.#changed();
+  }
+
+  #openContents(write: boolean): number {
+    const { files } = this.fs;
+    const directory = this.fs.parentHandle(this);
+    if (directory < 0) return directory;
+    let fd = files.open(directory, this.name, write ? 'both' : 'read');
+    if (fd === -EACCES && write) fd = files.open(directory, this.name, 'write');
+    if (fd < 0) return fd;
+    const same = this.verify(files.statOpen(fd));
+    if (same === 0) return fd;
+    files.close(fd);
+    return same;
+  }
+
+  #withDescriptor(write: boolean, use: (fd: number) => number): number {
+    if (this.type !== S_IFREG) return this.type === S_IFDIR ? -EISDIR : -EINVAL;
+    if (this.#fd >= 0 && (this.#writable || !write)) return use(this.#fd);
+    const fd = this.#openContents(write);
+    if (fd < 0) return fd;
+    const answer = use(fd);
+    this.fs.files.close(fd);
+    return answer;
+  }
+
+  override read(_s: Sleeper, position: number, into: Uint8Array): number {
+    if (this.#fd >= 0) return this.fs.files.read(this.#fd, position, into);
+    return this.#withDescriptor(false, (fd) => this.fs.files.read(fd, position, into));
+  }
+
+  override write(_s: Sleeper, position: number, from: Uint8Array): number {
+    this.#changed();
+    if (this.#fd >= 0 && this.#writable) return this.fs.files.write(this.#fd, position, from);
+    return this.#withDescriptor(true, (fd) => this.fs.files.write(fd, position, from));
+  }
+
+  override allocate(_s: Sleeper, mode: number, offset: number, length: number): number {
+    this.#changed();
+    return this.#withDescriptor(true, (fd) => this.fs.files.allocate(fd, mode, offset, length));
+  }
+
+  override fsync(_s: Sleeper, dataOnly: boolean): number {
+    if (this.type !== S_IFREG) return 0;
+    return this.#withDescriptor(false, (fd) => this.fs.files.sync(fd, dataOnly));
+  }
+}

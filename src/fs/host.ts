@@ -1,0 +1,134 @@
+/** A directory (or one file) of the host as a file system: read-only, or written through. */
+import { dirname } from '../abi/path.ts';
+import type { HostFiles, HostStat } from '../host/files.ts';
+import type { FileSystem, FileSystemStatus } from '../vfs/inode.ts';
+import { failed } from '../wait/wait.ts';
+import { HostInode } from './host-inode.ts';
+
+/** Directory handles kept open. */
+const HANDLES = 128;
+
+export interface HostFsOptions {
+  files: HostFiles;
+  /** Absolute host path. */
+  path: string;
+  device: number;
+  readOnly: boolean;
+  /** Who owns what the VM creates: its own process. */
+  uid: number;
+  gid: number;
+  type?: string;
+}
+
+export class HostFs implements FileSystem {
+  readonly type: string;
+  readonly device: number;
+  readonly readOnly: boolean;
+  /** Others on the host change names too. */
+  readonly volatile = true;
+  readonly files: HostFiles;
+  readonly root: HostInode;
+  readonly uid: number;
+  readonly gid: number;
+  readonly #inodes = new Map<string, WeakRef<HostInode>>();
+  readonly #gone = new FinalizationRegistry<string>((key) => {
+    if (this.#inodes.get(key)?.deref() === undefined) this.#inodes.delete(key);
+  });
+  /** By how recently they were used. */
+  readonly #handles = new Map<HostInode, number>();
+  readonly #base: number;
+  readonly #rootDevice: number;
+  readonly #foreign = new Map<string, number>();
+
+  private constructor(options: HostFsOptions, base: number, stat: HostStat, name: string | null) {
+    this.type = options.type ?? 'hostfs';
+    this.device = options.device;
+    this.readOnly = options.readOnly;
+    this.files = options.files;
+    this.uid = options.uid;
+    this.gid = options.gid;
+    this.#base = base;
+    this.#rootDevice = stat.dev;
+    this.root = this.inodeOf(stat, null, name ?? '.');
+  }
+
+  /** Opens a host directory or file; a negative errno where that fails. */
+  static open(options: HostFsOptions): HostFs | number {
+    const { files, path } = options;
+    const whole = files.openRoot(path);
+    if (whole >= 0) {
+      const stat = files.statDirectory(whole);
+      return failed(stat) ? stat : new HostFs(options, whole, stat, null);
+    }
+    const base = files.openRoot(dirname(path));
+    if (base < 0) return base;
+    const name = path.slice(path.lastIndexOf('/') + 1);
+    const stat = files.stat(base, name);
+    return failed(stat) ? stat : new HostFs(options, base, stat, name);
+  }
+
+  /** The one inode object of a host file. */
+  inodeOf(stat: HostStat, parent: HostInode | null, name: string): HostInode {
+    const key = `${stat.dev}:${stat.ino}`;
+    const known = this.#inodes.get(key)?.deref();
+    if (known !== undefined && known.type === (stat.mode & 0o170000)) {
+      known.seen(stat, parent, name);
+      return known;
+    }
+    const inode = new HostInode(this, stat, parent, name);
+    this.#inodes.set(key, new WeakRef(inode));
+    this.#gone.register(inode, key);
+    return inode;
+  }
+
+  /** Files of other host file systems below the root get numbers of their own: st_dev is one for all. */
+  numberOf(stat: HostStat): number {
+    if (stat.dev === this.#rootDevice) return stat.ino;
+    const key = `${stat.dev}:${stat.ino}`;
+    let number = this.#foreign.get(key);
+    if (number === undefined) {
+      number = 0xf0000000 + this.#foreign.size;
+      this.#foreign.set(key, number);
+    }
+    return number;
+  }
+
+  /** A handle for a directory, opened anew where it has been closed meanwhile; checked to be the same directory. */
+  handle(inode: HostInode): number {
+    const kept = this.#handles.get(inode);
+    if (kept !== undefined) {
+      this.#handles.delete(inode);
+      this.#handles.set(inode, kept);
+      return kept;
+    }
+    if (inode.parent === null) return this.#base;
+    const parent = this.handle(inode.parent);
+    if (parent < 0) return parent;
+    const handle = this.files.openDirectory(parent, inode.name);
+    if (handle < 0) return handle;
+    const answer = inode.verify(this.files.statDirectory(handle));
+    if (answer < 0) {
+      this.files.closeDirectory(handle);
+      return answer;
+    }
+    this.#handles.set(inode, handle);
+    if (this.#handles.size > HANDLES) this.#closeOldest();
+    return handle;
+  }
+
+  /** The handle that an inode's own name is relative to. */
+  parentHandle(inode: HostInode): number {
+    return inode.parent === null ? this.#base : this.handle(inode.parent);
+  }
+
+  #closeOldest(): void {
+    const [[inode, handle]] = this.#handles;
+    this.#handles.delete(inode);
+    this.files.closeDirectory(handle);
+  }
+
+  status(): FileSystemStatus | number {
+    const status = this.files.status(this.#base);
+    return failed(status) ? status : { ...status, namelen: 255, flags: 0 };
+  }
+}

@@ -1,0 +1,31 @@
+/** The file systems that every file test runs over. */
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll } from 'vitest';
+import { HostFs } from '../../src/fs/host.ts';
+import { HostFiles, hostIds } from '../../src/host/files.ts';
+import type { FileSystem } from '../../src/vfs/inode.ts';
+import { failed } from '../../src/wait/wait.ts';
+import { BlockingFs } from '../fs/blocking.ts';
+import { memoryFs } from './world.ts';
+
+export function hostDirectory(): string {
+  const path = mkdtempSync(join(tmpdir(), 'tallship-test-'));
+  chmodSync(path, 0o755);
+  afterAll(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+export function hostFs(path = hostDirectory(), readOnly = false): HostFs {
+  const fs = HostFs.open({ files: new HostFiles(), path, device: 30, readOnly, ...hostIds() });
+  if (failed(fs)) throw new Error(`${path}: ${fs}`);
+  return fs;
+}
+
+/** Writable, empty file systems by name. */
+export const TREES: readonly [string, () => FileSystem][] = [
+  ['memory', () => memoryFs()],
+  ['host directory', () => hostFs()],
+  ['blocking memory', () => new BlockingFs(memoryFs())],
+];
