@@ -291,8 +291,9 @@ export class NTty {
   ready(wanted: number, poll: boolean): boolean {
     const { input, termios } = this.state;
     if (this.canonical && !this.#has(EXTPROC)) return input.length > 0;
-    const minimum = termios.cc[VTIME] > 0 ? 1 : termios.cc[VMIN];
-    return input.length >= Math.max(1, poll ? minimum : Math.min(minimum, wanted));
+    const minimum = termios.cc[VMIN];
+    if (poll) return input.length >= (termios.cc[VTIME] > 0 ? 1 : Math.max(1, minimum));
+    return input.length >= Math.max(1, Math.min(minimum, wanted));
   }
 
   flushInput(): void {

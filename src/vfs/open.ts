@@ -185,7 +185,7 @@ function mayOpen(ctx: PathContext, place: Location, inode: Inode, flags: number)
 export function openInode(ctx: PathContext, place: Location, flags: number): OpenFile | number {
   const inode = place.dentry.inode!;
   const kept = flags & ~OPEN_ONLY;
-  const own = inode.open(ctx, kept);
+  const own = inode.open(ctx, kept | (flags & O_NOCTTY));
   if (failed(own)) return own;
   if (own !== null) return locate(own, place);
   if (inode.type === S_IFDIR) return new DirectoryFile(ctx.namespace, place, kept);
@@ -195,12 +195,13 @@ export function openInode(ctx: PathContext, place: Location, flags: number): Ope
   }
   const opener = ctx.namespace.special.get(inode.type);
   if (opener === undefined) return -ENXIO;
-  const file = opener(ctx, inode, kept);
+  const file = opener(ctx, inode, kept | (flags & O_NOCTTY));
   return failed(file) ? file : locate(file, place);
 }
 
 /** A shared description (an inherited terminal) keeps the place it was first opened at. */
 function locate(file: OpenFile, place: Location): OpenFile {
+  file.flags &= ~O_NOCTTY; // terminals have looked at it
   file.location ??= place;
   return file;
 }

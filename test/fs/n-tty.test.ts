@@ -25,13 +25,14 @@ const scenarios: { name: string; settings: Settings; steps: Step[] }[] = JSON.pa
 
 const bytes = (text: string) => Uint8Array.from(text, (char) => char.charCodeAt(0));
 const text = (content: Uint8Array) => String.fromCharCode(...content);
+const INDEX: Record<string, number> = { VMIN: TTY.VMIN, VTIME: TTY.VTIME, VEOL: TTY.VEOL, VEOL2: TTY.VEOL2 };
 const inode = new AnonymousFileSystems().anonymous.make(0o600, 0, 0, 0n);
 
 function changed(old: TTY.Termios, settings: Settings): TTY.Termios {
   const bits = (value: number, name: 'i' | 'o' | 'l') =>
     (value & ~(settings[`${name}-`] ?? 0)) | (settings[`${name}+`] ?? 0);
   const cc = [...old.cc];
-  for (const [name, value] of Object.entries(settings.cc ?? {})) cc[TTY[name as 'VMIN']] = value;
+  for (const [name, value] of Object.entries(settings.cc ?? {})) cc[INDEX[name]] = value;
   return { ...old, cc, iflag: bits(old.iflag, 'i'), oflag: bits(old.oflag, 'o'), lflag: bits(old.lflag, 'l') };
 }
 
