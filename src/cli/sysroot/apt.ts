@@ -30,6 +30,8 @@ export function aptConfiguration(apt: Apt): string {
     ['Dir::State::extended_states', join(directory, 'extended_states')],
     ['Dir::Cache', directory],
     ['Dir::Cache::archives', join(directory, 'archives')],
+    // apt's cache would remember the status file of another sysroot.
+    ['Dir::Cache::pkgcache', ''],
     ['Dir::Log', directory],
     ['Dir::Etc::main', '/dev/null'],
     ['Dir::Etc::parts', join(directory, 'empty')],
