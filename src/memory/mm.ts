@@ -2,7 +2,6 @@ import { EFAULT } from '../abi/errno.ts';
 import { type Access, type FaultAnswer, GuestAccess } from './access.ts';
 import type { Backing } from './backing.ts';
 import { brk } from './brk.ts';
-import type { CpuMemory } from './cpu-memory.ts';
 import { resolveFault } from './fault.ts';
 import { clear, establish } from './fill.ts';
 import { copyInto } from './fork.ts';
@@ -32,8 +31,8 @@ export interface MmOptions {
   readonly objects?: SharedObjects;
 }
 
-/** One guest address space: Linux's mm_struct. */
-export class Mm extends GuestAccess implements CpuMemory, Mapper {
+/** One guest address space: Linux's mm_struct. It is also the CPU's memory (cpu/memory.ts). */
+export class Mm extends GuestAccess implements Mapper {
   readonly guest: GuestMemory;
   readonly vmas = new VmaSet();
   readonly objects: SharedObjects;
@@ -152,6 +151,7 @@ export class Mm extends GuestAccess implements CpuMemory, Mapper {
     return resolveFault(this, address >>> 0, access, length);
   }
 
+  /** Like `accessible`, for instruction bytes. */
   executable(address: number, length: number): boolean {
     return this.firstBad(address, length, 'fetch') === (address >>> 0) + length;
   }

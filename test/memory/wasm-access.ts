@@ -1,4 +1,4 @@
-import type { CpuMemory } from '../../src/memory/cpu-memory.ts';
+import type { CpuMemory } from '../../src/cpu/memory.ts';
 
 /** The guest's view: single loads and stores as the CPU makes them, traps and all. */
 export interface WasmAccess {
