@@ -38,12 +38,14 @@ interface Slot {
 export interface PipeState {
   slots: Slot[];
   capacity: number;
-  /** Open ends, those included whose open(2) still waits for the other end. */
+  /** Open ends. */
   readers: number;
   writers: number;
-  /** How often an end has been opened: what a waiting open of a FIFO looks at. */
-  readerOpens: number;
+  /** How often the writing end was opened: before the first time, a reader that did not wait sees no hang-up. */
   writerOpens: number;
+  /** Ends already counted for opens of a FIFO that waited until the other end came, and have not run since. */
+  readerTickets: number;
+  writerTickets: number;
 }
 
 export class Pipe {
@@ -52,16 +54,16 @@ export class Pipe {
   readonly forReaders = new WaitQueue();
   /** Woken when there is room, or no reader left. */
   readonly forWriters = new WaitQueue();
+  /** Where opens of a FIFO wait for the other end. */
+  readonly openingReaders = new WaitQueue();
+  readonly openingWriters = new WaitQueue();
   readonly #spare: Uint8Array[] = [];
 
   constructor(state?: PipeState) {
     this.state = state ?? {
       slots: [],
       capacity: DEFAULT_SLOTS,
-      readers: 0,
-      writers: 0,
-      readerOpens: 0,
-      writerOpens: 0,
+      ...{ readers: 0, writers: 0, writerOpens: 0, readerTickets: 0, writerTickets: 0 },
     };
   }
 
@@ -76,18 +78,29 @@ export class Pipe {
     return this.state.slots.reduce((sum, slot) => sum + slot.end - slot.start, 0);
   }
 
+  /** Counts a new end; opens that wait for it are counted too, so that it finds its partner before they have run. */
   addEnds(flags: number): void {
     const { state } = this;
-    if ((flags & O_ACCMODE) !== O_WRONLY) {
-      state.readers++;
-      state.readerOpens++;
-      this.forWriters.wake();
-    }
-    if ((flags & O_ACCMODE) !== O_RDONLY) {
-      state.writers++;
-      state.writerOpens++;
-      this.forReaders.wake();
-    }
+    const access = flags & O_ACCMODE;
+    const reads = access !== O_WRONLY;
+    const writes = access !== O_RDONLY;
+    const readers = writes ? this.openingReaders.waiters.size : 0;
+    const writers = reads ? this.openingWriters.waiters.size : 0;
+    state.readerTickets += readers;
+    state.writerTickets += writers;
+    state.readers += readers + (reads ? 1 : 0);
+    state.writers += writers + (writes ? 1 : 0);
+    state.writerOpens += writers + (writes ? 1 : 0);
+    if (writes) this.openingReaders.wake();
+    if (reads) this.openingWriters.wake();
+  }
+
+  /** The end that an open waited for has come and counted this one. */
+  claimEnd(flags: number): boolean {
+    const tickets = (flags & O_ACCMODE) === O_RDONLY ? 'readerTickets' : 'writerTickets';
+    if (this.state[tickets] === 0) return false;
+    this.state[tickets]--;
+    return true;
   }
 
   removeEnds(flags: number): void {

@@ -30,11 +30,24 @@ describe('opening a FIFO', () => {
   });
 
   it('takes its end back when interrupted', () => {
-    const { pipe, open, a } = fifo();
+    const { pipe, open, a, b } = fifo();
     expect(open(a, O_WRONLY)).toBe(BLOCKED);
     a.interrupted = true;
     expect(a.resume()).toBe(-ERESTARTSYS);
     expect(pipe.state.writers).toBe(0);
+    expect(open(b, O_RDONLY | O_NONBLOCK)).toBeInstanceOf(PipeFile);
+  });
+
+  it('lets several wait, and finds them all', () => {
+    const { pipe, open, a, b } = fifo();
+    const c = new FakeCaller(3);
+    expect(open(a, O_RDONLY)).toBe(BLOCKED);
+    expect(open(c, O_RDONLY)).toBe(BLOCKED);
+    const writer = open(b, O_WRONLY) as PipeFile;
+    expect(b.start(() => writer.write(b, Uint8Array.of(1)))).toBe(1);
+    expect(a.resume()).toBeInstanceOf(PipeFile);
+    expect(c.resume()).toBeInstanceOf(PipeFile);
+    expect([pipe.state.readers, pipe.state.writers, pipe.state.readerTickets]).toEqual([2, 1, 0]);
   });
 
   it('does not wait with O_NONBLOCK or O_RDWR', () => {
