@@ -29,7 +29,7 @@ export async function main(values: SysrootValues, [directory, ...packages]: stri
   };
   const configuration = aptConfiguration(apt);
   await update(apt, configuration, progress);
-  const files = await download(configuration, packages, progress);
+  const files = await download(apt, configuration, packages, progress);
   const controls = await unpackAll(files, join(apt.directory, 'archives'), root, progress);
   for (const control of controls) status.add(control);
   status.save();

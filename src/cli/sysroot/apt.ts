@@ -30,8 +30,6 @@ export function aptConfiguration(apt: Apt): string {
     ['Dir::State::extended_states', join(directory, 'extended_states')],
     ['Dir::Cache', directory],
     ['Dir::Cache::archives', join(directory, 'archives')],
-    // apt's cache would remember the status file of another sysroot.
-    ['Dir::Cache::pkgcache', ''],
     ['Dir::Log', directory],
     ['Dir::Etc::main', '/dev/null'],
     ['Dir::Etc::parts', join(directory, 'empty')],
@@ -76,11 +74,16 @@ export async function update(apt: Apt, configuration: string, progress: Progress
 
 /** The .deb files that the packages and what they depend on need beyond what is installed. */
 export async function download(
+  apt: Apt,
   configuration: string,
   packages: readonly string[],
   progress: Progress,
 ): Promise<string[]> {
-  const plan = await run(['install', '--print-uris', '-qq', '-y', ...packages], configuration);
+  // Files that are in the archive directory already are not listed: for the plan it looks at an empty one.
+  const plan = await run(
+    ['install', '--print-uris', '-qq', '-y', '-o', `Dir::Cache::archives=${join(apt.directory, 'empty')}`, ...packages],
+    configuration,
+  );
   if (plan.status !== 0) throw new CliError(125, `apt-get: ${explain(plan.errors)}`);
   const files = [...plan.output.matchAll(/^'[^']*' (\S+) \d+/gm)].map((match) => match[1]);
   const fetch = await run(['install', '--download-only', '-qq', '-y', ...packages], configuration, (text) =>
