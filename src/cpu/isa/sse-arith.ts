@@ -13,7 +13,7 @@ import { insn } from './insn.ts';
 import { loadVector } from './simd.ts';
 
 /** What wasm computes, and when that is all there is to do. */
-interface Arithmetic {
+export interface Arithmetic {
   readonly name: string;
   readonly opcode: string;
   /** SQRT has no first operand. */
@@ -61,7 +61,7 @@ const ordered: Good = {
   },
 };
 
-const OPERATIONS: readonly Arithmetic[] = [
+export const OPERATIONS: readonly Arithmetic[] = [
   {
     name: 'add',
     opcode: '58',

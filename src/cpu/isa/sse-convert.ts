@@ -54,7 +54,7 @@ const join = <V>(e: Emitter<V>, low: V, high: V): V =>
 function toMmx(name: string, f: Format, prefix: string, opcode: string, feature: Feature, truncate: boolean): Insn {
   const source = f.size === 4 ? 'Wq' : 'Wpd';
   return insn(name, { feature, waits: true }, [`${prefix} 0F ${opcode} /r Pq,${source}`], (e, dst, src) => {
-    const pair = f.size === 4 ? split(e, e.loadLow(src, 8)).map(e.i64.extendU) : bothHalves(e, src);
+    const pair = f.size === 4 ? split(e, e.loadLow(src, 8)).map((half) => e.i64.extendU(half)) : bothHalves(e, src);
     const mode = e.const(truncate ? 1 : 0);
     const [low, lowFlags] = e.call(toInteger[f.name], pair[0], mode);
     const [high, highFlags] = e.call(toInteger[f.name], pair[1], mode);

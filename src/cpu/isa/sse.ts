@@ -8,6 +8,11 @@ import { packedConversions } from './sse-convert-packed.ts';
 import { moves } from './sse-move.ts';
 import { shuffles } from './sse-shuffle.ts';
 import { streams } from './sse-stream.ts';
+import { sse3Insns } from './sse3.ts';
+import { sse41Floats } from './sse41-float.ts';
+import { sse41Integers } from './sse41-int.ts';
+import { sse42Insns } from './sse42.ts';
+import { ssse3Insns } from './ssse3.ts';
 
 export const sse: Insn[] = [
   ...moves,
@@ -18,4 +23,9 @@ export const sse: Insn[] = [
   ...packedConversions,
   ...shuffles,
   ...streams,
+  ...sse3Insns,
+  ...ssse3Insns,
+  ...sse41Integers,
+  ...sse41Floats,
+  ...sse42Insns,
 ];
