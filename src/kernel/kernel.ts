@@ -1,16 +1,18 @@
 import type { Cpu } from '../cpu/cpu.ts';
+import { AnonymousFileSystems } from '../fs/anonymous.ts';
 import type { Protection } from '../memory/guest-memory.ts';
 import type { Mm } from '../memory/mm.ts';
 import { SharedObjects } from '../memory/shared-object.ts';
 import type { MountNamespace } from '../vfs/mounts.ts';
+import { WaitQueue } from '../wait/wait.ts';
 import { Clock } from './clock.ts';
 import { Futexes } from './futex.ts';
 import type { MachineHost } from './host.ts';
 import { Processor } from './processor.ts';
 import { Random } from './random.ts';
 import { Scheduler } from './scheduler.ts';
-import type { SignalInfo } from './signal-queue.ts';
 import { Shares } from './shares.ts';
+import type { SignalInfo } from './signal-queue.ts';
 import { Signals } from './signals.ts';
 import type { Task } from './task.ts';
 import type { ThreadGroup } from './thread-group.ts';
@@ -69,6 +71,10 @@ export class Kernel {
   readonly scheduler: Scheduler;
   readonly futexes = new Futexes();
   readonly shares = new Shares();
+  /** pipefs, sockfs, anon_inodefs: what has no name. */
+  readonly anonymous = new AnonymousFileSystems();
+  /** signalfd: woken when a signal becomes pending for anyone. */
+  readonly signalArrived = new WaitQueue();
   readonly uts: UtsName = { ...UTS };
   readonly protection: Protection | undefined;
   /** Pages that address spaces share. */

@@ -15,12 +15,13 @@ import {
   SYNCHRONOUS,
   UNBLOCKABLE,
 } from '../abi/signal.ts';
+import type { SignalSource } from '../fs/signalfd.ts';
 import { CAP_KILL, capable } from '../vfs/credentials.ts';
 import type { Kernel } from './kernel.ts';
 import { notifyParent } from './notify.ts';
 import { lowest, type SignalInfo, type SignalQueue } from './signal-queue.ts';
-import { DEFAULT_ACTION, type ThreadGroup } from './thread-group.ts';
 import type { Task } from './task.ts';
+import { DEFAULT_ACTION, type ThreadGroup } from './thread-group.ts';
 
 export class Signals {
   readonly #kernel: Kernel;
@@ -112,7 +113,7 @@ export class Signals {
     if (signo === SIGKILL) this.#unstop(group);
     if (this.#ignored(group, task, signo)) return;
     if (!queue.add(info)) return;
-    group.signalArrived.wake();
+    this.#kernel.signalArrived.wake();
     this.#alert(group, queue === group.pending ? null : task, bit(signo));
   }
 
@@ -189,4 +190,20 @@ export function takeSignal(task: Task, set: bigint): SignalInfo | undefined {
 
 export function isStopSignal(signal: number): boolean {
   return signal === SIGSTOP || (bit(signal) & STOPS) !== 0n;
+}
+
+/** Pending signals, as signalfd(2) reads them. */
+export function signalSourceOf(kernel: Kernel): SignalSource {
+  const pending = (task: Task) => task.pending.set | task.group.pending.set;
+  return {
+    arrivals: kernel.signalArrived,
+    take(set) {
+      const task = kernel.scheduler.current;
+      return task === null ? undefined : takeSignal(task, set);
+    },
+    pending(set) {
+      const task = kernel.scheduler.current;
+      return task !== null && (pending(task) & set) !== 0n;
+    },
+  };
 }

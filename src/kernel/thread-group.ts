@@ -76,8 +76,6 @@ export class ThreadGroup {
 
   /** The parent waits here for children's changes. */
   readonly childChange = new WaitQueue();
-  /** signalfd: woken when a signal becomes pending for the process or one of its threads. */
-  readonly signalArrived = new WaitQueue();
   /** execve and exit of other threads wait here. */
   readonly threadsGone = new WaitQueue();
 
