@@ -50,7 +50,8 @@ export function resetState(state: Uint8Array): void {
   const view = new DataView(state.buffer, state.byteOffset);
   writeEflags(state, 0);
   // Flat segments of Linux/i386 under a 64-bit kernel: es cs ss ds; fs and gs null.
-  [0x2b, 0x23, 0x2b, 0x2b, 0, 0].forEach((selector, i) => view.setUint32(STATE.selector + i * 4, selector, true));
+  for (const [i, selector] of [0x2b, 0x23, 0x2b, 0x2b, 0, 0].entries())
+    view.setUint32(STATE.selector + i * 4, selector, true);
   view.setUint32(STATE.fpuControl, 0x37f, true);
   for (let i = 0; i < 8; i++) view.setUint8(STATE.fpuEmpty + i, 1);
   view.setUint32(STATE.mxcsr, 0x1f80, true);

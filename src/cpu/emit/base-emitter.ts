@@ -14,7 +14,6 @@ const INTEGER_TYPE: Record<Size, MemoryType> = { 1: 'u8', 2: 'u16', 4: 'i32', 8:
 export const MEMORY_BYTES: Record<MemoryType, Size> = { u8: 1, u16: 2, i32: 4, f32: 4, i64: 8, f64: 8, v128: 16 };
 
 // The numeric methods of I32Ops are made from their table in the constructor.
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see above
 export interface BaseEmitter<V> extends I32Ops<V> {}
 
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see above

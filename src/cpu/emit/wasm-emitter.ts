@@ -130,6 +130,9 @@ export abstract class WasmEmitter extends BaseEmitter<Node> {
   }
 
   #apply(op: NumericOp, args: Node[]): Node {
+    if (args.some((arg, i) => arg.type !== op.parameters[i])) {
+      throw new TypeError(`${args.map((arg) => arg.type)} where ${op.parameters} is due (opcode ${op.code})`);
+    }
     if (IDENTITY.get(op) !== undefined && args[1].constant === IDENTITY.get(op)) return args[0];
     if (op.result === 'i32' && args.every((a) => a.constant !== undefined)) {
       const isTrapping = op.code >= I32.divS.code && op.code <= I32.remU.code && args[1].constant === 0;
