@@ -17,7 +17,7 @@ afterAll(() => rmSync(directory, { recursive: true }));
 
 /** What a program started by bash with these redirections finds; descriptors of the test's own are closed first. */
 function look(redirections: string): string {
-  const close = 'for f in /proc/self/fd/*; do f=${f##*/}; [ "$f" -gt 2 ] && eval "exec $f>&-"; done';
+  const close = 'for f in $(ls /proc/$$/fd); do [ "$f" -gt 2 ] && eval "exec $f>&-"; done';
   const script = `${close}; ${JSON.stringify(process.execPath)} look.mjs ${redirections}`;
   return execFileSync('bash', ['-c', script], {
     cwd: directory,
