@@ -5,7 +5,21 @@ import { f80Add } from '../f80/add.ts';
 import { widenF32, widenF64 } from '../f80/convert-float.ts';
 import { f80FromInt, f80RoundToInt } from '../f80/convert-int.ts';
 import { f80Div, f80Sqrt } from '../f80/div.ts';
-import { C0, C1, C2, C3, DE, EXPONENT, IE, indefinite, isNanOrUnsupported, outcome, SF, SIGN } from '../f80/format.ts';
+import {
+  C0,
+  C1,
+  C2,
+  C3,
+  DE,
+  EXPONENT,
+  IE,
+  indefinite,
+  isNanOrUnsupported,
+  outcome,
+  SF,
+  SIGN,
+  ZE,
+} from '../f80/format.ts';
 import { f80Mul } from '../f80/mul.ts';
 import { f80Extract, f80Prem, f80Prem1, f80Scale } from '../f80/remainder.ts';
 import { STATE } from '../state.ts';
@@ -54,10 +68,11 @@ function memoryForm(name: string, op: Operation, widen: <V>(e: Emitter<V>, bits:
         const [sig, word] = widen(e, bits);
         const [aSig, aSe] = readRegister(e, top);
         out.set(op(e, aSig, aSe, sig, e.and(word, e.const(0xffff))));
-        // A denormal operand was normalized on its way in; a NaN takes precedence over it.
-        e.if(e.shrU(word, e.const(16)), () =>
-          e.if(e.eqz(isNanOrUnsupported(e, aSig, aSe)), () => out.word.set(e.or(out.word.get(), e.const(DE << 16)))),
-        );
+        // A denormal operand was normalized on its way in; a NaN or a zero divisor takes precedence over it.
+        e.if(e.shrU(word, e.const(16)), () => {
+          const other = e.or(e.and(out.word.get(), e.const(ZE << 16)), isNanOrUnsupported(e, aSig, aSe));
+          e.if(e.eqz(other), () => out.word.set(e.or(out.word.get(), e.const(DE << 16))));
+        });
       },
     );
     finish(e, top, out.get(), e.const(0));
