@@ -3,7 +3,7 @@ import { type Access, type FaultAnswer, GuestAccess } from './access.ts';
 import type { Backing } from './backing.ts';
 import { brk } from './brk.ts';
 import { resolveFault } from './fault.ts';
-import { clear, establish } from './fill.ts';
+import { clear, establish, fillPages } from './fill.ts';
 import { copyInto } from './fork.ts';
 import { acquireMemory, forEachRun, type GuestMemory, hostMappings, type Protection } from './guest-memory.ts';
 import { layoutFor, type MmapLayout } from './layout.ts';
@@ -16,7 +16,7 @@ import { PAGE_SIZE, PRESENT, PROT_READ, PROT_WRITE, pageDown, pageUp, TASK_SIZE,
 import { mprotect } from './protect.ts';
 import { type Mapper, type SharedObject, SharedObjects } from './shared-object.ts';
 import { mincore, msync } from './sync.ts';
-import { PLAIN, type Vma } from './vma.ts';
+import { PLAIN, pages, type Vma } from './vma.ts';
 import { VmaSet } from './vma-set.ts';
 
 const STACK_AT_ONCE = 8 << 20;
@@ -160,24 +160,46 @@ export class Mm extends GuestAccess implements Mapper {
     this.onInvalidate?.(start, end);
   }
 
-  /** Writes regardless of protection, as the loader and ptrace do. 0, or -EFAULT where nothing is mapped. */
+  /** Writes regardless of protection, as the loader and ptrace do. 0, or -EFAULT where something is not mapped. */
   poke(address: number, bytes: Uint8Array): number {
-    const start = pageDown(address >>> 0);
-    const end = pageUp((address >>> 0) + bytes.length);
-    const guest = this.guest;
-    for (const part of this.vmas.within(start, end)) {
-      if (part.object !== null) this.accessible(part.start, part.end - part.start, false);
-      guest.protect(part.start, part.end, PROT_READ | PROT_WRITE);
+    const start = address >>> 0;
+    const answer = this.#force(start, bytes.length, () => this.u8.set(bytes, start));
+    if (answer === 0) this.invalidateExecutable(pageDown(start), pageUp(start + bytes.length));
+    return answer;
+  }
+
+  /** Reads regardless of protection: ptrace, core dumps, checkpoints. 0 or -EFAULT. */
+  peek(address: number, into: Uint8Array): number {
+    const start = address >>> 0;
+    return this.#force(start, into.length, () => into.set(this.u8.subarray(start, start + into.length)));
+  }
+
+  #force(address: number, length: number, access: () => void): number {
+    const { guest, vmas } = this;
+    const start = pageDown(address);
+    const end = pageUp(address + length);
+    if (!vmas.covers(start, end)) return -EFAULT;
+    const parts = vmas.within(start, end);
+    for (const part of parts) if (part.object !== null) fillPages(guest, part, part.start, part.end);
+    let absent = false;
+    forEachRun(guest.permissions, start, end, PRESENT, (from, to, present) => {
+      if (present) guest.protect(from, to, PROT_READ | PROT_WRITE);
+      else absent = true;
+    });
+    if (!absent) access();
+    forEachRun(guest.permissions, start, end, 0xff, (from, to, bits) => guest.protect(from, to, bits & 7));
+    return absent ? -EFAULT : 0;
+  }
+
+  /** Bytes of the VMA that the host holds content for: Rss of /proc/pid/smaps. */
+  residentBytes(vma: Vma): number {
+    const resident = vma.object === null ? this.guest.resident(vma.start, vma.end) : null;
+    let count = 0;
+    for (let page = 0; page < pages(vma); page++) {
+      const present = (this.guest.permissions[vma.start / PAGE_SIZE + page] & PRESENT) !== 0;
+      if (present && (resident === null || (resident[page] & 1) !== 0)) count++;
     }
-    const covered = this.vmas.covers(start, end);
-    if (covered) guest.u8.set(bytes, address >>> 0);
-    for (const part of this.vmas.within(start, end)) {
-      for (let page = part.start; page < part.end; page += PAGE_SIZE) {
-        guest.protect(page, page + PAGE_SIZE, guest.permissions[page / PAGE_SIZE] & 7);
-      }
-    }
-    this.invalidateCode(start, end);
-    return covered ? 0 : -EFAULT;
+    return count * PAGE_SIZE;
   }
 
   // --- the set of mappings; used by the files of this folder
