@@ -1,5 +1,4 @@
 import type { Remembered, StepRecord } from '../wait/once.ts';
-import type { Remembered, StepRecord } from '../wait/once.ts';
 import type { Plain } from '../wait/wait.ts';
 
 /**

@@ -140,7 +140,7 @@ function commit(task: Task, mm: Mm, credentials: Credentials, loaded: Loaded, pa
   task.call.nr = -1;
 }
 
-function unshareFiles(task: Task): void {
+export function unshareFiles(task: Task): void {
   const { shares } = task.kernel;
   if (shares.count(task.files) <= 1) return;
   const own = task.files.clone();

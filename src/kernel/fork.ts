@@ -97,6 +97,7 @@ function inherit(task: Task, child: Task, flags: number): void {
   child.blocked = task.blocked;
   child.nice = task.nice;
   child.policy = task.policy;
+  child.priority = task.priority;
   child.timerSlack = task.timerSlack;
   child.noNewPrivileges = task.noNewPrivileges;
   child.keepCapabilities = task.keepCapabilities;

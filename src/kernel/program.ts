@@ -1,6 +1,6 @@
 /** Finding the program that execve names: path, permission, and the files behind it (do_open_execat). */
-import { EACCES, ETXTBSY } from '../abi/errno.ts';
-import { MAY_EXEC, MS_NOEXEC, O_LARGEFILE, O_RDONLY, S_IFREG } from '../abi/fs.ts';
+import { EACCES, ELOOP, ETXTBSY } from '../abi/errno.ts';
+import { MAY_EXEC, MS_NOEXEC, O_LARGEFILE, O_RDONLY, S_IFLNK, S_IFREG } from '../abi/fs.ts';
 import type { ProgramFile } from '../../loader/program-file.ts';
 import type { Location } from '../vfs/location.ts';
 import type { OpenFile } from '../vfs/open-file.ts';
@@ -26,6 +26,7 @@ export function openProgram(task: Task, start: Location, path: string, follow = 
 /** What a place leads to, if it may be executed. */
 export function openProgramAt(task: Task, place: Location, path: string): OpenProgram | number {
   const inode = place.dentry.inode!;
+  if (inode.type === S_IFLNK) return -ELOOP;
   if (inode.type !== S_IFREG || (place.mount.flags & MS_NOEXEC) !== 0) return -EACCES;
   const allowed = permissionAt(task, place, MAY_EXEC);
   if (allowed !== 0) return allowed;

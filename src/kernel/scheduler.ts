@@ -25,6 +25,7 @@ export class Scheduler {
   /** The task that runs now. */
   current: Task | null = null;
   #stopping = false;
+  #yielding = false;
   /** Of the current turn, estimated. */
   #systemTime = 0;
 
@@ -40,6 +41,11 @@ export class Scheduler {
 
   get runnable(): number {
     return this.#queue.length - this.#head;
+  }
+
+  /** sched_yield: the current task's turn ends with its call. */
+  yieldNow(): void {
+    this.#yielding = this.runnable > 0;
   }
 
   /** Returns from run() at the next slice boundary, with every task as data. */
@@ -102,12 +108,13 @@ export class Scheduler {
       if (reason === Exit.syscall) {
         const goesOn = calls % CALLS_PER_SAMPLE === 0 ? this.#timedCall(task) : this.#enterCall(task);
         if (!goesOn) break;
-        if (++calls % CALLS_PER_LOOK !== 0) continue;
+        if (++calls % CALLS_PER_LOOK !== 0 && !this.#yielding) continue;
       } else if (reason !== Exit.budget) {
         raiseFault(task, reason);
         continue;
       }
-      if (clock.now() - start >= TURN || this.#stopping) {
+      if (this.#yielding || clock.now() - start >= TURN || this.#stopping) {
+        this.#yielding = false;
         if (this.runnable > 0) task.usage.involuntarySwitches++;
         this.enqueue(task);
         break;

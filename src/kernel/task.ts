@@ -87,6 +87,7 @@ export class Task implements Sleeper {
 
   nice = 0;
   policy = 0;
+  priority = 0;
   parentDeathSignal = 0;
   timerSlack = 50000;
   noNewPrivileges = false;
