@@ -59,7 +59,7 @@ export const f64ToF32 = routine('f64_to_f32', ['i64'], ['i64', 'i32'], (e, a0) =
       },
     );
   e.if(
-    e.and(isPlain(e, mxcsr), isSafelyNormal(e, BINARY32, single.bits(narrow))),
+    e.and(isPlain(e, mxcsr), isSafelyNormal(e, BINARY32, narrow)),
     () => out.set([single.bits(narrow), inexactIf(e, e.f64.ne(e.f64.promote(narrow), double.of(a)))]),
     general,
   );

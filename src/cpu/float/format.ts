@@ -3,7 +3,6 @@
  * are written once. Routines are pure but for reading MXCSR; they answer [bits, exception flags].
  */
 import type { Emitter } from '../emit/emitter.ts';
-import type { F64Ops } from '../emit/ops.ts';
 import { DAZ, DE, IE } from './mxcsr.ts';
 
 export interface Format {
@@ -64,15 +63,23 @@ export const withDenormal = <V>(e: Emitter<V>, [bits, flags]: V[], denormal: V):
   e.or(flags, e.select(denormal, e.const(DE), e.const(0))),
 ];
 
-type SharedOps = 'add' | 'sub' | 'mul' | 'div' | 'sqrt' | 'abs' | 'lt' | 'gt' | 'le' | 'ge' | 'eq' | 'ne';
-export type FloatOps<V> = Pick<F64Ops<V>, SharedOps | 'floor' | 'ceil' | 'trunc' | 'nearest'>;
-
 /** wasm's arithmetic of the format, and the way to it from bits in an i64 and back. */
 export function host<V>(e: Emitter<V>, f: Format) {
   const single = f.size === 4;
-  const ops: FloatOps<V> = single ? e.f32 : e.f64;
+  const ops = single ? e.f32 : e.f64;
   return {
-    ...ops,
+    add: (a: V, b: V): V => ops.add(a, b),
+    sub: (a: V, b: V): V => ops.sub(a, b),
+    mul: (a: V, b: V): V => ops.mul(a, b),
+    div: (a: V, b: V): V => ops.div(a, b),
+    sqrt: (a: V): V => ops.sqrt(a),
+    abs: (a: V): V => ops.abs(a),
+    lt: (a: V, b: V): V => ops.lt(a, b),
+    gt: (a: V, b: V): V => ops.gt(a, b),
+    le: (a: V, b: V): V => ops.le(a, b),
+    ge: (a: V, b: V): V => ops.ge(a, b),
+    eq: (a: V, b: V): V => ops.eq(a, b),
+    ne: (a: V, b: V): V => ops.ne(a, b),
     of: (bits: V): V => (single ? e.f32.reinterpretI32(e.i64.wrap(bits)) : e.f64.reinterpretI64(bits)),
     bits: (x: V): V => (single ? e.i64.extendU(e.f32.bits(x)) : e.i64.reinterpretF64(x)),
     constant: (bits: bigint): V =>

@@ -18,19 +18,19 @@ export function vector<V>(e: Emitter<V>, f: Format) {
   const shape = f.size === 4 ? 'f32x4' : 'f64x2';
   const ops = e.v128;
   return {
-    add: ops[`${shape}Add`],
-    sub: ops[`${shape}Sub`],
-    mul: ops[`${shape}Mul`],
-    div: ops[`${shape}Div`],
-    sqrt: ops[`${shape}Sqrt`],
-    abs: ops[`${shape}Abs`],
-    lt: ops[`${shape}Lt`],
-    gt: ops[`${shape}Gt`],
-    le: ops[`${shape}Le`],
-    eq: ops[`${shape}Eq`],
-    ne: ops[`${shape}Ne`],
-    pmin: ops[`${shape}Pmin`],
-    pmax: ops[`${shape}Pmax`],
+    add: (a: V, b: V): V => ops[`${shape}Add`](a, b),
+    sub: (a: V, b: V): V => ops[`${shape}Sub`](a, b),
+    mul: (a: V, b: V): V => ops[`${shape}Mul`](a, b),
+    div: (a: V, b: V): V => ops[`${shape}Div`](a, b),
+    lt: (a: V, b: V): V => ops[`${shape}Lt`](a, b),
+    gt: (a: V, b: V): V => ops[`${shape}Gt`](a, b),
+    le: (a: V, b: V): V => ops[`${shape}Le`](a, b),
+    eq: (a: V, b: V): V => ops[`${shape}Eq`](a, b),
+    ne: (a: V, b: V): V => ops[`${shape}Ne`](a, b),
+    pmin: (a: V, b: V): V => ops[`${shape}Pmin`](a, b),
+    pmax: (a: V, b: V): V => ops[`${shape}Pmax`](a, b),
+    sqrt: (a: V): V => ops[`${shape}Sqrt`](a),
+    abs: (a: V): V => ops[`${shape}Abs`](a),
     constant: (bits: bigint): V => {
       const lane = Array.from({ length: f.size }, (_, i) => Number((bits >> BigInt(8 * i)) & 0xffn));
       return e.constV128(new Array<number[]>(laneCount(f)).fill(lane).flat());
