@@ -5,7 +5,7 @@ import { CS, STATE } from '../state.ts';
 import type { ConditionCode, Emitter, Flags, Operand, Size, Variable, WasmType } from './emitter.ts';
 import { flagCondition, lazyFlags } from './flags.ts';
 import type { LaneMethods } from './numeric.ts';
-import { numericMethods } from './numeric.ts';
+import { defineI32Methods, numericMethods } from './numeric.ts';
 import type { F32Ops, F64Ops, I32Ops, I64Ops, NumericOp, V128Ops } from './ops.ts';
 import type { Routine } from './routine.ts';
 
@@ -13,11 +13,12 @@ export type MemoryType = WasmType | 'u8' | 'u16';
 const INTEGER_TYPE: Record<Size, MemoryType> = { 1: 'u8', 2: 'u16', 4: 'i32', 8: 'i64', 10: 'v128', 16: 'v128' };
 export const MEMORY_BYTES: Record<MemoryType, Size> = { u8: 1, u16: 2, i32: 4, f32: 4, i64: 8, f64: 8, v128: 16 };
 
-// The numeric methods of I32Ops are made from their table in the constructor.
+// The numeric methods of I32Ops are made from their table below.
 export interface BaseEmitter<V> extends I32Ops<V> {}
 
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see above
 export abstract class BaseEmitter<V> implements Emitter<V> {
+  readonly applyNumeric: (op: NumericOp, args: V[]) => V;
   readonly i64: I64Ops<V>;
   readonly f32: F32Ops<V>;
   readonly f64: F64Ops<V>;
@@ -25,8 +26,8 @@ export abstract class BaseEmitter<V> implements Emitter<V> {
   readonly flags: Flags<V>;
 
   constructor(apply: (op: NumericOp, args: V[]) => V, lanes: LaneMethods<V>) {
-    const { i32, i64, f32, f64, v128 } = numericMethods(apply, lanes);
-    Object.assign(this, i32);
+    const { i64, f32, f64, v128 } = numericMethods(apply, lanes);
+    this.applyNumeric = apply;
     this.i64 = i64;
     this.f32 = f32;
     this.f64 = f64;
@@ -202,6 +203,8 @@ export abstract class BaseEmitter<V> implements Emitter<V> {
     return flagCondition(this, code);
   }
 }
+
+defineI32Methods(BaseEmitter.prototype);
 
 /** Byte offset of a general register: the byte registers are al cl dl bl ah ch dh bh. */
 export function registerOffset(number: number, size: number): number {

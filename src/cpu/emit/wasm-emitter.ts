@@ -14,7 +14,7 @@ import { I32 } from './ops.ts';
 import type { Routine } from './routine.ts';
 import type { Exitway, LocalSlot, Node } from './wasm-ir.ts';
 import { node } from './wasm-ir.ts';
-import { Bytes, opcodeBytes, TYPE_CODE } from './wasm-writer.ts';
+import { Bytes, leb, opcodeBytes, signedLeb, TYPE_CODE } from './wasm-writer.ts';
 
 /** How emitted code reaches the VM's data, and who protects pages (DESIGN section 2). */
 export interface WasmTarget {
@@ -79,8 +79,15 @@ const COMBINES_BOOLS = new Set<NumericOp>([I32.and, I32.or, I32.xor]);
 export const ACCESS_WRITE = 8;
 const ACCESS_SIZE: Partial<Record<number, number>> = { 1: 0, 2: 1, 4: 2, 8: 3, 16: 4 };
 
-const memoryArgument = (offset: number): number[] => [...new Bytes().u8(0).u32(offset).bytes()];
-const constantBytes = (value: number): number[] => [...new Bytes().u8(0x41).s32(value).bytes()];
+const memoryArgument = (offset: number): number[] => [0, ...leb(offset)];
+const constantBytes = (value: number): number[] => [0x41, ...signedLeb(value)];
+
+/** A body's mistake is found where it is made, not when V8 compiles the module. */
+function checkTypes(values: readonly Node[], types: readonly WasmType[]): void {
+  if (values.length !== types.length || values.some((value, i) => value.type !== types[i])) {
+    throw new TypeError(`(${values.map((value) => value.type)}) where (${types}) is due`);
+  }
+}
 
 function isBoolOp(op: NumericOp, args: readonly Node[]): boolean {
   if (op.result !== 'i32') return false;
@@ -130,9 +137,7 @@ export abstract class WasmEmitter extends BaseEmitter<Node> {
   }
 
   #apply(op: NumericOp, args: Node[]): Node {
-    if (args.some((arg, i) => arg.type !== op.parameters[i])) {
-      throw new TypeError(`${args.map((arg) => arg.type)} where ${op.parameters} is due (opcode ${op.code})`);
-    }
+    checkTypes(args, op.parameters);
     if (IDENTITY.get(op) !== undefined && args[1].constant === IDENTITY.get(op)) return args[0];
     if (op.result === 'i32' && args.every((a) => a.constant !== undefined)) {
       const isTrapping = op.code >= I32.divS.code && op.code <= I32.remU.code && args[1].constant === 0;
@@ -176,6 +181,7 @@ export abstract class WasmEmitter extends BaseEmitter<Node> {
     return this.#op([...LOAD[type], ...memoryArgument(this.target.vmOffset + offset)], VALUE_TYPE[type], [address]);
   }
   protected vmStore(address: Node, value: Node, type: MemoryType, offset: number): void {
+    checkTypes([address, value], ['i32', VALUE_TYPE[type]]);
     const code = [...STORE[type], ...memoryArgument(this.target.vmOffset + offset)];
     this.append(node({ code, args: [address, value], effect: true }));
   }
@@ -226,6 +232,7 @@ export abstract class WasmEmitter extends BaseEmitter<Node> {
     return this.append(node({ code, type: VALUE_TYPE[type], args: [address], effect: true }));
   }
   protected guestStore(address: Node, value: Node, type: MemoryType): void {
+    checkTypes([address, value], ['i32', VALUE_TYPE[type]]);
     this.#checkAccess(address, MEMORY_BYTES[type], true);
     this.append(node({ code: [...STORE[type], ...memoryArgument(0)], args: [address, value], effect: true }));
   }
@@ -238,6 +245,7 @@ export abstract class WasmEmitter extends BaseEmitter<Node> {
   }
 
   select(condition: Node, a: Node, b: Node): Node {
+    checkTypes([condition, b], ['i32', a.type!]);
     if (condition.constant !== undefined) return condition.constant ? a : b;
     const type = a.type!;
     const code = type === 'v128' ? [0x1c, 1, TYPE_CODE[type]] : [0x1b];
@@ -248,6 +256,7 @@ export abstract class WasmEmitter extends BaseEmitter<Node> {
     const variable: LocalSlot = { type, local: -1 };
     this.#variables.push(variable);
     const set = (value: Node): void => {
+      checkTypes([value], [type]);
       this.append(node({ code: [0x21], args: [value], effect: true, variable }));
     };
     set(initial);
@@ -292,7 +301,8 @@ export abstract class WasmEmitter extends BaseEmitter<Node> {
   }
 
   call(routine: Routine, ...args: Node[]): Node[] {
-    const code = [...new Bytes().u8(0x10).u32(this.#routines.index(routine)).bytes()];
+    const code = [0x10, ...leb(this.#routines.index(routine))];
+    checkTypes(args, routine.parameters);
     const results = routine.results.map((type) => node({ kind: 'result', code: [], type }));
     this.append(node({ kind: 'call', code, args, results, effect: true }));
     return results;

@@ -42,9 +42,27 @@ export interface Node {
 }
 
 export function node(fields: Partial<Node> & { code: readonly number[] }): Node {
-  const defaults = { kind: 'op', type: undefined, args: [], inline: false, effect: false } as const;
-  return { ...defaults, ...fields, uses: 0, local: -1, loop: 0 };
+  // Written out: an interpreter is some 100,000 of these.
+  return {
+    kind: fields.kind ?? 'op',
+    type: fields.type,
+    code: fields.code,
+    args: fields.args ?? NO_ARGS,
+    inline: fields.inline ?? false,
+    effect: fields.effect ?? false,
+    constant: fields.constant,
+    isBool: fields.isBool,
+    lists: fields.lists,
+    condition: fields.condition,
+    exitway: fields.exitway,
+    results: fields.results,
+    variable: fields.variable,
+    uses: 0,
+    local: -1,
+    loop: 0,
+  };
 }
+const NO_ARGS: readonly Node[] = [];
 
 /** Hands out a function's locals by type. */
 export class LocalPool {

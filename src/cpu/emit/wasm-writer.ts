@@ -3,6 +3,22 @@ import type { WasmType } from './emitter.ts';
 
 export const TYPE_CODE: Record<WasmType, number> = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b };
 
+/** Unsigned and signed LEB128 as plain numbers, for short pieces of code. */
+export function leb(value: number): number[] {
+  const out: number[] = [];
+  let rest = value >>> 0;
+  for (; rest > 0x7f; rest >>>= 7) out.push((rest & 0x7f) | 0x80);
+  out.push(rest);
+  return out;
+}
+export function signedLeb(value: number): number[] {
+  const out: number[] = [];
+  let rest = value | 0;
+  for (; rest < -0x40 || rest > 0x3f; rest >>= 7) out.push((rest & 0x7f) | 0x80);
+  out.push(rest & 0x7f);
+  return out;
+}
+
 /** A growing byte buffer. */
 export class Bytes {
   data = new Uint8Array(256);
