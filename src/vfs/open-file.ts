@@ -15,6 +15,7 @@ export const POLLIN = 1,
   POLLRDNORM = 64,
   POLLRDBAND = 128,
   POLLWRNORM = 256,
+  POLLWRBAND = 512,
   POLLRDHUP = 0x2000;
 
 /** Guest memory as ioctl handlers see it; unreadable or unwritable ranges answer -EFAULT. */

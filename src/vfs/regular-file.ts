@@ -1,5 +1,5 @@
 /** Open regular files and directories, and what O_PATH gives. */
-import { EACCES, EBADF, EFBIG, EINVAL, EISDIR, ENXIO } from '../abi/errno.ts';
+import { EACCES, EBADF, EFBIG, EINVAL, EISDIR, ENOENT, ENXIO } from '../abi/errno.ts';
 import {
   DT_DIR,
   MAX_LFS_FILESIZE,
@@ -34,6 +34,10 @@ abstract class PlacedFile extends OpenFile {
     this.inode = place.dentry.inode!;
   }
 
+  override release(): void {
+    this.namespace.locks.dropDescription(this.inode, this);
+  }
+
   describe(): string {
     return describePlace(this.namespace, this.location, this.namespace.root);
   }
@@ -61,6 +65,7 @@ export class RegularFile extends PlacedFile {
   }
 
   override release(): void {
+    super.release();
     if (this.writable) this.inode.writers--;
     this.inode.closed(this.flags);
   }
@@ -166,7 +171,7 @@ export class DirectoryFile extends PlacedFile {
   #at = 0;
 
   override entries(s: Sleeper): DirectoryEntry[] | number {
-    if (this.location.dentry.deleted) return [];
+    if (this.location.dentry.deleted) return -ENOENT;
     if (this.position === 0) {
       const dots = this.#dots(s);
       if (failed(dots)) return dots;
