@@ -103,10 +103,10 @@ function special<V>(e: Emitter<V>, sig: V, se: V, even: boolean, compute: (sig: 
   const one = [e.const64(INTEGER_BIT), e.const(BIAS)];
   const tiny = (): void => {
     const flags = e.select(isDenormal(e, sig, se), e.const((DE | PE) << 16), e.const(PE << 16));
-    if (even) return out.set([one[0], e.or(one[1], flags)]);
     const a = unpack(e, sig, se);
     const under = e.or(flags, e.select(e.ltS(a.exponent, e.const(1)), e.const(UE << 16), e.const(0)));
-    out.set(roundTo64(e, signOf(e, se), a.exponent, a.sig, e.const64(0n), e.state(STATE.fpuControl), under));
+    const rounded = roundTo64(e, signOf(e, se), a.exponent, a.sig, e.const64(0n), e.state(STATE.fpuControl), under);
+    out.set(even ? [one[0], e.or(one[1], flags)] : rounded);
   };
   choose(
     e,

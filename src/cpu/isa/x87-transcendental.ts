@@ -57,7 +57,7 @@ function pairInsn(
           () => fault(IE | SF | C1),
         ),
     );
-    // C1 tells of the last result, the one that is pushed.
+    // C1 tells of FSINCOS's cosine, which is pushed.
     const both = e.or(e.and(lower.word.get(), e.const(~(C1 << 16))), upper.word.get());
     const flags = flagsOf(e, both);
     e.if(
@@ -78,7 +78,8 @@ export const transcendentalInsns: Insn[] = [
     // A NaN is pushed twice, else 1.
     const nan = isInfinite(e, tangent[1]);
     const one = e.select(nan, tangent[0], e.const64(INTEGER_BIT));
-    return [tangent, [one, e.select(nan, tangent[1], e.const(BIAS))]];
+    const rounding = e.and(tangent[1], e.const(C1 << 16));
+    return [tangent, [one, e.select(nan, tangent[1], e.or(e.const(BIAS), rounding))]];
   }),
   binaryInsn('fpatan', 'D9 F3', f80Atan2),
   binaryInsn('fyl2xp1', 'D9 F9', f80YLog2X1),

@@ -1,9 +1,14 @@
 /** Runs single x87 instructions on the evaluator and on the real FPU (fixtures/native/x87-oracle.c) in the same format. */
 import { spawnSync } from 'node:child_process';
+import { Cpu } from '../../../src/cpu/cpu.ts';
 import { evaluateInsn, flatMemory } from '../../../src/cpu/emit/evaluate.ts';
-import { insn } from '../../../src/cpu/isa/insn.ts';
+import { Exit } from '../../../src/cpu/exit.ts';
+import { FEATURE_BITS } from '../../../src/cpu/isa/cpuid.ts';
+import { type Feature, insn } from '../../../src/cpu/isa/insn.ts';
 import { x87 } from '../../../src/cpu/isa/x87.ts';
-import { EBX, STATE, STATE_SIZE } from '../../../src/cpu/state.ts';
+import { EBX, EDI, ESP, STATE, STATE_SIZE } from '../../../src/cpu/state.ts';
+import { smallMemory } from './simd-interpret.ts';
+import { CODE, MEMORY } from './simd-oracle.ts';
 
 /** An 80-bit value. */
 export interface F80 {
@@ -95,6 +100,34 @@ export function evaluate(record: Buffer): Buffer {
 function at0(state: Uint8Array, view: DataView): Uint8Array {
   view.setUint32(STATE.eip, 0, true);
   return state;
+}
+
+/** FRSTOR, POPF, EAX and EBX, the code, PUSHF, EAX, FNSAVE, INT3: what the oracle does, with the record at EDI. */
+const BEFORE = [0xdd, 0x27, 0xff, 0x77, 0x6c, 0x9d, 0x8b, 0x47, 0x70, 0x8d, 0x9f, HEADER, 0, 0, 0];
+const AFTER = [0x9c, 0x8f, 0x47, 0x6c, 0x89, 0x47, 0x70, 0xdd, 0x37, 0xcc];
+
+/** The same record after the instruction, by the interpreter. */
+export function interpreter(): (record: Buffer) => Buffer {
+  const memory = smallMemory();
+  const cpu = new Cpu(memory, { features: Object.keys(FEATURE_BITS) as Feature[] });
+  const state = new Uint8Array(STATE_SIZE);
+  let last = '';
+  return (record) => {
+    const code = record.subarray(FPU_SIZE + 8, HEADER);
+    if (code.toString('hex') !== last) {
+      last = code.toString('hex');
+      memory.u8.set([...BEFORE, ...code, ...AFTER], CODE);
+      cpu.invalidate(CODE, CODE + 0x1000);
+    }
+    memory.u8.set(record, MEMORY);
+    cpu.load(state);
+    cpu.regs[EDI] = MEMORY;
+    cpu.regs[ESP] = MEMORY + 0x800;
+    cpu.eip = CODE;
+    const reason = cpu.run(100);
+    if (reason !== Exit.breakpoint) throw new Error(`exit ${reason}`);
+    return Buffer.from(memory.u8.slice(MEMORY, MEMORY + record.length));
+  };
 }
 
 /** The records after the real FPU; undefined with the reason where it cannot run. */
