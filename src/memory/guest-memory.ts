@@ -90,9 +90,7 @@ function createMemory(): WebAssembly.Memory {
     memory.grow(65535);
     return memory;
   } catch {
-    throw new HostLimitError(
-      'cannot reserve 10 GiB of address space for a guest: raise the limit (ulimit -v) or end other guests',
-    );
+    throw new HostLimitError('cannot reserve 10 GiB of address space for a process: raise the limit (ulimit -v)');
   }
 }
 
