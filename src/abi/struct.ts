@@ -101,13 +101,20 @@ export function text(count: number): Layout<string> {
       const end = content.indexOf(0);
       return String.fromCharCode(...(end < 0 ? content : content.subarray(0, end)));
     },
-    write: (view, at, value) => raw.write(view, at, Uint8Array.from(value.slice(0, count - 1), (c) => c.charCodeAt(0))),
+    write: (view, at, value) =>
+      raw.write(
+        view,
+        at,
+        Uint8Array.from(value.slice(0, count - 1), (c) => c.charCodeAt(0)),
+      ),
   };
 }
 
 type Fields = Readonly<Record<string, Layout<never> | Layout<unknown>>>;
 type ValueOf<L> = L extends Layout<infer T> ? T : never;
-type Shape<F extends Fields> = { [K in keyof F as [ValueOf<F[K]>] extends [never] ? never : K]: ValueOf<F[K]> };
+type Shape<F extends Fields> = {
+  -readonly [K in keyof F as [ValueOf<F[K]>] extends [never] ? never : K]: ValueOf<F[K]>;
+};
 
 /** A struct: also tells where each field lies. */
 export interface Struct<T> extends Layout<T> {

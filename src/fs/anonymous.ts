@@ -75,6 +75,8 @@ export class AnonymousFileSystems {
   readonly pipes = new AnonymousFs('pipefs', makeDevice(0, 13), PIPEFS_MAGIC);
   readonly sockets = new AnonymousFs('sockfs', makeDevice(0, 8), SOCKFS_MAGIC);
   readonly anonymous = new AnonymousFs('anon_inodefs', makeDevice(0, 14), ANON_INODE_FS_MAGIC);
+  /** Linux has one inode for all eventfds, epolls and their kin. */
+  readonly anonInode = this.anonymous.make(ANON_INODE_MODE, 0, 0, 0n);
 }
 
 export const PIPE_MODE = S_IFIFO | 0o600;

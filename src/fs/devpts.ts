@@ -53,9 +53,12 @@ export class DevPts implements FileSystem {
     let index = 0;
     while (this.inodes.has(index)) index++;
     const slave = new PtySlave(newPtyState(index), this.#parts.jobs);
-    const master = new PtyMaster(slave, this.#parts.now, () => this.inodes.delete(index));
-    const { fsuid } = callerOf(s).credentials;
-    this.adopt(index, slave, fsuid);
+    const peer = this.adopt(index, slave, callerOf(s).credentials.fsuid);
+    const master = new PtyMaster(slave, {
+      now: this.#parts.now,
+      closed: () => this.inodes.delete(index),
+      openSlave: (opener, how) => peer.open(opener, how),
+    });
     return new TtyFile(master, inode, flags);
   }
 

@@ -214,6 +214,11 @@ export class PipeFile extends OpenFile {
     return s.block(this.pipe.forReaders);
   }
 
+  override fcntl(s: Sleeper, command: number, argument: number): number {
+    if (command === F_GETPIPE_SZ) return this.pipe.state.capacity * PAGE;
+    return command === F_SETPIPE_SZ ? this.pipe.resize(s, argument) : -EINVAL;
+  }
+
   override write(s: Sleeper, from: Uint8Array): number {
     if (from.length === 0) return 0;
     const { pipe } = this;

@@ -197,16 +197,22 @@ export class PtySlave extends Tty {
   }
 }
 
+export interface MasterHooks {
+  now(): number;
+  /** The last file of the master has gone. */
+  closed(): void;
+  /** Opens the slave: TIOCGPTPEER. */
+  openSlave(s: Sleeper, flags: number): TtyFile | number;
+}
+
 export class PtyMaster extends Tty {
   readonly slave: PtySlave;
-  readonly #now: () => number;
-  readonly #closed: () => void;
+  readonly #hooks: MasterHooks;
 
-  constructor(slave: PtySlave, now: () => number, closed: () => void) {
+  constructor(slave: PtySlave, hooks: MasterHooks) {
     super(makeDevice(5, 2), '/dev/ptmx', slave.jobs);
     this.slave = slave;
-    this.#now = now;
-    this.#closed = closed;
+    this.#hooks = hooks;
     slave.master = this;
   }
 
@@ -251,7 +257,7 @@ export class PtyMaster extends Tty {
   }
 
   write(s: Sleeper, file: TtyFile, from: Uint8Array): number {
-    s.progress += this.slave.discipline.receive(from.subarray(s.progress), this.#now());
+    s.progress += this.slave.discipline.receive(from.subarray(s.progress), this.#hooks.now());
     if (s.progress === from.length) return s.progress;
     if (file.nonBlocking) return s.progress || -EAGAIN;
     const answer = s.block(this.changed);
@@ -318,11 +324,15 @@ export class PtyMaster extends Tty {
     }
   }
 
+  openPeer(s: Sleeper, flags: number): TtyFile | number {
+    return this.#hooks.openSlave(s, flags);
+  }
+
   override countOpens(by: number): void {
     super.countOpens(by);
     if (this.opens > 0) return;
     this.slave.hangUp();
-    this.#closed();
+    this.#hooks.closed();
   }
 }
 

@@ -1,5 +1,6 @@
 /** An open file description: what open(2) makes and dup(2), fork(2) and SCM_RIGHTS share. */
-import { EINVAL, ENODEV, ENOTDIR, ENOTTY, ESPIPE } from '../abi/errno.ts';
+import { EBADF, EINVAL, ENODEV, ENOTDIR, ENOTTY, ESPIPE } from '../abi/errno.ts';
+import { F_GETPIPE_SZ, F_SETPIPE_SZ } from '../abi/fs.ts';
 import type { Backing } from '../memory/backing.ts';
 import { type Sleeper, WaitQueue } from '../wait/wait.ts';
 import type { Attributes, DirectoryEntry, Inode } from './inode.ts';
@@ -88,6 +89,10 @@ export abstract class OpenFile {
   }
   ioctl(s: Sleeper, memory: UserMemory, command: number, argument: number): number {
     return -ENOTTY;
+  }
+  /** Commands of one kind of file: pipe size, seals. */
+  fcntl(s: Sleeper, command: number, argument: number): number {
+    return command === F_GETPIPE_SZ || command === F_SETPIPE_SZ ? -EBADF : -EINVAL;
   }
   /** Events that hold now, of POLL*. */
   poll(): number {

@@ -39,11 +39,7 @@ function changed(old: TTY.Termios, settings: Settings): TTY.Termios {
 function pair() {
   const s = new FakeCaller();
   const slave = new PtySlave(newPtyState(0), fakeJobs());
-  const master = new PtyMaster(
-    slave,
-    () => s.now(),
-    () => {},
-  );
+  const master = new PtyMaster(slave, { now: () => s.now(), closed: () => {}, openSlave: () => 0 });
   const open = (tty: PtySlave | PtyMaster) => new TtyFile(tty, inode, O_RDWR | O_NONBLOCK);
   return { s, slave, files: { master: open(master), slave: open(slave) } };
 }
