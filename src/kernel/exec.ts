@@ -120,7 +120,7 @@ function commit(task: Task, mm: Mm, credentials: Credentials, loaded: Loaded, pa
   task.processor = kernel.processorFor(mm);
   mm.activate();
   task.processor.attach(task);
-  unshareFiles(task);
+  task.unshareFiles();
   task.files.closeMarked(task, kernel.namespace.locks);
   task.credentials = credentials;
   task.comm = path.slice(path.lastIndexOf('/') + 1).slice(0, 15);
@@ -138,12 +138,4 @@ function commit(task: Task, mm: Mm, credentials: Credentials, loaded: Loaded, pa
   group.executed = true;
   startRegisters(task, loaded.entry, loaded.esp);
   task.call.nr = -1;
-}
-
-export function unshareFiles(task: Task): void {
-  const { shares } = task.kernel;
-  if (shares.count(task.files) <= 1) return;
-  const own = task.files.clone();
-  shares.drop(task.files);
-  task.files = shares.hold(own);
 }

@@ -106,6 +106,13 @@ export class Kernel {
     this.scheduler = new Scheduler(this);
   }
 
+  /** Why the last execve failed; asked once. */
+  takeExecFailure(): string {
+    const reason = this.lastExecFailure;
+    this.lastExecFailure = '';
+    return reason;
+  }
+
   /** A fresh process or thread id: ids are not used again before they wrapped around. */
   allocatePid(): number {
     while (this.tasks.has(this.#nextPid) || this.groups.has(this.#nextPid) || this.processGroupExists(this.#nextPid)) {

@@ -164,7 +164,7 @@ export class Scheduler {
     const { call } = task;
     for (;;) {
       call.rerun();
-      const answer = this.#kernel.table.run(task);
+      const answer = task.startup === null ? this.#kernel.table.run(task) : task.startup();
       if (answer === BLOCKED || task.runState === 'dead') return false;
       if (task.runState === 'sleeping') task.stay();
       // execve and sigreturn have replaced the registers: there is nothing to answer.

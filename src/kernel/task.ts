@@ -61,6 +61,8 @@ export class Task implements Sleeper {
   readonly registers = new Uint8Array(STATE_SIZE);
   readonly #saved = new Uint32Array(this.registers.buffer, 0, 9);
   readonly call = new Call();
+  /** A first program that could not be started at once, because its file system sleeps: runs in place of a call. */
+  startup: (() => number) | null = null;
 
   /** Signals that wait for delivery, the mask, and the mask to go back to after sigsuspend, ppoll and their like. */
   readonly pending = new SignalQueue();
@@ -184,6 +186,15 @@ export class Task implements Sleeper {
     this.#queues = [];
     if (this.deadline !== undefined) this.kernel.timers.remove(this);
     this.deadline = undefined;
+  }
+
+  /** Descriptors of its own: execve, unshare(CLONE_FILES). */
+  unshareFiles(): void {
+    const { shares } = this.kernel;
+    if (shares.count(this.files) <= 1) return;
+    const own = this.files.clone();
+    shares.drop(this.files);
+    this.files = shares.hold(own);
   }
 
   /** Sets one of the GDT's TLS entries (0..2), for the CPU too. */

@@ -46,6 +46,9 @@ export class SyscallTable {
     return this.#entries[nr](task);
   }
 
+  /** A call that a signal ended, or will issue again, leaves its layers. */
+  abandon(_task: Task, _answer: number): void {}
+
   /** From now on calls are counted by number, for --stats. */
   count(): void {
     this.counts ??= new Uint32Array(TABLE_SIZE);

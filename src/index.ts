@@ -1,0 +1,14 @@
+/** Tallship's public API. */
+export type { MachineHost } from './kernel/host.ts';
+export {
+  type ExitStatus,
+  Machine,
+  type MachineOptions,
+  type MountRequest,
+  SpawnError,
+  type SpawnOptions,
+} from './machine.ts';
+export type { Protection } from './memory/guest-memory.ts';
+export * as language from './syscall/index.ts';
+export { SyscallTable } from './syscall/table.ts';
+export { makeCredentials } from './vfs/credentials.ts';

@@ -1,0 +1,93 @@
+/** Starting a program from outside: the machine's first process, or another one beside it. */
+import { Mm } from '../memory/mm.ts';
+import type { Credentials } from '../vfs/credentials.ts';
+import { FdTable } from '../vfs/fd-table.ts';
+import { FsContext } from '../vfs/fs-context.ts';
+import type { Location } from '../vfs/location.ts';
+import type { OpenFile } from '../vfs/open-file.ts';
+import { walkToDirectory } from '../vfs/walk.ts';
+import { BLOCKED, failed } from '../wait/wait.ts';
+import { execute } from './exec.ts';
+import { exitGroup, exitTask } from './exit.ts';
+import { makeSession } from './job-control.ts';
+import type { Kernel } from './kernel.ts';
+import { memoryLimits } from './limits.ts';
+import { openProgram } from './program.ts';
+import { Task } from './task.ts';
+import { ThreadGroup } from './thread-group.ts';
+
+export interface SpawnRequest {
+  /** The program's file, in the guest's name space. */
+  path: string;
+  argv: readonly string[];
+  envp: readonly string[];
+  cwd: string;
+  credentials: Credentials;
+  umask: number;
+  /** Descriptors by number; null: closed. */
+  fds: readonly (OpenFile | null)[];
+}
+
+/** The call number of a task that is still being started: no system call has it. */
+const STARTING = 0x7fffffff;
+
+/** Makes a process and starts its program. Answers it, or a negative errno; a start that has to wait goes on by itself. */
+export function spawn(kernel: Kernel, request: SpawnRequest): ThreadGroup | number {
+  const task = makeTask(kernel, request);
+  task.call.begin(STARTING);
+  const answer = start(task, request);
+  if (answer === 0) {
+    kernel.scheduler.enqueue(task);
+    return task.group;
+  }
+  if (answer !== BLOCKED) {
+    exitTask(task, 127 << 8);
+    return answer;
+  }
+  task.startup = () => {
+    const later = start(task, request);
+    if (later === BLOCKED) return later;
+    task.startup = null;
+    if (later !== 0) exitGroup(task.group, 127 << 8);
+    return later;
+  };
+  return task.group;
+}
+
+function start(task: Task, request: SpawnRequest): number {
+  const directory = walkToDirectory(task, task.fs.root, request.cwd);
+  if (failed(directory)) return directory;
+  task.fs.cwd = directory;
+  const program = openProgram(task, directory, request.path);
+  return failed(program) ? program : execute(task, program, request.argv, request.envp);
+}
+
+function makeTask(kernel: Kernel, request: SpawnRequest): Task {
+  const { namespace } = kernel;
+  const top: Location = { mount: namespace.mounts[0], dentry: namespace.mounts[0].root };
+  const fs = new FsContext(namespace.cover(top));
+  fs.umask = request.umask;
+  const mm = new Mm({ protection: kernel.protection, objects: kernel.objects });
+  const files = new FdTable();
+  const task = new Task(kernel, {
+    tid: kernel.allocatePid(),
+    comm: 'tallship',
+    mm,
+    processor: kernel.processorFor(mm),
+    files: kernel.shares.hold(files),
+    fs,
+    credentials: request.credentials,
+  });
+  const group = new ThreadGroup(task.tid, task, null, makeSession(task.tid), kernel.clock.now());
+  group.processGroup = task.tid;
+  mm.limits = memoryLimits(group.limits);
+  task.group = group;
+  group.tasks.add(task);
+  kernel.tasks.set(task.tid, task);
+  kernel.groups.set(group.id, group);
+  kernel.forks++;
+  for (const [fd, file] of request.fds.entries()) {
+    if (file !== null) files.install(file, { from: fd });
+  }
+  return task;
+}

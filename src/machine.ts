@@ -1,0 +1,213 @@
+import { DECLARATIONS } from '../syscalls/index.ts';
+import { Cpu } from './cpu/cpu.ts';
+import type { Feature } from './cpu/isa/insn.ts';
+import { installSpecialFiles, populateDev } from './fs/dev.ts';
+import { DevPts } from './fs/devpts.ts';
+import { MemFs } from './fs/memfs.ts';
+import type { Tty } from './fs/tty.ts';
+import type { MachineHost } from './kernel/host.ts';
+import { jobsOf } from './kernel/job-control.ts';
+import { Kernel } from './kernel/kernel.ts';
+import { spawn } from './kernel/spawn.ts';
+import type { Protection } from './memory/guest-memory.ts';
+import { SyscallTable } from './syscall/table.ts';
+import { type Credentials, makeCredentials } from './vfs/credentials.ts';
+import { FsContext, type PathContext } from './vfs/fs-context.ts';
+import type { FileSystem } from './vfs/inode.ts';
+import { MountNamespace } from './vfs/mounts.ts';
+import type { OpenFile } from './vfs/open-file.ts';
+import { walk } from './vfs/walk.ts';
+import { errnoName, EINTR } from './abi/errno.ts';
+import { failed } from './wait/wait.ts';
+
+/** One file system and where it is seen. */
+export interface MountRequest {
+  readonly path: string;
+  readonly fs: FileSystem;
+  /** MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC. */
+  readonly flags?: number;
+  /** First column of /proc/mounts. */
+  readonly source?: string;
+}
+
+export interface MachineOptions {
+  /** Time, chance and the event loop: `new NodeHost()` of src/host/node.ts. */
+  readonly host: MachineHost;
+  /** In order, '/' first. Absent: an empty root in memory with /dev, /proc and /tmp. Missing mount points are made. */
+  readonly mounts?: readonly MountRequest[];
+  /** Makes /dev, /dev/pts and /dev/shm in memory (the default). */
+  readonly dev?: boolean;
+  /** The terminal that /dev/console is. */
+  readonly console?: Tty | null;
+  /** System calls; absent: all of syscalls/. */
+  readonly table?: SyscallTable;
+  /** How guest pages are protected; absent: by the host where it can. */
+  readonly protection?: Protection;
+  /** 32 bytes that decide every random number; absent: fresh ones from the host. */
+  readonly seed?: Uint8Array;
+  /** What CPUID shows; absent: up to SSE4.2. */
+  readonly features?: readonly Feature[];
+  readonly hostname?: string;
+}
+
+export interface SpawnOptions {
+  /** The program's file, in the guest's name space. */
+  readonly path: string;
+  /** Absent: the path alone. */
+  readonly argv?: readonly string[];
+  readonly env?: Readonly<Record<string, string>> | readonly string[];
+  readonly cwd?: string;
+  /** Absent: root. */
+  readonly credentials?: Credentials;
+  readonly umask?: number;
+  /** Descriptors by number; null: closed. Absent: none is open. */
+  readonly fds?: readonly (OpenFile | null)[];
+}
+
+/** How a process ended. */
+export type ExitStatus =
+  | { readonly status: number; readonly signal?: undefined }
+  | { readonly status?: undefined; readonly signal: number; readonly core: boolean };
+
+/** A program could not be started. */
+export class SpawnError extends Error {
+  override name = 'SpawnError';
+  readonly errno: number;
+
+  constructor(path: string, errno: number, reason: string) {
+    super(reason !== '' ? reason : `cannot run ${path}: ${errnoName(errno)}`);
+    this.errno = errno;
+  }
+}
+
+/**
+ * A virtual machine: a kernel, its file systems, and the processes that run on it.
+ *
+ *   const machine = new Machine({ host: new NodeHost(), mounts: [{ path: '/', fs }] });
+ *   machine.spawn({ path: '/bin/echo', argv: ['echo', 'ahoy'], fds });
+ *   const { status } = await machine.run();
+ */
+export class Machine {
+  readonly kernel: Kernel;
+  readonly namespace = new MountNamespace();
+  readonly table: SyscallTable;
+  readonly pts: DevPts;
+  #first: { pid: number; status: number | null } | null = null;
+  #devices = 0;
+
+  constructor(options: MachineOptions) {
+    const { features } = options;
+    this.table = options.table ?? new SyscallTable(DECLARATIONS);
+    this.kernel = new Kernel({
+      host: options.host,
+      table: this.table,
+      namespace: this.namespace,
+      makeCpu: (mm) => new Cpu(mm, { features }),
+      seed: options.seed,
+      protection: options.protection,
+    });
+    if (options.hostname !== undefined) this.kernel.uts.nodename = options.hostname;
+    const { clock, random } = this.kernel;
+    this.pts = new DevPts({
+      device: this.nextDevice(),
+      jobs: jobsOf(this.kernel),
+      now: () => clock.now(),
+      realtime: () => clock.realtime(),
+    });
+    installSpecialFiles(this.namespace, { random, pts: this.pts, console: options.console ?? null });
+    for (const request of options.mounts ?? [{ path: '/', fs: this.memfs() }]) this.mount(request);
+    if (options.dev !== false) this.#mountDev();
+    this.kernel.onExit = (group, status) => {
+      if (group.id === this.#first?.pid) this.#first.status = status;
+    };
+  }
+
+  /** A device number for a file system: unique in this machine. */
+  nextDevice(): number {
+    return ++this.#devices;
+  }
+
+  /** A new file system in memory. */
+  memfs(mode = 0o755): MemFs {
+    return new MemFs({ device: this.nextDevice(), now: this.kernel.clock.realtime(), mode });
+  }
+
+  /** Mounts a file system; makes the mount point where it is missing and can be made. */
+  mount({ path, fs, flags, source }: MountRequest): void {
+    const ctx = this.context();
+    const at = path === '/' && this.namespace.mounts.length === 0 ? null : this.#makeDirectory(ctx, path);
+    if (typeof at === 'number') throw new Error(`cannot mount on ${path}: ${errnoName(at)}`);
+    const mounted = this.namespace.mount(fs, at, flags, source);
+    if (typeof mounted === 'number') throw new Error(`cannot mount on ${path}: ${errnoName(mounted)}`);
+  }
+
+  /** Starts a program. The first one's end decides what run() answers. */
+  spawn(options: SpawnOptions): number {
+    const { env = [] } = options;
+    const group = spawn(this.kernel, {
+      path: options.path,
+      argv: options.argv ?? [options.path],
+      envp: isList(env) ? env : Object.entries(env).map(([name, value]) => `${name}=${value}`),
+      cwd: options.cwd ?? '/',
+      credentials: options.credentials ?? makeCredentials(0, 0),
+      umask: options.umask ?? 0o022,
+      fds: options.fds ?? [],
+    });
+    if (typeof group === 'number') throw new SpawnError(options.path, -group, this.kernel.takeExecFailure());
+    this.#first ??= { pid: group.id, status: null };
+    return group.id;
+  }
+
+  /** Runs until the last process has ended; answers how the first one did. */
+  async run(): Promise<ExitStatus> {
+    await this.kernel.scheduler.run();
+    const status = this.#first?.status ?? 0;
+    const signal = status & 0x7f;
+    return signal === 0 ? { status: (status >> 8) & 0xff } : { signal, core: (status & 0x80) !== 0 };
+  }
+
+  /** Who looks at files from outside: root, at the root of the name space. Cannot sleep. */
+  context(): PathContext {
+    const { clock } = this.kernel;
+    const [top] = this.namespace.mounts;
+    const root = top && this.namespace.cover({ mount: top, dentry: top.root });
+    return {
+      credentials: makeCredentials(0, 0),
+      fs: new FsContext(root),
+      namespace: this.namespace,
+      progress: 0,
+      block: () => -EINTR,
+      once: (step) => step(),
+      now: () => clock.now(),
+      realtime: () => clock.realtime(),
+    };
+  }
+
+  #makeDirectory(ctx: PathContext, path: string) {
+    let at = ctx.fs.root;
+    for (const name of path.split('/').filter((part) => part !== '')) {
+      let next = walk(ctx, at, name);
+      if (failed(next)) {
+        const made = at.dentry.inode!.mkdir(ctx, name, { mode: 0o040755, uid: 0, gid: 0 });
+        if (failed(made)) return made;
+        next = walk(ctx, at, name);
+        if (failed(next)) return next;
+      }
+      at = next;
+    }
+    return at;
+  }
+
+  #mountDev(): void {
+    const dev = this.memfs();
+    const failure = populateDev(this.context(), dev.root);
+    if (failure !== 0) throw new Error(`cannot make /dev: ${errnoName(failure)}`);
+    this.mount({ path: '/dev', fs: dev, source: 'udev' });
+    this.mount({ path: '/dev/pts', fs: this.pts, source: 'devpts' });
+    this.mount({ path: '/dev/shm', fs: this.memfs(0o1777), source: 'tmpfs' });
+  }
+}
+
+function isList(env: SpawnOptions['env']): env is readonly string[] {
+  return Array.isArray(env);
+}

@@ -1,0 +1,36 @@
+/** All declarations: Tallship's table of system calls. */
+import type { Declaration } from '../src/syscall/index.ts';
+import * as credentials from './credentials.ts';
+import * as dir from './dir.ts';
+import * as epoll from './epoll.ts';
+import * as eventFiles from './event-files.ts';
+import * as fd from './fd.ts';
+import * as file from './file.ts';
+import * as io from './io.ts';
+import * as ioctl from './ioctl.ts';
+import * as memory from './memory.ts';
+import * as misc from './misc.ts';
+import * as mode from './mode.ts';
+import * as pipe from './pipe.ts';
+import * as poll from './poll.ts';
+import * as process from './process.ts';
+import * as resource from './resource.ts';
+import * as signal from './signal.ts';
+import * as stat from './stat.ts';
+import * as thread from './thread.ts';
+import * as time from './time.ts';
+
+const FAMILIES = { credentials, dir, epoll, eventFiles, fd, file, io, ioctl, memory, misc, mode, pipe, poll, process, resource, signal, stat, thread, time };
+
+function isDeclaration(value: unknown): value is Declaration {
+  return typeof value === 'object' && value !== null && 'nr' in value && 'entry' in value;
+}
+
+/** By number, with the family (the file) that declares each: docs/SYSCALLS.md is made from this. */
+export const DECLARATIONS: readonly (Declaration & { readonly family: string })[] = Object.entries(FAMILIES)
+  .flatMap(([family, exports]) =>
+    Object.values(exports)
+      .filter(isDeclaration)
+      .map((declaration) => ({ ...declaration, family })),
+  )
+  .sort((a, b) => a.nr - b.nr);
