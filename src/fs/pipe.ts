@@ -3,7 +3,7 @@
  * page where they fit whole, and a page is free again only when all of it has been read.
  */
 import { EAGAIN, EBUSY, EFAULT, EINVAL, ENOTTY, EPERM, EPIPE } from '../abi/errno.ts';
-import { O_ACCMODE, O_DIRECT, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } from '../abi/fs.ts';
+import { F_GETPIPE_SZ, F_SETPIPE_SZ, O_ACCMODE, O_DIRECT, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } from '../abi/fs.ts';
 import { SIGPIPE } from '../abi/signal.ts';
 import { CAP_SYS_RESOURCE, capable } from '../vfs/credentials.ts';
 import type { Inode } from '../vfs/inode.ts';
