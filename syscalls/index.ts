@@ -4,6 +4,7 @@ import * as credentials from './credentials.ts';
 import * as dir from './dir.ts';
 import * as epoll from './epoll.ts';
 import * as eventFiles from './event-files.ts';
+import * as extent from './extent.ts';
 import * as fd from './fd.ts';
 import * as file from './file.ts';
 import * as io from './io.ts';
@@ -19,8 +20,33 @@ import * as signal from './signal.ts';
 import * as stat from './stat.ts';
 import * as thread from './thread.ts';
 import * as time from './time.ts';
+import * as utime from './utime.ts';
+import * as xattr from './xattr.ts';
 
-const FAMILIES = { credentials, dir, epoll, eventFiles, fd, file, io, ioctl, memory, misc, mode, pipe, poll, process, resource, signal, stat, thread, time };
+const FAMILIES = {
+  credentials,
+  dir,
+  epoll,
+  eventFiles,
+  extent,
+  fd,
+  file,
+  io,
+  ioctl,
+  memory,
+  misc,
+  mode,
+  pipe,
+  poll,
+  process,
+  resource,
+  signal,
+  stat,
+  thread,
+  time,
+  utime,
+  xattr,
+};
 
 function isDeclaration(value: unknown): value is Declaration {
   return typeof value === 'object' && value !== null && 'nr' in value && 'entry' in value;
