@@ -12,6 +12,7 @@ const DECLARATIONS = {
   munmap: 'int munmap(intptr_t address, size_t length)',
   mprotect: 'int mprotect(intptr_t address, size_t length, int prot)',
   madvise: 'int madvise(intptr_t address, size_t length, int advice)',
+  mremap: 'intptr_t mremap(intptr_t from, size_t length, size_t newLength, int flags, intptr_t to)',
   mincore: 'int mincore(intptr_t address, size_t length, _Out_ uint8_t *vec)',
   memfd_create: 'int memfd_create(const char *name, unsigned int flags)',
   ftruncate: 'int ftruncate(int fd, int64_t length)',
@@ -91,6 +92,8 @@ export const HOST = {
   MAP_ANONYMOUS: 0x20,
   MAP_NORESERVE: 0x4000,
   MADV_DONTNEED: 4,
+  /** MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP: page tables move, empty pages stay (Linux 5.7). */
+  MREMAP_MOVE: 7,
   MFD_CLOEXEC: 1,
 } as const;
 

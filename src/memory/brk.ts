@@ -1,7 +1,7 @@
 import { checkLimits } from './map.ts';
 import type { Mm } from './mm.ts';
 import { PAGE_SIZE, PROT_EXEC, PROT_READ, PROT_WRITE, pageUp, TASK_SIZE } from './page.ts';
-import { gapStart, PLAIN } from './vma.ts';
+import { gapStart, PLAIN, place } from './vma.ts';
 
 /** brk(2): answers the break that holds afterwards. */
 export function brk(mm: Mm, wanted: number): number {
@@ -22,5 +22,5 @@ function grow(mm: Mm, start: number, end: number): number {
   const prot = PROT_READ | PROT_WRITE | (mm.readImpliesExec ? PROT_EXEC : 0);
   const kind = { ...PLAIN, prot, locked: mm.lockFuture };
   const failed = checkLimits(mm, kind, end - start);
-  return failed < 0 ? failed : mm.add({ ...kind, start, end, offset: 0 });
+  return failed < 0 ? failed : mm.add(place(kind, start, end, 0));
 }

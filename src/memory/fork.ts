@@ -65,27 +65,31 @@ function copyPrivate(parent: Mm, child: Mm, vma: Vma): number {
 }
 
 function copyPages(parent: Mm, child: Mm, vma: Vma, start: number, end: number): number {
+  const runs = residentRuns(parent, start, end);
+  if (runs.length === 0) return allow(child.guest, start, end, vma.prot);
   const hidden = allowed(vma.prot) === 0;
   const failed =
     child.guest.protect(start, end, PROT_READ | PROT_WRITE) ||
     (hidden ? parent.guest.protect(start, end, PROT_READ) : 0);
   if (failed < 0) return failed;
-  forEachResident(parent, start, end, (from, to) => child.guest.copyFrom(parent.guest, from, to));
+  for (const [from, to] of runs) child.guest.copyFrom(parent.guest, from, to);
   if (hidden) parent.guest.protect(start, end, vma.prot);
-  return allow(child.guest, start, end, vma.prot);
+  if ((vma.prot & PROT_WRITE) === 0) return allow(child.guest, start, end, vma.prot);
+  child.guest.permissions.fill(allowed(vma.prot) | PRESENT, start / PAGE_SIZE, end / PAGE_SIZE);
+  return 0;
 }
 
-function forEachResident(mm: Mm, start: number, end: number, visit: (from: number, to: number) => void): void {
+/** The ranges that the host holds content for. */
+function residentRuns(mm: Mm, start: number, end: number): [from: number, to: number][] {
   const resident = mm.guest.resident(start, end);
-  if (resident === null) {
-    visit(start, end);
-    return;
-  }
+  if (resident === null) return [[start, end]];
+  const runs: [number, number][] = [];
   for (let first = 0; first < resident.length; first++) {
     if (!(resident[first] & 1)) continue;
     let next = first + 1;
     while (next < resident.length && resident[next] & 1) next++;
-    visit(start + first * PAGE_SIZE, start + next * PAGE_SIZE);
+    runs.push([start + first * PAGE_SIZE, start + next * PAGE_SIZE]);
     first = next;
   }
+  return runs;
 }

@@ -34,6 +34,8 @@ export interface GuestMemory {
   resident(start: number, end: number): Uint8Array | null;
   /** Copies pages, which must be accessible in both memories. */
   copyFrom(source: GuestMemory, start: number, end: number, at?: number): void;
+  /** Moves pages without copying them and with their protection, leaving zeros. Absent, or negative: copy instead. */
+  move?(start: number, end: number, to: number): number;
   /** Gives the memory back. All of it has been reset; nobody may use it any more. */
   release(): void;
 }
@@ -148,6 +150,11 @@ class HardwareMemory implements GuestMemory {
   copyFrom(source: GuestMemory, start: number, end: number, at = start): void {
     const from = source instanceof HardwareMemory ? source.base : this.#host.address(source.u8);
     this.#host.memcpy(this.base + at, from + start, end - start);
+  }
+
+  move(start: number, end: number, to: number): number {
+    const length = end - start;
+    return Math.min(0, this.#host.mremap(this.base + start, length, length, HOST.MREMAP_MOVE, this.base + to));
   }
 
   release(): void {

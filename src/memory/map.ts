@@ -6,7 +6,7 @@ import { UNMAPPED_BASE } from './layout.ts';
 import type { Mm } from './mm.ts';
 import { MMAP_MIN, PAGE_SIZE, PROT_EXEC, PROT_READ, PROT_WRITE, pageUp, TASK_SIZE } from './page.ts';
 import type { SharedObject } from './shared-object.ts';
-import { isData, PLAIN, type Vma, type VmaKind } from './vma.ts';
+import { isData, PLAIN, place, type Vma, type VmaKind } from './vma.ts';
 
 /** What mmap maps when it is not anonymous memory. */
 export interface MapSource {
@@ -39,7 +39,7 @@ export function mmap(
   const failed = checkLimits(mm, kind, length, replaced);
   if (failed < 0) return failed;
   if (replaced.length > 0) mm.drop(address, address + length);
-  const vma: Vma = { ...kind, start: address, end: address + length, offset: source?.offset ?? 0 };
+  const vma = place(kind, address, address + length, source?.offset ?? 0);
   const result = mm.add(vma);
   if (result < 0) return result;
   if (flags & F.MAP_POPULATE && vma.object !== null) fillPages(mm.guest, vma, vma.start, vma.end);

@@ -1,4 +1,4 @@
-import { EFAULT } from '../abi/errno.ts';
+import { EFAULT, ENOMEM } from '../abi/errno.ts';
 import { type Access, type FaultAnswer, GuestAccess } from './access.ts';
 import type { Backing } from './backing.ts';
 import { brk } from './brk.ts';
@@ -7,7 +7,7 @@ import { clear, establish, fillPages } from './fill.ts';
 import { copyInto } from './fork.ts';
 import { acquireMemory, forEachRun, type GuestMemory, hostMappings, type Protection } from './guest-memory.ts';
 import { layoutFor, type MmapLayout } from './layout.ts';
-import { DEFAULT_LIMITS, type MemoryLimits } from './limits.ts';
+import { DEFAULT_LIMITS, HostLimitError, type MemoryLimits } from './limits.ts';
 import { lockAll, lockRange } from './lock.ts';
 import { madvise } from './madvise.ts';
 import { type MapSource, mmap, munmap } from './map.ts';
@@ -74,6 +74,16 @@ export class Mm extends GuestAccess implements Mapper {
     this.limits = options.limits ?? DEFAULT_LIMITS;
     this.objects = options.objects ?? new SharedObjects();
     this.layout = layoutFor(this.limits.stack, this.random);
+  }
+
+  /** A new address space, or -ENOMEM where the host has none to give: for what a guest asks for. */
+  static tryNew(options: MmOptions): Mm | number {
+    try {
+      return new Mm(options);
+    } catch (error) {
+      if (error instanceof HostLimitError) return -ENOMEM;
+      throw error;
+    }
   }
 
   get protection(): Protection {
@@ -353,7 +363,8 @@ export class Mm extends GuestAccess implements Mapper {
 
   #forkAs(protection: Protection): Mm | number {
     const { random, limits, objects } = this;
-    const child = new Mm({ protection, random, limits, objects });
+    const child = Mm.tryNew({ protection, random, limits, objects });
+    if (typeof child === 'number') return child;
     const failed = copyInto(this, child);
     if (failed === 0) return child;
     child.release();

@@ -1,11 +1,14 @@
 import { EFAULT, EINVAL, ENOMEM } from '../abi/errno.ts';
 import { allow, clear, shareInto } from './fill.ts';
 import { MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE } from './flags.ts';
-import { forEachRun } from './guest-memory.ts';
+import { forEachRun, type GuestMemory } from './guest-memory.ts';
 import { checkLimits, freePlace } from './map.ts';
 import type { Mm } from './mm.ts';
 import { MMAP_MIN, PAGE_SIZE, PRESENT, PROT_READ, PROT_WRITE, pageUp, TASK_SIZE } from './page.ts';
 import { clip, gapStart, type Vma } from './vma.ts';
+
+/** Below this, copying is cheaper than moving page tables. */
+const MOVE_AT_LEAST = 64 << 10;
 
 /** mremap(2). Answers the new address or a negative errno. */
 export function mremap(
@@ -96,12 +99,16 @@ function movePages(mm: Mm, old: Vma, moved: Vma): number {
   let result = 0;
   forEachRun(guest.permissions, old.start, old.end, PRESENT, (from, to, present) => {
     if (!present || result < 0) return;
-    if (!old.shared || guest.share === undefined) {
-      result = guest.protect(from, to, PROT_READ) || guest.protect(from + shift, to + shift, PROT_READ | PROT_WRITE);
-      if (result < 0) return;
-      guest.copyFrom(guest, from, to, from + shift);
-    }
-    result = allow(guest, from + shift, to + shift, old.prot);
+    if (!old.shared || guest.share === undefined) result = moveRun(guest, from, to, shift);
+    if (result === 0) result = allow(guest, from + shift, to + shift, old.prot);
   });
   return result;
+}
+
+function moveRun(guest: GuestMemory, start: number, end: number, shift: number): number {
+  if (end - start >= MOVE_AT_LEAST && guest.move?.(start, end, start + shift) === 0) return 0;
+  const failed =
+    guest.protect(start, end, PROT_READ) || guest.protect(start + shift, end + shift, PROT_READ | PROT_WRITE);
+  if (failed === 0) guest.copyFrom(guest, start, end, start + shift);
+  return failed;
 }

@@ -1,5 +1,5 @@
 import type { SharedObject } from './shared-object.ts';
-import { clip, continues, gapStart, isData, pages, type Vma } from './vma.ts';
+import { clip, continues, gapStart, isData, pages, place, type Vma } from './vma.ts';
 
 /** The VMAs of one address space: sorted, disjoint, equal neighbours merged. */
 export class VmaSet {
@@ -87,12 +87,12 @@ export class VmaSet {
     const previous = this.#list[index - 1];
     const next = this.#list[index];
     if (previous !== undefined && continues(previous, merged)) {
-      merged = { ...previous, end: merged.end };
+      merged = place(previous, previous.start, merged.end, previous.offset);
       from--;
       count++;
     }
     if (next !== undefined && continues(merged, next)) {
-      merged = { ...merged, end: next.end };
+      merged = place(merged, merged.start, next.end, merged.offset);
       count++;
     }
     this.#list.splice(from, count, merged);

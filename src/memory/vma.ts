@@ -47,8 +47,30 @@ export interface Vma extends VmaKind {
 
 /** The part of a VMA within [start, end). */
 export function clip(vma: Vma, start: number, end: number): Vma {
+  if (vma.start >= start && vma.end <= end) return vma;
   const from = Math.max(vma.start, start);
-  return { ...vma, start: from, end: Math.min(vma.end, end), offset: vma.offset + (from - vma.start) };
+  return place(vma, from, Math.min(vma.end, end), vma.offset + (from - vma.start));
+}
+
+/** A VMA of this kind. Written out: a spread with overrides costs V8 a microsecond, and this is called all the time. */
+export function place(kind: VmaKind, start: number, end: number, offset: number): Vma {
+  const { prot, shared, maxProt, object, growsDown, locked, lazy, noReserve, dontFork, wipeOnFork, dontDump } = kind;
+  return {
+    start,
+    end,
+    offset,
+    prot,
+    shared,
+    maxProt,
+    object,
+    growsDown,
+    locked,
+    lazy,
+    noReserve,
+    dontFork,
+    wipeOnFork,
+    dontDump,
+  };
 }
 
 const KIND_KEYS = Object.keys(PLAIN) as (keyof VmaKind)[];

@@ -276,6 +276,25 @@ describe.each(modes)('mmap and its family, %s', (protection) => {
     expect(mm.mremap(0x30000000, 0x1000, 0x1000, 2, 0x50000000)).toBe(-EINVAL);
   });
 
+  it('moves large areas, hidden ones too', () => {
+    fresh();
+    const at = anonymous(0x10000000, 4 << 20);
+    for (let page = 0; page < 4 << 20; page += 4096) mm.writeU32(at + page, page + 1);
+    anonymous(at + (4 << 20), 0x1000, R);
+    mm.mprotect(at, 4 << 20, 0);
+    const moved = mm.mremap(at, 4 << 20, 8 << 20, 1);
+    mm.mprotect(moved, 8 << 20, RW);
+    const wrong = Array.from({ length: 1024 }, (_, i) => i * 4096).filter(
+      (page) => mm.readU32(moved + page) !== page + 1,
+    );
+    expect(wrong).toEqual([]);
+    expect(mm.readU32(moved + (4 << 20))).toBe(0);
+    expect(anonymous(at, 4 << 20)).toBe(at);
+    expect(mm.readU32(at + 4096)).toBe(0);
+    expect(mm.writeU32(at + 4096, 1)).toBe(0);
+    expect(mm.readU32(moved + 4096)).toBe(4097);
+  });
+
   it('keeps shared mappings of a file open for reading from becoming writable', () => {
     fresh();
     const file = new BytesFile(content(0x1000));
