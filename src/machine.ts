@@ -1,6 +1,8 @@
 import { DECLARATIONS } from '../syscalls/index.ts';
+import { EINTR, errnoName } from './abi/errno.ts';
 import { Cpu } from './cpu/cpu.ts';
 import type { Feature } from './cpu/isa/insn.ts';
+import type { Jobs } from './fs/caller.ts';
 import { installSpecialFiles, populateDev } from './fs/dev.ts';
 import { DevPts } from './fs/devpts.ts';
 import { MemFs } from './fs/memfs.ts';
@@ -17,7 +19,6 @@ import type { FileSystem } from './vfs/inode.ts';
 import { MountNamespace } from './vfs/mounts.ts';
 import type { OpenFile } from './vfs/open-file.ts';
 import { walk } from './vfs/walk.ts';
-import { errnoName, EINTR } from './abi/errno.ts';
 import { failed } from './wait/wait.ts';
 
 /** One file system and where it is seen. */
@@ -37,8 +38,8 @@ export interface MachineOptions {
   readonly mounts?: readonly MountRequest[];
   /** Makes /dev, /dev/pts and /dev/shm in memory (the default). */
   readonly dev?: boolean;
-  /** The terminal that /dev/console is. */
-  readonly console?: Tty | null;
+  /** Makes the terminal that /dev/console is. */
+  readonly console?: (jobs: Jobs) => Tty;
   /** System calls; absent: all of syscalls/. */
   readonly table?: SyscallTable;
   /** How guest pages are protected; absent: by the host where it can. */
@@ -62,6 +63,8 @@ export interface SpawnOptions {
   readonly umask?: number;
   /** Descriptors by number; null: closed. Absent: none is open. */
   readonly fds?: readonly (OpenFile | null)[];
+  /** Its controlling terminal: the process is one of a shell's jobs outside, in the foreground. Absent: a session of its own. */
+  readonly terminal?: Tty;
 }
 
 /** How a process ended. */
@@ -92,6 +95,8 @@ export class Machine {
   readonly namespace = new MountNamespace();
   readonly table: SyscallTable;
   readonly pts: DevPts;
+  /** The terminal that Tallship was started on. */
+  readonly console: Tty | null;
   #first: { pid: number; status: number | null } | null = null;
   #devices = 0;
 
@@ -108,13 +113,15 @@ export class Machine {
     });
     if (options.hostname !== undefined) this.kernel.uts.nodename = options.hostname;
     const { clock, random } = this.kernel;
+    const jobs = jobsOf(this.kernel);
+    this.console = options.console?.(jobs) ?? null;
     this.pts = new DevPts({
       device: this.nextDevice(),
-      jobs: jobsOf(this.kernel),
+      jobs,
       now: () => clock.now(),
       realtime: () => clock.realtime(),
     });
-    installSpecialFiles(this.namespace, { random, pts: this.pts, console: options.console ?? null });
+    installSpecialFiles(this.namespace, { random, pts: this.pts, console: this.console });
     for (const request of options.mounts ?? [{ path: '/', fs: this.memfs() }]) this.mount(request);
     if (options.dev !== false) this.#mountDev();
     this.kernel.onExit = (group, status) => {
@@ -152,6 +159,7 @@ export class Machine {
       credentials: options.credentials ?? makeCredentials(0, 0),
       umask: options.umask ?? 0o022,
       fds: options.fds ?? [],
+      terminal: options.terminal,
     });
     if (typeof group === 'number') throw new SpawnError(options.path, -group, this.kernel.takeExecFailure());
     this.#first ??= { pid: group.id, status: null };

@@ -87,6 +87,8 @@ export class Kernel {
   onFatalSignal?: (task: Task, info: SignalInfo) => void;
   /** Called when a process has ended, with its wait status. */
   onExit?: (group: ThreadGroup, status: number) => void;
+  /** Called when a signal has stopped a process that has no parent in the machine. */
+  onStop?: (group: ThreadGroup, signal: number) => void;
   /** Why the last execve failed, in words. */
   lastExecFailure = '';
   /** Processes and threads made so far: /proc/stat, /proc/loadavg. */

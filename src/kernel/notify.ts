@@ -11,7 +11,10 @@ export function ticks(nanoseconds: number): number {
 /** True when the parent does not want to wait for its children: the child is reaped at once. */
 export function notifyParent(kernel: Kernel, group: ThreadGroup, code: number, status: number): boolean {
   const { parent } = group;
-  if (parent === null) return true;
+  if (parent === null) {
+    if (code === CLD_STOPPED) kernel.onStop?.(group, status);
+    return true;
+  }
   const action = parent.actions[SIGCHLD];
   const stopping = code === CLD_STOPPED || code === CLD_CONTINUED;
   const signal = stopping ? SIGCHLD : group.exitSignal;
@@ -38,7 +41,8 @@ export function notifyParent(kernel: Kernel, group: ThreadGroup, code: number, s
  */
 export function isOrphaned(kernel: Kernel, id: number, without?: ThreadGroup): boolean {
   return !kernel.processGroup(id).some((member) => {
-    if (member === without || member.zombie || member.parent === null) return false;
+    if (member === without || member.zombie) return false;
+    if (member.parent === null) return member.outside;
     return member.parent.session === member.session && member.parent.processGroup !== id;
   });
 }

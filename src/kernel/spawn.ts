@@ -1,4 +1,6 @@
 /** Starting a program from outside: the machine's first process, or another one beside it. */
+
+import type { ControllingTerminal } from '../fs/caller.ts';
 import { Mm } from '../memory/mm.ts';
 import type { Credentials } from '../vfs/credentials.ts';
 import { FdTable } from '../vfs/fd-table.ts';
@@ -9,7 +11,7 @@ import { walkToDirectory } from '../vfs/walk.ts';
 import { BLOCKED, failed } from '../wait/wait.ts';
 import { execute } from './exec.ts';
 import { exitGroup, exitTask } from './exit.ts';
-import { makeSession } from './job-control.ts';
+import { makeSession, type Session } from './job-control.ts';
 import type { Kernel } from './kernel.ts';
 import { memoryLimits } from './limits.ts';
 import { openProgram } from './program.ts';
@@ -26,7 +28,12 @@ export interface SpawnRequest {
   umask: number;
   /** Descriptors by number; null: closed. */
   fds: readonly (OpenFile | null)[];
+  /** The process is a foreground job of a shell outside, on this terminal. */
+  terminal?: ControllingTerminal & { attach(session: Session, group: number): void };
 }
+
+/** Session and leader of what a shell outside starts: the shell, as the guest sees it. */
+const OUTSIDE = 1;
 
 /** The call number of a task that is still being started: no system call has it. */
 const STARTING = 0x7fffffff;
@@ -78,8 +85,11 @@ function makeTask(kernel: Kernel, request: SpawnRequest): Task {
     fs,
     credentials: request.credentials,
   });
-  const group = new ThreadGroup(task.tid, task, null, makeSession(task.tid), kernel.clock.now());
+  const session = makeSession(request.terminal === undefined ? task.tid : OUTSIDE);
+  const group = new ThreadGroup(task.tid, task, null, session, kernel.clock.now());
   group.processGroup = task.tid;
+  group.outside = request.terminal !== undefined;
+  request.terminal?.attach(session, group.processGroup);
   mm.limits = memoryLimits(group.limits);
   task.group = group;
   group.tasks.add(task);

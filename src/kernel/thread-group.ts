@@ -42,6 +42,8 @@ export class ThreadGroup {
   /** Process group and session ids. */
   processGroup: number;
   session: Session;
+  /** Its parent is a shell outside of the machine, which continues what it stopped. */
+  outside = false;
 
   actions: SigActions = defaultActions();
   /** Signals sent to the process as a whole. */

@@ -1,0 +1,69 @@
+/** Finds the program in the guest's name space; a file of the host that is named by path is granted, read-only. */
+import { accessSync, constants, statSync } from 'node:fs';
+import { delimiter, resolve } from 'node:path';
+import { S_IFREG } from '../abi/fs.ts';
+import type { Machine } from '../machine.ts';
+import { walk } from '../vfs/walk.ts';
+import { failed } from '../wait/wait.ts';
+import { COMMANDS } from './commands.ts';
+import { CliError, EXIT } from './error.ts';
+import { nearest } from './suggest.ts';
+
+export interface Found {
+  /** What execve gets. */
+  path: string;
+  /** The host's file, where it is not in the guest's name space yet. */
+  grant?: string;
+}
+
+const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+export function findProgram(
+  machine: Machine,
+  name: string,
+  cwd: string,
+  hasSysroot: boolean,
+  searchPath: string | undefined,
+): Found {
+  if (name.includes('/')) {
+    if (isFile(machine, resolve(cwd, name))) return { path: name };
+    const host = resolve(name);
+    if (statSync(host, { throwIfNoEntry: false }) !== undefined) return { path: host, grant: host };
+    throw new CliError(EXIT.notFound, `${name}: not found${hasSysroot ? ', neither in the sysroot nor here' : ''}`);
+  }
+  for (const directory of (searchPath ?? DEFAULT_PATH).split(':')) {
+    const path = resolve(cwd, directory, name);
+    if (isFile(machine, path)) return { path };
+  }
+  const host = hasSysroot ? undefined : searchHost(name);
+  if (host !== undefined) return { path: host, grant: host };
+  throw new CliError(EXIT.notFound, `${name}: not found in PATH${hint(machine, name, cwd, hasSysroot)}`);
+}
+
+function hint(machine: Machine, name: string, cwd: string, hasSysroot: boolean): string {
+  if (isFile(machine, resolve(cwd, name))) return `; did you mean ./${name}?`;
+  const command = nearest(
+    name,
+    COMMANDS.map((one) => one.name),
+  );
+  if (command !== undefined) return `; did you mean tallship ${command}?`;
+  return hasSysroot ? ' of the guest' : '; programs of Debian come with a sysroot: tallship sysroot DIR PACKAGE...';
+}
+
+function isFile(machine: Machine, path: string): boolean {
+  const ctx = machine.context();
+  const place = walk(ctx, ctx.fs.root, path, { follow: true });
+  return !failed(place) && place.dentry.inode?.type === S_IFREG;
+}
+
+function searchHost(name: string): string | undefined {
+  const paths = (process.env.PATH ?? DEFAULT_PATH).split(delimiter).map((directory) => resolve(directory, name));
+  return paths.find((path) => {
+    try {
+      accessSync(path, constants.X_OK);
+      return statSync(path).isFile();
+    } catch {
+      return false;
+    }
+  });
+}

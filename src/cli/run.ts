@@ -1,0 +1,79 @@
+/** tallship run: one program and what it starts, with our caller's descriptors, environment and identity. */
+import { resolve } from 'node:path';
+import { SpawnError } from '../machine.ts';
+import { makeCredentials } from '../vfs/credentials.ts';
+import { MachineBuilder } from './build-machine.ts';
+import type { RunValues } from './commands.ts';
+import { CliError, EXIT } from './error.ts';
+import { findProgram } from './find-program.ts';
+import { grants } from './grants.ts';
+import { Session } from './session.ts';
+import { showStats } from './stats.ts';
+import { guestFiles, openStdio } from './stdio.ts';
+
+const ENOENT = 2;
+
+export async function main(values: RunValues, [program, ...args]: string[]): Promise<number> {
+  if (program === undefined) throw new CliError(EXIT.failure, 'run: which program? See tallship --help');
+  const hostCwd = process.cwd();
+  const asked = grants(values, hostCwd);
+  const stdio = openStdio();
+  const user = parseUser(values.user);
+  const builder = new MachineBuilder(values, stdio, user);
+  for (const grant of asked) builder.grant(grant);
+  const { machine } = builder;
+  const env = environment(values);
+  const inside = asked.some(({ guest }) => hostCwd === guest) ? hostCwd : '/';
+  const cwd = values.chdir === undefined ? inside : resolve(inside, values.chdir);
+  const hasSysroot = values.sysroot !== undefined;
+  const found = findProgram(machine, program, cwd, hasSysroot, env.PATH);
+  if (found.grant !== undefined) builder.grant({ host: found.grant, guest: found.grant, mode: 'ro' });
+  if (values.stats) machine.table.count();
+  const session = new Session(machine, stdio.terminal);
+  try {
+    session.start({
+      path: found.path,
+      argv: [values.argv0 ?? program, ...args],
+      env,
+      cwd,
+      credentials: makeCredentials(user.uid, user.gid, user.groups),
+      umask: process.umask(),
+      fds: guestFiles(stdio, machine, user.uid),
+    });
+  } catch (error) {
+    throw error instanceof SpawnError ? explain(error, hasSysroot) : error;
+  }
+  const end = await session.run(values.timeout);
+  if (values.stats) showStats(machine, values.json);
+  return session.finish(end);
+}
+
+function environment(values: RunValues): Record<string, string> {
+  const env: Record<string, string> = {};
+  for (const [name, value] of Object.entries(process.env)) if (value !== undefined) env[name] = value;
+  for (const name of values.unset) delete env[name];
+  for (const setting of values.env) {
+    const equals = setting.indexOf('=');
+    if (equals <= 0) throw new CliError(EXIT.failure, `-E ${setting}: give NAME=VALUE`);
+    env[setting.slice(0, equals)] = setting.slice(equals + 1);
+  }
+  return env;
+}
+
+function parseUser(text: string | undefined): { uid: number; gid: number; groups: number[] } {
+  const own = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, groups: process.getgroups?.() ?? [] };
+  if (text === undefined) return own;
+  const match = /^(\d+)(?::(\d+))?$/.exec(text);
+  if (match === null) throw new CliError(EXIT.failure, `--user ${text}: give UID or UID:GID, as numbers`);
+  const uid = Number(match[1]);
+  return { uid, gid: match[2] === undefined ? uid : Number(match[2]), groups: [] };
+}
+
+/** Which of program, interpreter or library is missing is in the reason; where to get it is for us to say. */
+function explain({ errno, message }: SpawnError, hasSysroot: boolean): CliError {
+  if (errno !== ENOENT) return new CliError(EXIT.notExecutable, message);
+  const where = hasSysroot
+    ? 'the sysroot has none'
+    : 'make a sysroot with tallship sysroot DIR PACKAGE..., run with -L DIR';
+  return new CliError(EXIT.notFound, `${message} (${where})`);
+}

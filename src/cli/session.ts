@@ -1,0 +1,79 @@
+/** One run of a machine on our caller's terminal and signals, to its end. */
+import { constants } from 'node:os';
+import { dieOf, type PassedOn, receiveSignals, stopLike } from '../host/signals.ts';
+import type { HostTerminal } from '../host/tty.ts';
+import type { ExitStatus, Machine, SpawnOptions } from '../machine.ts';
+import { EXIT } from './error.ts';
+
+/** How long after SIGKILL to all we wait for the machine to end. */
+const GRACE_MS = 2000;
+const SIGKILL = 9;
+
+/** What the terminal's line discipline sends: for the foreground group. Others are for the first process alone. */
+const FROM_TERMINAL: readonly PassedOn[] = ['SIGINT', 'SIGQUIT', 'SIGTSTP', 'SIGWINCH', 'SIGCONT', 'SIGHUP'];
+const STOPS = ['SIGTSTP', 'SIGSTOP', 'SIGTTIN', 'SIGTTOU'] as const;
+
+export class Session {
+  readonly #machine: Machine;
+  readonly #terminal: HostTerminal | null;
+  #first = 0;
+  #timedOut = false;
+
+  constructor(machine: Machine, terminal: HostTerminal | null) {
+    this.#machine = machine;
+    this.#terminal = terminal;
+  }
+
+  start(program: SpawnOptions): void {
+    this.#first = this.#machine.spawn({ ...program, terminal: this.#machine.console ?? undefined });
+    this.#machine.kernel.onStop = (group, signal) => {
+      if (group.id === this.#first) this.#stop(signal);
+    };
+    receiveSignals((name) => this.#pass(name));
+  }
+
+  async run(timeout: number | undefined): Promise<ExitStatus> {
+    const timer = timeout === undefined ? undefined : setTimeout(() => this.#expire(), timeout * 1000);
+    try {
+      return await this.#machine.run();
+    } catch (error) {
+      this.#terminal?.restore();
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** The exit status that our caller sees; a guest killed by a signal takes us with it. */
+  finish(end: ExitStatus): number {
+    if (this.#timedOut || end.signal !== undefined) this.#terminal?.restore();
+    if (this.#timedOut) return EXIT.timeout;
+    return end.signal === undefined ? end.status : dieOf(end.signal);
+  }
+
+  #pass(name: PassedOn): void {
+    const { kernel, console } = this.#machine;
+    const info = { signo: constants.signals[name], code: 0 };
+    const first = kernel.groups.get(this.#first);
+    if (FROM_TERMINAL.includes(name)) {
+      const group = console?.foreground || first?.processGroup || 0;
+      kernel.signals.sendToProcessGroup(group, info);
+      if (name !== 'SIGHUP' || group === this.#first) return;
+    }
+    if (first !== undefined) kernel.signals.sendToGroup(first, info);
+  }
+
+  /** The guest was stopped: so are we, until someone continues us; SIGCONT is then passed on like any signal. */
+  #stop(signal: number): void {
+    const name = STOPS.find((stop) => constants.signals[stop] === signal);
+    // After the slice: the guest's other tasks have been told by then.
+    if (name !== undefined) setImmediate(() => stopLike(name));
+  }
+
+  #expire(): void {
+    this.#timedOut = true;
+    const { kernel } = this.#machine;
+    for (const group of [...kernel.groups.values()]) kernel.signals.sendToGroup(group, { signo: SIGKILL, code: 0 });
+    setTimeout(() => process.exit(this.finish({ status: EXIT.timeout })), GRACE_MS).unref();
+  }
+}

@@ -1,0 +1,47 @@
+/** --stats: what the machine did, on stderr after the program's end. */
+import type { Machine } from '../machine.ts';
+
+export function showStats(machine: Machine, json: boolean): void {
+  const { table, kernel } = machine;
+  const calls: Record<string, number> = {};
+  let total = 0;
+  table.counts?.forEach((count, nr) => {
+    if (count === 0) return;
+    calls[table.declarations.get(nr)?.name ?? `syscall_${nr}`] = count;
+    total += count;
+  });
+  const missing = Object.fromEntries([...table.missing].map(([nr, count]) => [nr, count]));
+  const memory = process.resourceUsage().maxRSS * 1024;
+  const cpu = process.cpuUsage();
+  const facts = {
+    seconds: process.uptime(),
+    cpuSeconds: (cpu.user + cpu.system) / 1e6,
+    maxRss: memory,
+    processes: kernel.forks,
+    systemCalls: total,
+    calls,
+    missing,
+  };
+  process.stderr.write(json ? `${JSON.stringify(facts)}\n` : `${text(facts)}\n`);
+}
+
+function text(facts: {
+  seconds: number;
+  cpuSeconds: number;
+  maxRss: number;
+  processes: number;
+  systemCalls: number;
+  calls: Record<string, number>;
+  missing: Record<string, number>;
+}): string {
+  const lines = [
+    `tallship: ${facts.seconds.toFixed(3)} s, ${facts.cpuSeconds.toFixed(3)} s of CPU, ` +
+      `${(facts.maxRss / 1e6).toFixed(0)} MB, ${facts.processes} processes and threads, ${facts.systemCalls} system calls`,
+  ];
+  const byCount = Object.entries(facts.calls).sort((a, b) => b[1] - a[1]);
+  for (const [name, count] of byCount) lines.push(`${String(count).padStart(10)} ${name}`);
+  for (const [nr, count] of Object.entries(facts.missing)) {
+    lines.push(`${String(count).padStart(10)} system call ${nr}, which Tallship does not have`);
+  }
+  return lines.join('\n');
+}

@@ -1,0 +1,45 @@
+/** The descriptors that our caller passed on, as the guest's. */
+import { fstatSync } from 'node:fs';
+import { makeDevice } from '../abi/fs.ts';
+import type { Jobs } from '../fs/caller.ts';
+import { HostTty } from '../fs/host-tty.ts';
+import { InheritedFiles } from '../fs/inherited.ts';
+import { TtyFile } from '../fs/tty.ts';
+import { inheritedDescriptors } from '../host/inherited.ts';
+import { HostDescriptor } from '../host/stdio.ts';
+import { HostTerminal } from '../host/tty.ts';
+import type { Machine } from '../machine.ts';
+import type { OpenFile } from '../vfs/open-file.ts';
+
+/** st_rdev of /dev/pts/0, the name that the terminal has in the guest. */
+const PTS_0 = makeDevice(136, 0);
+
+export interface Stdio {
+  readonly descriptors: readonly HostDescriptor[];
+  /** The terminal among them, if there is one. */
+  readonly terminal: HostTerminal | null;
+  readonly makeConsole: ((jobs: Jobs) => HostTty) | undefined;
+}
+
+export function openStdio(): Stdio {
+  const descriptors = inheritedDescriptors().map((fd) => new HostDescriptor(fd));
+  const first = descriptors.find(({ kind }) => kind === 'terminal');
+  if (first === undefined) return { descriptors, terminal: null, makeConsole: undefined };
+  const terminal = new HostTerminal(first.fd);
+  return { descriptors, terminal, makeConsole: (jobs) => new HostTty(first, terminal, PTS_0, '/dev/pts/0', jobs) };
+}
+
+/** The guest's descriptor table. All descriptors of one terminal are that terminal; another one is a plain device. */
+export function guestFiles(stdio: Stdio, machine: Machine, uid: number): (OpenFile | null)[] {
+  const inherited = new InheritedFiles();
+  const files: (OpenFile | null)[] = [];
+  const tty = machine.console;
+  const node = tty === null ? null : machine.pts.adopt(0, tty, uid);
+  const device = stdio.terminal === null ? 0 : fstatSync(stdio.terminal.fd).rdev;
+  for (const host of stdio.descriptors) {
+    while (files.length < host.fd) files.push(null);
+    const ours = tty !== null && host.kind === 'terminal' && host.stat().rdev === device;
+    files.push(ours ? new TtyFile(tty, node!, host.flags) : inherited.open(host));
+  }
+  return files;
+}
