@@ -1,5 +1,6 @@
 import { DECLARATIONS } from '../syscalls/index.ts';
 import { EINTR, errnoName } from './abi/errno.ts';
+import { S_IFDIR, S_IFREG } from './abi/fs.ts';
 import { Cpu } from './cpu/cpu.ts';
 import type { Feature } from './cpu/isa/insn.ts';
 import type { Jobs } from './fs/caller.ts';
@@ -16,6 +17,7 @@ import { SyscallTable } from './syscall/table.ts';
 import { type Credentials, makeCredentials } from './vfs/credentials.ts';
 import { FsContext, type PathContext } from './vfs/fs-context.ts';
 import type { FileSystem } from './vfs/inode.ts';
+import type { Location } from './vfs/location.ts';
 import { MountNamespace } from './vfs/mounts.ts';
 import type { OpenFile } from './vfs/open-file.ts';
 import { walk } from './vfs/walk.ts';
@@ -142,7 +144,7 @@ export class Machine {
   /** Mounts a file system; makes the mount point where it is missing and can be made. */
   mount({ path, fs, flags, source }: MountRequest): void {
     const ctx = this.context();
-    const at = path === '/' && this.namespace.mounts.length === 0 ? null : this.#makeDirectory(ctx, path);
+    const at = path === '/' && this.namespace.mounts.length === 0 ? null : this.#makePlace(ctx, path, fs.root.type);
     if (typeof at === 'number') throw new Error(`cannot mount on ${path}: ${errnoName(at)}`);
     const mounted = this.namespace.mount(fs, at, flags, source);
     if (typeof mounted === 'number') throw new Error(`cannot mount on ${path}: ${errnoName(mounted)}`);
@@ -191,12 +193,17 @@ export class Machine {
     };
   }
 
-  #makeDirectory(ctx: PathContext, path: string) {
+  /** Where to mount: missing directories are made, and for a file an empty one. */
+  #makePlace(ctx: PathContext, path: string, type: number): Location | number {
+    const names = path.split('/').filter((part) => part !== '');
     let at = ctx.fs.root;
-    for (const name of path.split('/').filter((part) => part !== '')) {
+    for (const [i, name] of names.entries()) {
       let next = walk(ctx, at, name);
       if (failed(next)) {
-        const made = at.dentry.inode!.mkdir(ctx, name, { mode: 0o040755, uid: 0, gid: 0 });
+        const directory = at.dentry.inode!;
+        const file = i === names.length - 1 && type !== S_IFDIR;
+        const how = { mode: file ? S_IFREG | 0o644 : S_IFDIR | 0o755, uid: 0, gid: 0 };
+        const made = file ? directory.create(ctx, name, how) : directory.mkdir(ctx, name, how);
         if (failed(made)) return made;
         next = walk(ctx, at, name);
         if (failed(next)) return next;
