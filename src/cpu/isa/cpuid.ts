@@ -39,6 +39,10 @@ export const DEFAULT_FEATURES: readonly Feature[] = [
   'fxsr',
   'sse',
   'sse2',
+  'sse3',
+  'ssse3',
+  'sse4.1',
+  'sse4.2',
   'movbe',
   'popcnt',
 ];

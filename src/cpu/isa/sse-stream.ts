@@ -14,11 +14,17 @@ export function maskedStore<V>(e: Emitter<V>, value: V, mask: V): void {
     // All bytes between the first and the last lie on their two pages, so that a fault comes before any is written.
     e.probeWrite(e.add(start, e.ctz(mask)), 1);
     e.probeWrite(e.add(start, e.sub(e.const(31), e.clz(mask))), 1);
-    for (let i = 0; i < 16; i++) {
-      e.if(e.and(mask, e.const(1 << i)), () =>
-        e.write(e.add(start, e.const(i)), e.v128.extractLane('i8x16', value, i), 1),
-      );
-    }
+    const left = e.variable('i32', mask);
+    e.while(
+      () => left.get(),
+      () => {
+        const bits = left.get();
+        const place = e.ctz(bits);
+        const byte = e.v128.extractLane('i8x16', e.v128.swizzle(value, e.v128.i8x16Splat(place)), 0);
+        e.write(e.add(start, place), byte, 1);
+        left.set(e.and(bits, e.sub(bits, e.const(1))));
+      },
+    );
   });
 }
 
