@@ -12,7 +12,7 @@ import {
   isDenormal,
   isInfinite,
   isNanOrUnsupported,
-  isNormal,
+  type Operands,
   outcome,
   ROUND_DOWN,
   roundingOf,
@@ -20,7 +20,7 @@ import {
   signOf,
 } from './format.ts';
 import { f80Nan } from './nan.ts';
-import { f80Round, isPlain, roundPlain } from './round.ts';
+import { f80Round, type Plain, roundPlain } from './round.ts';
 import { addWide, isZeroWide, normalize, shiftRightSticky, subWide } from './wide.ts';
 
 /** a + b, or a - b with flip = 0x8000, for any operands, precision and rounding. */
@@ -100,52 +100,44 @@ function addFinite<V>(e: Emitter<V>, aSig: V, aSe: V, aSign: V, bSig: V, bSe: V,
   return out.get();
 }
 
-/** a + b (a - b with flip): normal operands and plain control first, the rest behind a call. Emitted in place. */
-export function f80Add<V>(e: Emitter<V>, aSig: V, aSe: V, bSig: V, bSe: V, flip: number): V[] {
+/** a + b (a - b with flip) of normal operands under plain control. Emitted in place. */
+export function plainAdd<V>(e: Emitter<V>, out: Plain<V>, [aSig, aSe, bSig, bSe]: Operands<V>, flip: number): void {
   const { shl, shrU, or, and, sub, add, ltU, ne, extendU, wrap } = e.i64;
   const zero = e.const64(0n),
-    one = e.const64(1n),
-    top = e.const64(INTEGER_BIT);
-  const out = outcome(e);
-  const done = e.variable('i32', e.const(0));
+    one = e.const64(1n);
   const aExp = exponentOf(e, aSe),
     bExp = exponentOf(e, bSe);
   const bFlipped = flip ? e.xor(bSe, e.const(flip)) : bSe;
-
-  e.if(e.and(isPlain(e), e.and(isNormal(e, aSig, aExp), isNormal(e, bSig, bExp))), () => {
-    const swap = e.or(e.ltS(aExp, bExp), e.and(e.eq(aExp, bExp), ltU(aSig, bSig)));
-    const big = e.select(swap, bSig, aSig),
-      small = e.select(swap, aSig, bSig);
-    const exponent = e.select(swap, bExp, aExp);
-    const distance = e.sub(exponent, e.select(swap, aExp, bExp));
-    const sign = signOf(e, e.select(swap, bFlipped, aSe));
-    e.if(e.ltU(distance, e.const(64)), () => {
-      const n = extendU(distance);
-      const high = shrU(small, n);
-      const low = shl(shl(small, one), sub(e.const64(63n), n));
-      e.if(
-        e.and(e.xor(aSe, bFlipped), e.const(SIGN)),
-        () => {
-          const difference = sub(sub(big, high), extendU(ne(low, zero)));
-          const rest = sub(zero, low);
-          // Zero has a sign of its own, and a high half of 0 needs more than one shift.
-          e.if(ne(difference, zero), () => {
-            const shift = e.i64.clz(difference);
-            const h = or(shl(difference, shift), shrU(shrU(rest, one), sub(e.const64(63n), shift)));
-            roundPlain(e, out, done, [sign, e.sub(exponent, wrap(shift)), h, shl(rest, shift)]);
-          });
-        },
-        () => {
-          const sum = add(big, high);
-          const carry = ltU(sum, big);
-          const c = extendU(carry);
-          const h = or(shrU(sum, c), e.select(carry, top, zero));
-          const l = e.select(carry, or(or(shl(sum, e.const64(63n)), shrU(low, one)), and(low, one)), low);
-          roundPlain(e, out, done, [sign, e.add(exponent, carry), h, l]);
-        },
-      );
-    });
+  const swap = e.or(e.ltS(aExp, bExp), e.and(e.eq(aExp, bExp), ltU(aSig, bSig)));
+  const big = e.select(swap, bSig, aSig),
+    small = e.select(swap, aSig, bSig);
+  const exponent = e.select(swap, bExp, aExp);
+  const distance = e.sub(exponent, e.select(swap, aExp, bExp));
+  const sign = signOf(e, e.select(swap, bFlipped, aSe));
+  e.if(e.ltU(distance, e.const(64)), () => {
+    const n = extendU(distance);
+    const high = shrU(small, n);
+    const low = shl(shl(small, one), sub(e.const64(63n), n));
+    e.if(
+      e.and(e.xor(aSe, bFlipped), e.const(SIGN)),
+      () => {
+        const difference = sub(sub(big, high), extendU(ne(low, zero)));
+        const rest = sub(zero, low);
+        // Zero has a sign of its own, and a high half of 0 needs more than one shift.
+        e.if(ne(difference, zero), () => {
+          const shift = e.i64.clz(difference);
+          const h = or(shl(difference, shift), shrU(shrU(rest, one), sub(e.const64(63n), shift)));
+          roundPlain(e, out, sign, e.sub(exponent, wrap(shift)), h, shl(rest, shift));
+        });
+      },
+      () => {
+        const sum = add(big, high);
+        const carry = ltU(sum, big);
+        const c = extendU(carry);
+        const h = or(shrU(sum, c), shl(c, e.const64(63n)));
+        const l = e.select(carry, or(or(shl(sum, e.const64(63n)), shrU(low, one)), and(low, one)), low);
+        roundPlain(e, out, sign, e.add(exponent, carry), h, l);
+      },
+    );
   });
-  e.if(e.eqz(done.get()), () => out.set(e.call(f80AddSlow, aSig, aSe, bSig, bSe, e.const(flip))));
-  return out.get();
 }

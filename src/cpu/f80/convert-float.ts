@@ -77,22 +77,35 @@ function wideningSlow(format: Format): Routine {
   });
 }
 
-/**
- * Bits in an i64 -> value, with DE in its flags if denormal; a signaling NaN stays one: its consumer reports it. Emitted in
- * place.
- */
-function widening(format: Format) {
+/** A widening: in place where `normal` holds, else by the routine, which is right for all. */
+export interface Widening {
+  readonly fast: <V>(e: Emitter<V>, bits: V) => { normal: V; sig: V; se: V };
+  /** Bits in an i64 -> value, with DE in its flags if denormal; a signaling NaN stays one: its consumer reports it. */
+  readonly any: <V>(e: Emitter<V>, bits: V) => readonly V[];
+}
+
+function widening(format: Format): Widening {
   const slow = wideningSlow(format);
-  return <V>(e: Emitter<V>, bits: V): V[] => {
+  const fast = <V>(e: Emitter<V>, bits: V) => {
     const { sign, exponent, fraction } = partsOf(e, format, bits);
-    const out = outcome(e);
-    const exp = e.add(exponent, e.const(BIAS - format.bias));
-    e.if(
-      e.ltU(e.sub(exponent, e.const(1)), e.const(format.top - 1)),
-      () => out.set([e.i64.or(fraction, e.const64(INTEGER_BIT)), e.or(sign, exp)]),
-      () => out.set(e.call(slow, bits)),
-    );
-    return out.get();
+    return {
+      normal: e.ltU(e.sub(exponent, e.const(1)), e.const(format.top - 1)),
+      sig: e.i64.or(fraction, e.const64(INTEGER_BIT)),
+      se: e.or(sign, e.add(exponent, e.const(BIAS - format.bias))),
+    };
+  };
+  return {
+    fast,
+    any(e, bits) {
+      const out = outcome(e);
+      const { normal, sig, se } = fast(e, bits);
+      e.if(
+        normal,
+        () => out.set([sig, se]),
+        () => out.set(e.call(slow, bits)),
+      );
+      return out.get();
+    },
   };
 }
 export const widenF64 = widening(DOUBLE);

@@ -2,6 +2,7 @@
 import type { Emitter } from '../emit/emitter.ts';
 import { routine } from '../emit/routine.ts';
 import { STATE } from '../state.ts';
+import type { Widening } from './convert-float.ts';
 import {
   BIAS,
   C1,
@@ -24,19 +25,29 @@ import { f80Nan1 } from './nan.ts';
 import { inexactFlags, type Rounded, roundAt } from './round.ts';
 import { shiftRightSticky } from './wide.ts';
 
-/** (signed integer) -> value, exactly. */
-export const f80FromInt = routine('f80_from_int', ['i64'], ['i64', 'i32'], (e, value) => {
-  const negative = e.i64.ltS(value, e.const64(0n));
-  const magnitude = e.select(negative, e.i64.sub(e.const64(0n), value), value);
-  const [sig, exponent] = fromMagnitude(e, magnitude);
-  return [sig, e.or(e.shl(negative, e.const(15)), exponent)];
-});
-
 function fromMagnitude<V>(e: Emitter<V>, magnitude: V): Pair<V> {
   const shift = e.i64.clz(magnitude);
   const exponent = e.sub(e.const(BIAS + 63), e.i64.wrap(shift));
   return [e.i64.shl(magnitude, shift), e.select(e.i64.eqz(magnitude), e.const(0), exponent)];
 }
+
+function fromInt<V>(e: Emitter<V>, value: V): Pair<V> {
+  const negative = e.i64.ltS(value, e.const64(0n));
+  const magnitude = e.select(negative, e.i64.sub(e.const64(0n), value), value);
+  const [sig, exponent] = fromMagnitude(e, magnitude);
+  return [sig, e.or(e.shl(negative, e.const(15)), exponent)];
+}
+
+/** (signed integer) -> value, exactly. */
+export const f80FromInt = routine('f80_from_int', ['i64'], ['i64', 'i32'], (e, value) => [...fromInt(e, value)]);
+
+export const widenInt: Widening = {
+  fast(e, value) {
+    const [sig, se] = fromInt(e, value);
+    return { normal: e.i64.ne(value, e.const64(0n)), sig, se };
+  },
+  any: fromInt,
+};
 
 /** The integer part of a value below 2**64, rounded. */
 function roundToInteger<V>(e: Emitter<V>, sig: V, se: V, rc: V): Rounded<V> {

@@ -8,12 +8,14 @@ import {
   DE,
   denormalFlags,
   EXPONENT,
+  exponentOf,
   IE,
   INTEGER_BIT,
   indefinite,
   isDenormal,
   isInfinite,
   isNanOrUnsupported,
+  type Operands,
   outcome,
   type Pair,
   SIGN,
@@ -23,7 +25,7 @@ import {
 } from './format.ts';
 import { unpack } from './mul.ts';
 import { f80Nan, f80Nan1 } from './nan.ts';
-import { f80Round } from './round.ts';
+import { f80Round, type Plain, roundPlain } from './round.ts';
 import { addWide, mulWide, subWide } from './wide.ts';
 
 const LOW32 = 0xffffffffn;
@@ -63,17 +65,35 @@ function fractionOf<V>(e: Emitter<V>, part: V, whole: V): V {
   return e.select(e.i64.eqz(part), part, fraction);
 }
 
-function divFinite<V>(e: Emitter<V>, [aSig, aSe, bSig, bSe]: readonly [V, V, V, V], sign: V, flags: V): V[] {
+interface Quotient<V> {
+  high: V;
+  /** Rounds as what follows `high`. */
+  low: V;
+  /** 1 where the dividend's significand was the larger one. */
+  large: V;
+}
+
+function quotientOf<V>(e: Emitter<V>, a: V, b: V): Quotient<V> {
+  const large = e.i64.geU(a, b);
+  const n = e.i64.extendU(large);
+  const low = e.select(large, e.i64.shl(a, e.const64(63n)), e.const64(0n));
+  const [high, remainder] = divWide(e, [e.i64.shrU(a, n), low], b);
+  return { high, low: fractionOf(e, remainder, b), large };
+}
+
+/** a / b of normal operands under plain control. Emitted in place. */
+export function plainDiv<V>(e: Emitter<V>, out: Plain<V>, [aSig, aSe, bSig, bSe]: Operands<V>): void {
+  const { high, low, large } = quotientOf(e, aSig, bSig);
+  const exponent = e.add(e.sub(exponentOf(e, aSe), exponentOf(e, bSe)), e.add(large, e.const(BIAS - 1)));
+  roundPlain(e, out, signOf(e, e.xor(aSe, bSe)), exponent, high, low);
+}
+
+function divFinite<V>(e: Emitter<V>, [aSig, aSe, bSig, bSe]: Operands<V>, sign: V, flags: V): V[] {
   const a = unpack(e, aSig, aSe),
     b = unpack(e, bSig, bSe);
-  const large = e.i64.geU(a.sig, b.sig);
-  const n = e.i64.extendU(large);
-  const high = e.i64.shrU(a.sig, n);
-  const low = e.select(large, e.i64.shl(a.sig, e.const64(63n)), e.const64(0n));
-  const [quotient, remainder] = divWide(e, [high, low], b.sig);
+  const { high, low, large } = quotientOf(e, a.sig, b.sig);
   const exponent = e.add(e.sub(a.exponent, b.exponent), e.add(large, e.const(BIAS - 1)));
-  const fraction = fractionOf(e, remainder, b.sig);
-  return e.call(f80Round, sign, exponent, quotient, fraction, e.state(STATE.fpuControl), flags);
+  return e.call(f80Round, sign, exponent, high, low, e.state(STATE.fpuControl), flags);
 }
 
 /** a / b. */

@@ -41,6 +41,8 @@ export const PLAIN_MASK = 0xf3f;
 export const PLAIN_CONTROL = 0x33f;
 
 export type Pair<V> = readonly [V, V];
+/** Significand, sign and exponent of two values. */
+export type Operands<V> = readonly [V, V, V, V];
 
 /** Puts status bits known when the code is emitted beside a sign and exponent. */
 export const withFlags = <V>(e: Emitter<V>, se: V, flags: number): V => e.or(se, e.const(flags << 16));

@@ -34,6 +34,7 @@ import {
   PE,
   SIGN,
   signOf,
+  UE,
   withFlags,
   ZE,
 } from './format.ts';
@@ -125,9 +126,12 @@ function times<V>(e: Emitter<V>, { negative, big, exact }: Logarithm<V>, ySig: V
   const [high, low, exponent] = scale(e, big, [y.sig, e.const64(0n)], 1);
   const sign = e.xor(signOf(e, ySe), e.shl(negative, e.const(15)));
   const sticky = e.i64.or(low, e.i64.extendU(e.eqz(exact)));
-  // The FPU reports PE even for powers of 2.
+  // The FPU reports PE even for powers of 2, and UE if the product is tiny.
   const raised = e.or(flags, e.select(exact, e.const(PE << 16), e.const(0)));
-  return roundTo64(e, sign, e.add(exponent, y.exponent), high, sticky, e.state(STATE.fpuControl), raised);
+  const control = e.state(STATE.fpuControl);
+  const [sig, word] = roundTo64(e, sign, e.add(exponent, y.exponent), high, sticky, control, raised);
+  const tiny = e.and(exact, e.eqz(exponentOf(e, word)));
+  return [sig, e.or(word, e.select(tiny, e.const(UE << 16), e.const(0)))];
 }
 
 /** (x, y) -> y * log2(x). */

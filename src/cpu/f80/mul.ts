@@ -14,12 +14,12 @@ import {
   isDenormal,
   isInfinite,
   isNanOrUnsupported,
-  isNormal,
+  type Operands,
   outcome,
   signOf,
 } from './format.ts';
 import { f80Nan } from './nan.ts';
-import { f80Round, isPlain, roundPlain } from './round.ts';
+import { f80Round, type Plain, roundPlain } from './round.ts';
 import { mulWide, normalize } from './wide.ts';
 
 /** Exponent and normalized significand of a finite nonzero operand. */
@@ -64,23 +64,13 @@ export const f80MulSlow = routine(
   },
 );
 
-/** a * b: normal operands and plain control first. Emitted in place. */
-export function f80Mul<V>(e: Emitter<V>, aSig: V, aSe: V, bSig: V, bSe: V): V[] {
-  const { shl, shrU, or, geS, extendU } = e.i64;
-  const zero = e.const64(0n);
-  const out = outcome(e);
-  const done = e.variable('i32', e.const(0));
-  const aExp = exponentOf(e, aSe),
-    bExp = exponentOf(e, bSe);
-  e.if(e.and(isPlain(e), e.and(isNormal(e, aSig, aExp), isNormal(e, bSig, bExp))), () => {
-    const [h, l] = mulWide(e, aSig, bSig);
-    const short = geS(h, zero);
-    const n = extendU(short);
-    const high = or(shl(h, n), e.select(short, shrU(l, e.const64(63n)), zero));
-    const low = shl(l, n);
-    const exponent = e.sub(e.sub(e.add(aExp, bExp), e.const(BIAS - 1)), short);
-    roundPlain(e, out, done, [signOf(e, e.xor(aSe, bSe)), exponent, high, low]);
-  });
-  e.if(e.eqz(done.get()), () => out.set(e.call(f80MulSlow, aSig, aSe, bSig, bSe)));
-  return out.get();
+/** a * b of normal operands under plain control. Emitted in place. */
+export function plainMul<V>(e: Emitter<V>, out: Plain<V>, [aSig, aSe, bSig, bSe]: Operands<V>): void {
+  const { shl, shrU, or, and, geS, extendU } = e.i64;
+  const [h, l] = mulWide(e, aSig, bSig);
+  const short = geS(h, e.const64(0n));
+  const n = extendU(short);
+  const high = or(shl(h, n), and(shrU(l, e.const64(63n)), n));
+  const exponent = e.sub(e.add(exponentOf(e, aSe), exponentOf(e, bSe)), e.add(short, e.const(BIAS - 1)));
+  roundPlain(e, out, signOf(e, e.xor(aSe, bSe)), exponent, high, shl(l, n));
 }

@@ -7,7 +7,6 @@ import {
   EXPONENT,
   INTEGER_BIT,
   OE,
-  type Pair,
   PE,
   PLAIN_CONTROL,
   PLAIN_MASK,
@@ -127,20 +126,30 @@ export const roundTo64 = <V>(e: Emitter<V>, sign: V, exponent: V, high: V, low: 
 export const isPlain = <V>(e: Emitter<V>): V =>
   e.eq(e.and(e.state(STATE.fpuControl), e.const(PLAIN_MASK)), e.const(PLAIN_CONTROL));
 
-/** To nearest at 64 bits, plain control: sets `to` and, unless the exponent may leave its range, `done`. */
-export function roundPlain<V>(
-  e: Emitter<V>,
-  to: { set(pair: Pair<V>): void },
-  done: Variable<V>,
-  [sign, exponent, high, low]: readonly [V, V, V, V],
-): void {
+/** What a fast path answers: `done` is 0 where it cannot. `flags` are status bits. */
+export interface Plain<V> {
+  readonly done: Variable<V>;
+  readonly sig: Variable<V>;
+  readonly se: Variable<V>;
+  readonly flags: Variable<V>;
+}
+
+export const plain = <V>(e: Emitter<V>): Plain<V> => ({
+  done: e.variable('i32', e.const(0)),
+  sig: e.variable('i64', e.const64(0n)),
+  se: e.variable('i32', e.const(0)),
+  flags: e.variable('i32', e.const(0)),
+});
+
+/** To nearest at 64 bits; not done where the exponent may leave its range. */
+export function roundPlain<V>(e: Emitter<V>, out: Plain<V>, sign: V, exponent: V, high: V, low: V): void {
   const { shl, and, add, ltS, eqz, ne, extendU, wrap } = e.i64;
-  const zero = e.const64(0n),
-    one = e.const64(1n);
-  const up = e.and(ltS(low, zero), e.or(ne(shl(low, one), zero), wrap(and(high, one))));
+  const zero = e.const64(0n);
+  const up = e.and(ltS(low, zero), e.or(ne(shl(low, e.const64(1n)), zero), wrap(and(high, e.const64(1n)))));
   const rounded = add(high, extendU(up));
   const carried = eqz(rounded);
-  const se = e.or(sign, e.add(exponent, carried));
-  to.set([e.select(carried, e.const64(INTEGER_BIT), rounded), e.or(se, inexactFlags(e, ne(low, zero), up))]);
-  done.set(e.ltU(e.sub(exponent, e.const(1)), e.const(EXPONENT - 2)));
+  out.sig.set(e.select(carried, e.const64(INTEGER_BIT), rounded));
+  out.se.set(e.or(sign, e.add(exponent, carried)));
+  out.flags.set(e.or(e.shl(ne(low, zero), e.const(5)), e.shl(up, e.const(9))));
+  out.done.set(e.ltU(e.sub(exponent, e.const(1)), e.const(EXPONENT - 2)));
 }

@@ -1,10 +1,10 @@
 /** FADD, FSUB, FMUL, FDIV and their forms; FSQRT, FABS, FCHS, FRNDINT, FSCALE, FPREM, FXTRACT. */
 import type { Emitter } from '../emit/emitter.ts';
 import { type Routine, routine } from '../emit/routine.ts';
-import { f80Add } from '../f80/add.ts';
-import { widenF32, widenF64 } from '../f80/convert-float.ts';
-import { f80FromInt, f80RoundToInt } from '../f80/convert-int.ts';
-import { f80Div, f80Sqrt } from '../f80/div.ts';
+import { f80AddSlow, plainAdd } from '../f80/add.ts';
+import { type Widening, widenF32, widenF64 } from '../f80/convert-float.ts';
+import { f80RoundToInt, widenInt } from '../f80/convert-int.ts';
+import { f80Div, f80Sqrt, plainDiv } from '../f80/div.ts';
 import {
   C0,
   C1,
@@ -12,25 +12,31 @@ import {
   C3,
   DE,
   EXPONENT,
+  exponentOf,
   IE,
   indefinite,
   isNanOrUnsupported,
+  isNormal,
+  type Operands,
   outcome,
   SF,
   SIGN,
   ZE,
 } from '../f80/format.ts';
-import { f80Mul } from '../f80/mul.ts';
+import { f80MulSlow, plainMul } from '../f80/mul.ts';
 import { f80Extract, f80Prem, f80Prem1, f80Scale } from '../f80/remainder.ts';
+import { isPlain, type Plain, plain } from '../f80/round.ts';
 import { STATE } from '../state.ts';
 import type { Insn } from './insn.ts';
 import {
+  addFlags,
   BEFORE,
   binary,
   finish,
   flagsOf,
   isEmpty,
   physical,
+  pop,
   raise,
   readRegister,
   unary,
@@ -38,66 +44,108 @@ import {
   x87Insn,
 } from './x87-stack.ts';
 
-type Operation = <V>(e: Emitter<V>, aSig: V, aSe: V, bSig: V, bSe: V) => readonly V[];
+/** An operation: of normal operands under plain control, and in general. */
+interface Operation {
+  readonly plain: <V>(e: Emitter<V>, out: Plain<V>, operands: Operands<V>) => void;
+  readonly general: <V>(e: Emitter<V>, operands: Operands<V>) => readonly V[];
+}
+
+const normalAndUsed = <V>(e: Emitter<V>, register: V, [sig, se]: readonly V[]): V =>
+  e.and(isNormal(e, sig, exponentOf(e, se)), e.eqz(isEmpty(e, register)));
+
+/** A fast result goes to a register that was in use, and sets at most PE. */
+function commitPlain<V>(e: Emitter<V>, register: V, out: Plain<V>, pops: number): void {
+  const slot = e.shl(register, e.const(4));
+  e.setState(STATE.fpr, out.sig.get(), 'i64', slot);
+  e.setState(STATE.fpr + 8, out.se.get(), 'i32', slot);
+  addFlags(e, out.flags.get());
+  pop(e, pops);
+}
 
 /** ST(d) := ST(d) op ST(s), then pops. */
-function registerForm(name: string, op: Operation): Routine {
-  return routine(`x87_${name}_st`, ['i32', 'i32', 'i32'], [], (e, d, s, pops) => {
-    const to = physical(e, d),
-      from = physical(e, s);
+function registerForm(name: string, op: Operation, pops: number): Routine {
+  const slow = routine(`x87_${name}_st_slow`, ['i32', 'i32'], [], (e, to, from) => {
     const out = outcome(e);
     e.if(
       e.or(isEmpty(e, to), isEmpty(e, from)),
       () => out.set(indefinite(e, IE | SF)),
-      () => out.set(op(e, ...readRegister(e, to), ...readRegister(e, from))),
+      () => out.set(op.general(e, [...readRegister(e, to), ...readRegister(e, from)])),
     );
     finish(e, to, out.get(), pops);
     return [];
   });
+  return routine(`x87_${name}_st`, ['i32', 'i32'], [], (e, d, s) => {
+    const to = physical(e, d),
+      from = physical(e, s);
+    const a = readRegister(e, to),
+      b = readRegister(e, from);
+    const out = plain(e);
+    const ready = e.and(normalAndUsed(e, to, a), normalAndUsed(e, from, b));
+    e.if(e.and(isPlain(e), ready), () => op.plain(e, out, [...a, ...b]));
+    e.if(
+      out.done.get(),
+      () => commitPlain(e, to, out, pops),
+      () => void e.call(slow, to, from),
+    );
+    return [];
+  });
 }
 
-/** ST(0) := ST(0) op what `widen` makes of the memory operand. */
-function memoryForm(name: string, op: Operation, widen: <V>(e: Emitter<V>, bits: V) => readonly V[]): Routine {
-  return routine(`x87_${name}`, ['i64'], [], (e, bits) => {
+/** ST(0) := ST(0) op what `widening` makes of the memory operand. */
+function memoryForm(name: string, op: Operation, widening: Widening): Routine {
+  const slow = routine(`x87_${name}_slow`, ['i64'], [], (e, bits) => {
     const top = e.state(STATE.fpuTop);
     const out = outcome(e);
     e.if(
       isEmpty(e, top),
       () => out.set(indefinite(e, IE | SF)),
       () => {
-        const [sig, word] = widen(e, bits);
+        const [sig, word] = widening.any(e, bits);
         const [aSig, aSe] = readRegister(e, top);
-        out.set(op(e, aSig, aSe, sig, e.and(word, e.const(0xffff))));
+        out.set(op.general(e, [aSig, aSe, sig, e.and(word, e.const(0xffff))]));
         // A denormal operand was normalized on its way in; a NaN or a zero divisor takes precedence over it.
-        e.if(e.shrU(word, e.const(16)), () => {
+        e.if(flagsOf(e, word), () => {
           const other = e.or(e.and(out.word.get(), e.const(ZE << 16)), isNanOrUnsupported(e, aSig, aSe));
           e.if(e.eqz(other), () => out.word.set(e.or(out.word.get(), e.const(DE << 16))));
         });
       },
     );
-    finish(e, top, out.get(), e.const(0));
+    finish(e, top, out.get(), 0);
+    return [];
+  });
+  return routine(`x87_${name}`, ['i64'], [], (e, bits) => {
+    const top = e.state(STATE.fpuTop);
+    const a = readRegister(e, top);
+    const out = plain(e);
+    const { normal, sig, se } = widening.fast(e, bits);
+    const ready = e.and(normal, normalAndUsed(e, top, a));
+    e.if(e.and(isPlain(e), ready), () => op.plain(e, out, [...a, sig, se]));
+    e.if(
+      out.done.get(),
+      () => commitPlain(e, top, out, 0),
+      () => void e.call(slow, bits),
+    );
     return [];
   });
 }
-
-const fromInt = <V>(e: Emitter<V>, value: V): readonly V[] => e.call(f80FromInt, value);
 
 /**
  * One operation: D8 /digit (single, and ST0,STi), DC /digit (double), DA and DE /digit (integers), DC and DE with ST(i) as
  * destination, where the manual exchanges the digits of the reversed operations.
  */
 function arithmetic(name: string, digit: number, toDigit: number, op: Operation): Insn[] {
-  const st = registerForm(name, op);
+  const st = registerForm(name, op, 0),
+    stPop = registerForm(`${name}p`, op, 1);
   const single = memoryForm(`${name}_f32`, op, widenF32);
   const double = memoryForm(`${name}_f64`, op, widenF64);
-  const integer = memoryForm(`${name}_int`, op, fromInt);
+  const integer = memoryForm(`${name}_int`, op, widenInt);
   const modrm = (d: number): string => (0xc0 + d * 8).toString(16).toUpperCase();
   return [
     x87Insn(name, [`D8 ${modrm(digit)}+i ST0,STi`, `DC ${modrm(toDigit)}+i STi,ST0`], (e, dst, src) => {
-      e.call(st, e.load(dst), e.load(src), e.const(0));
+      e.call(st, e.load(dst), e.load(src));
     }),
     x87Insn(`${name}p`, [`DE ${modrm(toDigit)}+i STi,ST0`], (e, dst) => {
-      e.call(st, e.load(dst), e.const(0), e.const(1));
+      e.call(stPop, e.load(dst), e.const(0));
     }),
     x87Insn(name, [`D8 /${digit}m Md`], (e, src) => {
       e.call(single, e.i64.extendU(e.load(src)));
@@ -111,13 +159,18 @@ function arithmetic(name: string, digit: number, toDigit: number, op: Operation)
   ];
 }
 
-const reversed =
-  (op: Operation): Operation =>
-  (e, aSig, aSe, bSig, bSe) =>
-    op(e, bSig, bSe, aSig, aSe);
-const add: Operation = (e, ...operands) => f80Add(e, ...operands, 0);
-const sub: Operation = (e, ...operands) => f80Add(e, ...operands, SIGN);
-const div: Operation = (e, ...operands) => e.call(f80Div, ...operands);
+const reversed = ({ plain, general }: Operation): Operation => ({
+  plain: (e, out, [aSig, aSe, bSig, bSe]) => plain(e, out, [bSig, bSe, aSig, aSe]),
+  general: (e, [aSig, aSe, bSig, bSe]) => general(e, [bSig, bSe, aSig, aSe]),
+});
+const sum = (flip: number): Operation => ({
+  plain: (e, out, operands) => plainAdd(e, out, operands, flip),
+  general: (e, operands) => e.call(f80AddSlow, ...operands, e.const(flip)),
+});
+const add = sum(0);
+const sub = sum(SIGN);
+const mul: Operation = { plain: plainMul, general: (e, operands) => e.call(f80MulSlow, ...operands) };
+const div: Operation = { plain: plainDiv, general: (e, operands) => e.call(f80Div, ...operands) };
 
 /** FABS and FCHS touch the sign only, whatever the register holds. */
 function signChange(name: string, row: string, change: <V>(e: Emitter<V>, se: V) => V): Insn {
@@ -145,16 +198,10 @@ function binaryInsn(name: string, row: string, compute: Routine, clear: number):
 }
 
 /** Replaces ST(0) by one value and pushes another; both are the default NaN where the stack forbids it. */
-export function replaceAndPush<V>(
-  e: Emitter<V>,
-  lower: readonly V[],
-  upper: readonly V[],
-  flags: V,
-  clear: number = C1,
-): void {
+export function replaceAndPush<V>(e: Emitter<V>, lower: readonly V[], upper: readonly V[], flags: V, clear = C1): void {
   const st0 = e.state(STATE.fpuTop);
   const above = physical(e, e.const(7));
-  const unmasked = raise(e, flags, clear);
+  const unmasked = raise(e, flags, e.const(clear));
   e.if(e.eqz(e.and(unmasked, e.const(BEFORE))), () => {
     writeRegister(e, st0, lower[0], lower[1]);
     writeRegister(e, above, upper[0], upper[1]);
@@ -190,7 +237,7 @@ const fxtractBody = routine('x87_fxtract', [], [], (e) => {
 
 export const arithmeticInsns: Insn[] = [
   ...arithmetic('fadd', 0, 0, add),
-  ...arithmetic('fmul', 1, 1, (e, ...operands) => f80Mul(e, ...operands)),
+  ...arithmetic('fmul', 1, 1, mul),
   ...arithmetic('fsub', 4, 5, sub),
   ...arithmetic('fsubr', 5, 4, reversed(sub)),
   ...arithmetic('fdiv', 6, 7, div),

@@ -1,8 +1,8 @@
 /** FLD, FST, FILD, FIST, FBLD, FBSTP, FXCH, FCMOVcc and the constants. */
 import type { Emitter, Operand, Size } from '../emit/emitter.ts';
 import { type Routine, routine } from '../emit/routine.ts';
-import { f80ToF32, f80ToF64, widenF32, widenF64 } from '../f80/convert-float.ts';
-import { f80FromDecimal, f80FromInt, f80ToDecimal, f80ToInt } from '../f80/convert-int.ts';
+import { f80ToF32, f80ToF64, type Widening, widenF32, widenF64 } from '../f80/convert-float.ts';
+import { f80FromDecimal, f80ToDecimal, f80ToInt, widenInt } from '../f80/convert-int.ts';
 import {
   C1,
   choose,
@@ -21,7 +21,8 @@ import {
 import { STATE } from '../state.ts';
 import type { Insn } from './insn.ts';
 import {
-  BEFORE,
+  addFlags,
+  finish,
   isEmpty,
   physical,
   pop,
@@ -34,12 +35,21 @@ import {
 } from './x87-stack.ts';
 
 /** FLD m32, m64: a signaling NaN becomes quiet on the way. */
-function loadFloat(name: string, widen: <V>(e: Emitter<V>, bits: V) => readonly V[]): Routine {
-  return routine(name, ['i64'], [], (e, bits) => {
-    const [sig, word] = widen(e, bits);
+function loadFloat(name: string, widening: Widening): Routine {
+  const slow = routine(`${name}_slow`, ['i64'], [], (e, bits) => {
+    const [sig, word] = widening.any(e, bits);
     const signaling = isSignaling(e, sig, word);
     const quiet = e.i64.or(sig, e.select(signaling, e.const64(QUIET_BIT), e.const64(0n)));
     push(e, [quiet, e.or(word, e.shl(signaling, e.const(16)))]);
+    return [];
+  });
+  return routine(name, ['i64'], [], (e, bits) => {
+    const { normal, sig, se } = widening.fast(e, bits);
+    e.if(
+      normal,
+      () => push(e, [sig, se], e.const(1)),
+      () => void e.call(slow, bits),
+    );
     return [];
   });
 }
@@ -47,7 +57,7 @@ const loadF32 = loadFloat('x87_fld_f32', widenF32);
 const loadF64 = loadFloat('x87_fld_f64', widenF64);
 
 const loadInt = routine('x87_fild', ['i64'], [], (e, value) => {
-  push(e, e.call(f80FromInt, value));
+  push(e, widenInt.any(e, value), e.const(1));
   return [];
 });
 
@@ -63,22 +73,37 @@ const loadRegister = routine('x87_fld_st', ['i32'], [], (e, i) => {
   return [];
 });
 
-/** Top bit of a store's status bits: an unmasked exception forbids it. */
+/** Top bits of a store's status bits: an unmasked exception is due, and it forbids the store. */
+const DUE = 1 << 30;
 const FORBIDDEN = 1 << 31;
 
-function withForbidden<V>(e: Emitter<V>, flags: V): V {
-  const control = e.state(STATE.fpuControl);
-  const forbids = e.and(e.and(flags, e.const(IE | OE | UE)), e.xor(control, e.const(0x3f)));
-  return e.or(flags, e.select(forbids, e.const(FORBIDDEN), e.const(0)));
+function withUnmasked<V>(e: Emitter<V>, flags: V): V {
+  const unmasked = e.and(flags, e.xor(e.and(e.state(STATE.fpuControl), e.const(0x3f)), e.const(0x3f)));
+  const forbids = e.and(unmasked, e.const(IE | OE | UE));
+  const top = e.select(forbids, e.const(DUE | FORBIDDEN), e.const(DUE));
+  return e.or(flags, e.select(unmasked, top, e.const(0)));
 }
 
 /** Status bits of a store, and the pop that follows it. */
-const stored = routine('x87_stored', ['i32', 'i32'], [], (e, flags, pops) => {
-  const done = e.geS(flags, e.const(0));
-  raise(e, e.and(flags, e.select(done, e.const(0xffff), e.const(0xffff & ~(PE | C1)))));
-  e.if(done, () => pop(e, pops));
-  return [];
-});
+const storedSlow = [0, 1].map((pops) =>
+  routine(`x87_stored_${pops}`, ['i32'], [], (e, flags) => {
+    const done = e.geS(flags, e.const(0));
+    raise(e, e.and(flags, e.select(done, e.const(0xffff), e.const(0xffff & ~(PE | C1)))));
+    e.if(done, () => pop(e, pops));
+    return [];
+  }),
+);
+
+function stored<V>(e: Emitter<V>, flags: V, pops: number): void {
+  e.if(
+    e.and(flags, e.const(DUE)),
+    () => void e.call(storedSlow[pops], flags),
+    () => {
+      addFlags(e, flags);
+      pop(e, pops);
+    },
+  );
+}
 
 /** ST(0) converted for memory: value and status bits; `whenEmpty` is the indefinite of the format. */
 function narrowed<V>(e: Emitter<V>, whenEmpty: V, convert: (sig: V, se: V) => readonly V[]): V[] {
@@ -90,7 +115,7 @@ function narrowed<V>(e: Emitter<V>, whenEmpty: V, convert: (sig: V, se: V) => re
     value.set(bits);
     flags.set(raised);
   });
-  return [value.get(), withForbidden(e, flags.get())];
+  return [value.get(), withUnmasked(e, flags.get())];
 }
 
 const storeF32 = routine('x87_fst_f32', [], ['i64', 'i32'], (e) =>
@@ -109,7 +134,7 @@ const storeInt = routine('x87_fist', ['i32', 'i64'], ['i64', 'i32'], (e, rc, lim
 /** A store to memory: value and flags from `convert`, then the access, then the commitment. */
 function storeTo<V>(e: Emitter<V>, dst: Operand, [value, flags]: readonly V[], pops: number): void {
   e.if(e.geS(flags, e.const(0)), () => e.store(dst, dst.size === 8 ? value : e.i64.wrap(value)));
-  e.call(stored, flags, e.const(pops));
+  stored(e, flags, pops);
 }
 
 function storeFloats(name: string, digit: number, pops: number): Insn[] {
@@ -143,7 +168,7 @@ function storeTen<V>(e: Emitter<V>, dst: Operand, [low, high, flags]: readonly V
     e.write64(address, low);
     e.write(e.add(address, e.const(8)), high, 2);
   });
-  e.call(stored, flags, e.const(1));
+  stored(e, flags, 1);
 }
 
 const storeExtended = routine('x87_fst_f80', [], ['i64', 'i32', 'i32'], (e) => {
@@ -155,7 +180,7 @@ const storeExtended = routine('x87_fst_f80', [], ['i64', 'i32', 'i32'], (e) => {
     () => out.set(readRegister(e, register)),
   );
   const [sig, word] = out.get();
-  return [sig, word, withForbidden(e, e.shrU(word, e.const(16)))];
+  return [sig, word, withUnmasked(e, e.shrU(word, e.const(16)))];
 });
 
 const storeDecimal = routine('x87_fbstp', [], ['i64', 'i32', 'i32'], (e) => {
@@ -170,55 +195,66 @@ const storeDecimal = routine('x87_fbstp', [], ['i64', 'i32', 'i32'], (e) => {
     high.set(h);
     flags.set(f);
   });
-  return [low.get(), high.get(), withForbidden(e, flags.get())];
+  return [low.get(), high.get(), withUnmasked(e, flags.get())];
 });
 
 /** ST(i) := ST(0), bit for bit, then pops. */
-const storeRegister = routine('x87_fst_st', ['i32', 'i32'], [], (e, i, pops) => {
-  const st0 = e.state(STATE.fpuTop);
-  const out = outcome(e);
-  e.if(
-    isEmpty(e, st0),
-    () => out.set(indefinite(e, IE | SF)),
-    () => out.set(readRegister(e, st0)),
-  );
-  const [sig, word] = out.get();
-  const unmasked = raise(e, e.shrU(word, e.const(16)));
-  e.if(e.eqz(e.and(unmasked, e.const(BEFORE))), () => {
-    writeRegister(e, physical(e, i), sig, word);
-    pop(e, pops);
-  });
-  return [];
-});
+const storeRegister = [0, 1].map((pops) =>
+  routine(`x87_fst_st_${pops}`, ['i32'], [], (e, i) => {
+    const st0 = e.state(STATE.fpuTop),
+      to = physical(e, i);
+    e.if(
+      isEmpty(e, st0),
+      () => finish(e, to, indefinite(e, IE | SF), pops),
+      () => {
+        writeRegister(e, to, ...readRegister(e, st0));
+        addFlags(e, e.const(0));
+        pop(e, pops);
+      },
+    );
+    return [];
+  }),
+);
 
 /** The undocumented D9 D8: an empty ST(0) is popped without a fault. */
 const storeRegisterQuiet = routine('x87_fstp_quiet', ['i32'], [], (e, i) => {
   const st0 = e.state(STATE.fpuTop);
   e.if(e.eqz(isEmpty(e, st0)), () => writeRegister(e, physical(e, i), ...readRegister(e, st0)));
   raise(e, e.const(0));
-  pop(e, e.const(1));
+  pop(e, 1);
   return [];
 });
 
 /** Empty registers count as the default NaN. */
-function readOrIndefinite<V>(e: Emitter<V>, register: V): V[] {
+function readOrIndefinite<V>(e: Emitter<V>, register: V): [V, V] {
   const empty = isEmpty(e, register);
   const [sig, se] = readRegister(e, register);
   const [nan, nanWord] = indefinite(e, 0);
   return [e.select(empty, nan, sig), e.select(empty, nanWord, se)];
 }
 
+function writeBoth<V>(e: Emitter<V>, [r, s]: readonly [V, V], a: readonly [V, V], b: readonly [V, V]): void {
+  writeRegister(e, r, ...a);
+  writeRegister(e, s, ...b);
+}
+
 const exchange = routine('x87_fxch', ['i32'], [], (e, i) => {
   const st0 = e.state(STATE.fpuTop),
     other = physical(e, i);
-  const [aSig, aSe] = readOrIndefinite(e, st0);
-  const [bSig, bSe] = readOrIndefinite(e, other);
-  const empty = e.or(isEmpty(e, st0), isEmpty(e, other));
-  const unmasked = raise(e, e.select(empty, e.const(IE | SF), e.const(0)));
-  e.if(e.eqz(unmasked), () => {
-    writeRegister(e, st0, bSig, bSe);
-    writeRegister(e, other, aSig, aSe);
-  });
+  e.if(
+    e.or(isEmpty(e, st0), isEmpty(e, other)),
+    () => {
+      const a = readOrIndefinite(e, st0),
+        b = readOrIndefinite(e, other);
+      const unmasked = raise(e, e.const(IE | SF));
+      e.if(e.eqz(unmasked), () => writeBoth(e, [st0, other], b, a));
+    },
+    () => {
+      const a = readRegister(e, st0);
+      writeBoth(e, [st0, other], readRegister(e, other), a);
+      addFlags(e, e.const(0));
+    },
+  );
   return [];
 });
 
@@ -281,11 +317,11 @@ export const moveInsns: Insn[] = [
   storeInts('fisttp', ['DF /1m Mw', 'DB /1m Md', 'DD /1m Mq'], 1, true),
   x87Insn('fstp', ['DB /7m Mt'], (e, dst) => storeTen(e, dst, e.call(storeExtended))),
   x87Insn('fbstp', ['DF /6m Mt'], (e, dst) => storeTen(e, dst, e.call(storeDecimal))),
-  x87Insn('fst', ['DD D0+i STi'], (e, dst) => void e.call(storeRegister, e.load(dst), e.const(0))),
+  x87Insn('fst', ['DD D0+i STi'], (e, dst) => void e.call(storeRegister[0], e.load(dst))),
   x87Insn('fstp', ['D9 D8+i STi'], (e, dst) => void e.call(storeRegisterQuiet, e.load(dst))),
   // DF D0 and DF D8 are undocumented names of the same.
   x87Insn('fstp', ['DD D8+i STi', 'DF D0+i STi', 'DF D8+i STi'], (e, dst) => {
-    e.call(storeRegister, e.load(dst), e.const(1));
+    e.call(storeRegister[1], e.load(dst));
   }),
   x87Insn('fxch', ['D9 C8+i STi', 'DD C8+i STi', 'DF C8+i STi'], (e, other) => void e.call(exchange, e.load(other))),
   conditionalMove('fcmovb', 'DA C0+i ST0,STi', 2),

@@ -42,31 +42,43 @@ export function writeRegister<V>(e: Emitter<V>, register: V, sig: V, word: V): v
   setEmpty(e, register, 0);
 }
 
-/** Pops 0, 1 or 2 registers, as the i32 says. */
-export function pop<V>(e: Emitter<V>, count: V): void {
-  e.if(count, () => {
-    const top = e.state(STATE.fpuTop);
-    const last = e.and(e.add(top, e.sub(count, e.const(1))), e.const(7));
-    setEmpty(e, top, 1);
-    setEmpty(e, last, 1);
-    e.setState(STATE.fpuTop, e.and(e.add(top, count), e.const(7)));
-  });
+/** Pops registers, none to two. */
+export function pop<V>(e: Emitter<V>, count: number): void {
+  const top = e.state(STATE.fpuTop);
+  for (let i = 0; i < count; i++) setEmpty(e, e.and(e.add(top, e.const(i)), e.const(7)), 1);
+  if (count) e.setState(STATE.fpuTop, e.and(e.add(top, e.const(count)), e.const(7)));
 }
 
 /** Exceptions that, unmasked, leave operands and stack as they were. */
 export const BEFORE = IE | DE | ZE;
 
-/** Replaces C1 (and what else `clear` names) and adds status bits. Answers the exceptions among them that are unmasked. */
-export function raise<V>(e: Emitter<V>, flags: V, clear: number | V = C1): V {
-  const mask = typeof clear === 'number' ? e.const(~clear) : e.xor(clear, e.const(-1));
-  const kept = e.and(e.state(STATE.fpuStatus), mask);
-  const unmasked = e.and(e.and(flags, e.const(0x3f)), e.xor(e.state(STATE.fpuControl), e.const(0x3f)));
-  const summary = e.select(unmasked, e.const(ES | BUSY), e.const(0));
+/** (status bits, what to clear first, unmasked exceptions): the status word where there are some of these. */
+const raiseUnmasked = routine('x87_unmasked', ['i32', 'i32', 'i32'], [], (e, flags, clear, unmasked) => {
   // What is not computed is not rounded either.
   const uncomputed = e.select(e.and(unmasked, e.const(BEFORE)), e.const(OE | UE | PE | C1), e.const(0));
   const lost = e.select(e.and(flags, e.const(SF)), e.const(0), uncomputed);
-  e.setState(STATE.fpuStatus, e.or(e.or(kept, e.and(flags, e.xor(lost, e.const(-1)))), summary));
+  const kept = e.and(e.state(STATE.fpuStatus), e.xor(clear, e.const(-1)));
+  const told = e.and(flags, e.xor(lost, e.const(-1)));
+  e.setState(STATE.fpuStatus, e.or(e.or(kept, told), e.const(ES | BUSY)));
+  return [];
+});
+
+/** Replaces C1 (and what else `clear` names) and adds status bits. Answers the exceptions among them that are unmasked. */
+export function raise<V>(e: Emitter<V>, flags: V, clear: V = e.const(C1)): V {
+  const masked = e.xor(e.state(STATE.fpuControl), e.const(0x3f));
+  const unmasked = e.and(e.and(flags, masked), e.const(0x3f));
+  e.if(
+    unmasked,
+    () => void e.call(raiseUnmasked, flags, clear, unmasked),
+    () => addFlags(e, flags, clear),
+  );
   return unmasked;
+}
+
+/** The same where no exception can be unmasked. */
+export function addFlags<V>(e: Emitter<V>, flags: V, clear: V = e.const(C1)): void {
+  const kept = e.and(e.state(STATE.fpuStatus), e.xor(clear, e.const(-1)));
+  e.setState(STATE.fpuStatus, e.or(kept, flags));
 }
 
 /** For results that come with condition codes: a NaN or an unmasked exception leaves C0 and C3 as they were. */
@@ -83,7 +95,7 @@ function raiseCodes<V>(e: Emitter<V>, word: V, codes: number): V {
 export const flagsOf = <V>(e: Emitter<V>, word: V): V => e.shrU(word, e.const(16));
 
 /** Commits a result to a physical register and pops, unless an unmasked exception forbids it. */
-export function finish<V>(e: Emitter<V>, register: V, [sig, word]: readonly V[], pops: V, clear: number = C1): void {
+export function finish<V>(e: Emitter<V>, register: V, [sig, word]: readonly V[], pops: number, clear = C1): void {
   const unmasked = clear === C1 ? raise(e, flagsOf(e, word)) : raiseCodes(e, word, clear);
   e.if(e.eqz(e.and(unmasked, e.const(BEFORE))), () => {
     writeRegister(e, register, sig, word);
@@ -92,7 +104,7 @@ export function finish<V>(e: Emitter<V>, register: V, [sig, word]: readonly V[],
 }
 
 /** Pushes a value, or reports that the stack is full, unless the value comes with a stack fault of its own. */
-export function push<V>(e: Emitter<V>, [sig, word]: readonly V[]): void {
+const pushSlow = routine('x87_push_slow', ['i64', 'i32'], [], (e, sig, word) => {
   const register = physical(e, e.const(7));
   const out = outcome(e);
   e.if(
@@ -107,6 +119,21 @@ export function push<V>(e: Emitter<V>, [sig, word]: readonly V[]): void {
     e.setState(STATE.fpuTop, register);
     writeRegister(e, register, pushed, pushedWord);
   });
+  return [];
+});
+
+/** Pushes a value with its flags; `sure` where it has none. */
+export function push<V>(e: Emitter<V>, [sig, word]: readonly V[], sure: V = e.eqz(flagsOf(e, word))): void {
+  const register = physical(e, e.const(7));
+  e.if(
+    e.and(sure, isEmpty(e, register)),
+    () => {
+      e.setState(STATE.fpuTop, register);
+      writeRegister(e, register, sig, word);
+      addFlags(e, e.const(0));
+    },
+    () => void e.call(pushSlow, sig, word),
+  );
 }
 export const x87Push = routine('x87_push', ['i64', 'i32'], [], (e, sig, word) => {
   push(e, [sig, word]);
@@ -114,13 +141,13 @@ export const x87Push = routine('x87_push', ['i64', 'i32'], [], (e, sig, word) =>
 });
 
 /** `compute` of ST(0), or the answer to an empty register; committed to ST(0). */
-export function unary<V>(e: Emitter<V>, compute: (sig: V, se: V) => readonly V[], clear: number = C1): void {
+export function unary<V>(e: Emitter<V>, compute: (sig: V, se: V) => readonly V[], clear = C1): void {
   const register = e.state(STATE.fpuTop);
   const out = outcome(e);
   choose(e, [[isEmpty(e, register), () => out.set(indefinite(e, IE | SF))]], () =>
     out.set(compute(...readRegister(e, register))),
   );
-  finish(e, register, out.get(), e.const(0), clear);
+  finish(e, register, out.get(), 0, clear);
 }
 
 /** ST(0) and ST(1) -> ST(0), or -> ST(1) and pop. */
@@ -128,7 +155,7 @@ export function binary<V>(
   e: Emitter<V>,
   compute: (operands: [V, V, V, V]) => readonly V[],
   into: 0 | 1,
-  clear: number = C1,
+  clear = C1,
 ): void {
   const st0 = e.state(STATE.fpuTop),
     st1 = physical(e, e.const(1));
@@ -138,7 +165,7 @@ export function binary<V>(
     () => out.set(indefinite(e, IE | SF)),
     () => out.set(compute([...readRegister(e, st0), ...readRegister(e, st1)])),
   );
-  finish(e, into ? st1 : st0, out.get(), e.const(into), clear);
+  finish(e, into ? st1 : st0, out.get(), into, clear);
 }
 
 /** An x87 instruction that waits for pending exceptions and leaves its address as the last instruction pointer. */

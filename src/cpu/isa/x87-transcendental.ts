@@ -62,7 +62,7 @@ function pairInsn(
     const flags = flagsOf(e, both);
     e.if(
       e.and(flags, e.const(C2)),
-      () => void raise(e, flags, C1 | C2),
+      () => void raise(e, flags, e.const(C1 | C2)),
       () => replaceAndPush(e, lower.get(), upper.get(), flags, C1 | C2),
     );
     return [];
