@@ -51,12 +51,15 @@ function withoutSetId(mode: number): number {
 
 /** file_remove_privs(): writing takes the set-id bits away, unless the writer may keep them. */
 export function dropSetId(s: Sleeper, inode: Inode): number {
-  const attributes = inode.attributes(s);
-  if (failed(attributes)) return attributes;
-  const mode = withoutSetId(attributes.mode);
   const { credentials } = s as Partial<PathContext>;
-  if (mode === attributes.mode || (credentials !== undefined && capable(credentials, CAP_FSETID))) return 0;
-  return inode.change(s, { mode: mode & 0o7777 });
+  // Decided once: when the call is run again, the bits are gone already.
+  const mode = s.once(() => {
+    const attributes = inode.attributes(s);
+    if (failed(attributes)) return attributes;
+    const kept = withoutSetId(attributes.mode);
+    return kept === attributes.mode || (credentials !== undefined && capable(credentials, CAP_FSETID)) ? 0 : kept;
+  });
+  return mode <= 0 ? mode : inode.change(s, { mode: mode & 0o7777 });
 }
 
 export function setTimes(ctx: PathContext, place: Location, atime: NewTime, mtime: NewTime): number {

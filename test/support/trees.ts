@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
 import { HostFs } from '../../src/fs/host.ts';
+import { OverlayFs } from '../../src/fs/overlay.ts';
 import { HostFiles, hostIds } from '../../src/host/files.ts';
 import type { FileSystem } from '../../src/vfs/inode.ts';
 import { failed } from '../../src/wait/wait.ts';
@@ -23,9 +24,16 @@ export function hostFs(path = hostDirectory(), readOnly = false): HostFs {
   return fs;
 }
 
+export function overlayFs(upper: FileSystem, lower: FileSystem): OverlayFs {
+  return new OverlayFs({ device: 40, upper, lower });
+}
+
 /** Writable, empty file systems by name. */
 export const TREES: readonly [string, () => FileSystem][] = [
   ['memory', () => memoryFs()],
   ['host directory', () => hostFs()],
+  ['overlay', () => overlayFs(memoryFs(41), memoryFs(42))],
+  ['overlay on a host directory', () => overlayFs(memoryFs(41), hostFs(undefined, true))],
   ['blocking memory', () => new BlockingFs(memoryFs())],
+  ['overlay of blocking layers', () => overlayFs(new BlockingFs(memoryFs(41)), new BlockingFs(memoryFs(42)))],
 ];

@@ -1,0 +1,92 @@
+/**
+ * A writable view of a file system that stays as it is: changes go to an upper file system (copy-on-write). What is in
+ * the upper one is laid out as Linux's overlayfs does it, so that an upper directory outlives the machine:
+ * whiteouts are character devices 0:0, and directories carry trusted.overlay.{opaque,redirect,origin}.
+ */
+import { OVERLAYFS_SUPER_MAGIC, S_IFCHR, S_IFDIR } from '../abi/fs.ts';
+import type { FileSystem, FileSystemStatus, Inode } from '../vfs/inode.ts';
+import { failed, type Plain, type Sleeper } from '../wait/wait.ts';
+import { type Change, changedFiles } from './overlay-changes.ts';
+import { OverlayInode } from './overlay-inode.ts';
+
+export const OPAQUE = 'trusted.overlay.opaque';
+export const REDIRECT = 'trusted.overlay.redirect';
+export const ORIGIN = 'trusted.overlay.origin';
+
+export interface OverlayOptions {
+  device: number;
+  /** Takes all changes; empty, or what an earlier overlay over the same lower file system left. */
+  upper: FileSystem;
+  lower: FileSystem;
+}
+
+export class OverlayFs implements FileSystem {
+  readonly type = 'overlay';
+  readonly device: number;
+  readonly readOnly = false;
+  readonly volatile: boolean;
+  readonly sleeps: boolean;
+  readonly upper: FileSystem;
+  readonly lower: FileSystem;
+  readonly root: OverlayInode;
+  /** Copies that are being made, by a number that tasks remember. */
+  readonly staged = new Map<number, Inode>();
+  nextStaged = 1;
+  /** The one inode object for what lies in a layer. */
+  readonly #inodes = new WeakMap<Inode, OverlayInode>();
+
+  constructor(options: OverlayOptions) {
+    this.device = options.device;
+    this.upper = options.upper;
+    this.lower = options.lower;
+    this.volatile = options.upper.volatile === true || options.lower.volatile === true;
+    this.sleeps = options.upper.sleeps === true || options.lower.sleeps === true;
+    this.root = new OverlayInode(this, options.upper.root, options.lower.root, null, '', '');
+  }
+
+  /**
+   * A look whose answer decides what is done next. Where operations can sleep it is remembered: what has been done by
+   * then must not change the way.
+   */
+  decide<T extends Plain>(s: Sleeper, look: () => T): T {
+    return this.sleeps ? s.once(look) : look();
+  }
+
+  /** The inode for what a name leads to in the layers; at least one of them. */
+  inodeOf(upper: Inode | null, lower: Inode | null, parent: OverlayInode, name: string, path: string): OverlayInode {
+    const known = this.#inodes.get(upper ?? lower!);
+    if (known !== undefined && (known.type !== S_IFDIR || known.lower === lower)) {
+      known.place(parent, name);
+      return known;
+    }
+    const inode = new OverlayInode(this, upper, lower, parent, name, path);
+    this.#inodes.set(upper ?? lower!, inode);
+    return inode;
+  }
+
+  /** A copy in the upper layer stands for the inode from now on. */
+  copied(inode: OverlayInode, upper: Inode): void {
+    this.#inodes.set(upper, inode);
+  }
+
+  status(s: Sleeper): FileSystemStatus | number {
+    const status = this.upper.status(s);
+    return failed(status) ? status : { ...status, type: OVERLAYFS_SUPER_MAGIC };
+  }
+
+  sync(s: Sleeper): number {
+    return this.upper.sync?.(s) ?? 0;
+  }
+
+  /** What was added, changed and deleted, in order of names. */
+  changes(s: Sleeper): Change[] | number {
+    return changedFiles(s, this);
+  }
+}
+
+/** Whether an upper inode only says that the name is gone. */
+export function isWhiteout(s: Sleeper, inode: Inode): boolean | number {
+  if (inode.type !== S_IFCHR) return false;
+  const attributes = inode.attributes(s);
+  return failed(attributes) ? attributes : attributes.rdev === 0;
+}
