@@ -1,0 +1,219 @@
+/** The same operations on a real directory through node:fs and on ours: same answers, same errors, same trees. */
+import fs from 'node:fs';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { errnoName } from '../../src/abi/errno.ts';
+import { chmod } from '../../src/vfs/attributes.ts';
+import { link, mkdir, symlink } from '../../src/vfs/create.ts';
+import { makeCredentials } from '../../src/vfs/credentials.ts';
+import type { Location } from '../../src/vfs/location.ts';
+import { openPath } from '../../src/vfs/open.ts';
+import { rmdir, unlink } from '../../src/vfs/remove.ts';
+import { rename } from '../../src/vfs/rename.ts';
+import { walk } from '../../src/vfs/walk.ts';
+import { failed } from '../../src/wait/wait.ts';
+import { hostDirectory, TREES } from '../support/trees.ts';
+import { World } from '../support/world.ts';
+
+const { O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_TRUNC, O_APPEND, O_DIRECTORY, O_NOFOLLOW } = fs.constants;
+
+/** What both sides can do. Answers are text: 'ok', what was found, or an errno's name. */
+interface Side {
+  mkdir(path: string): string;
+  rmdir(path: string): string;
+  unlink(path: string): string;
+  rename(from: string, to: string): string;
+  link(from: string, to: string): string;
+  symlink(target: string, path: string): string;
+  readlink(path: string): string;
+  open(path: string, flags: number, text: string): string;
+  chmod(path: string, mode: number): string;
+  stat(path: string, follow: boolean): string;
+  list(path: string): string;
+}
+
+function describeStat(mode: number, size: number, nlink: number): string {
+  const type = (mode & 0o170000) >> 12;
+  return type === 4
+    ? `directory ${(mode & 0o777).toString(8)}`
+    : `${type} ${(mode & 0o777).toString(8)} ${size} ${nlink}`;
+}
+
+class Native implements Side {
+  readonly #base: string;
+  constructor(base: string) {
+    this.#base = base;
+  }
+  #at(path: string): string {
+    return `${this.#base}/${path}`;
+  }
+  #try(call: () => unknown): string {
+    try {
+      const answer = call();
+      return typeof answer === 'string' ? answer : 'ok';
+    } catch (error) {
+      return (error as NodeJS.ErrnoException).code ?? String(error);
+    }
+  }
+  mkdir = (path: string) => this.#try(() => void fs.mkdirSync(this.#at(path), 0o755));
+  rmdir = (path: string) => this.#try(() => fs.rmdirSync(this.#at(path)));
+  unlink = (path: string) => this.#try(() => fs.unlinkSync(this.#at(path)));
+  rename = (from: string, to: string) => this.#try(() => fs.renameSync(this.#at(from), this.#at(to)));
+  link = (from: string, to: string) => this.#try(() => fs.linkSync(this.#at(from), this.#at(to)));
+  symlink = (target: string, path: string) => this.#try(() => fs.symlinkSync(target, this.#at(path)));
+  readlink = (path: string) => this.#try(() => fs.readlinkSync(this.#at(path)));
+  chmod = (path: string, mode: number) => this.#try(() => fs.chmodSync(this.#at(path), mode));
+  open = (path: string, flags: number, text: string) =>
+    this.#try(() => {
+      const fd = fs.openSync(this.#at(path), flags, 0o644);
+      try {
+        if ((flags & 3) !== O_RDONLY) fs.writeSync(fd, text);
+        return 'ok';
+      } finally {
+        fs.closeSync(fd);
+      }
+    });
+  stat = (path: string, follow: boolean) =>
+    this.#try(() => {
+      const { mode, size, nlink } = follow ? fs.statSync(this.#at(path)) : fs.lstatSync(this.#at(path));
+      return describeStat(mode, size, nlink);
+    });
+  list = (path: string) => this.#try(() => fs.readdirSync(this.#at(path)).sort().join(' '));
+}
+
+class Ours implements Side {
+  readonly #world: World;
+  readonly #base: Location;
+  constructor(world: World, base: Location) {
+    this.#world = world;
+    this.#base = base;
+  }
+  #answer(operation: () => number): string {
+    const answer = this.#world.run(operation);
+    return answer < 0 ? errnoName(answer) : 'ok';
+  }
+  mkdir = (path: string) => this.#answer(() => mkdir(this.#world, this.#base, path, 0o755));
+  rmdir = (path: string) => this.#answer(() => rmdir(this.#world, this.#base, path));
+  unlink = (path: string) => this.#answer(() => unlink(this.#world, this.#base, path));
+  rename = (from: string, to: string) => this.#answer(() => rename(this.#world, this.#base, from, this.#base, to));
+  link = (from: string, to: string) =>
+    this.#answer(() => {
+      const old = walk(this.#world, this.#base, from, { follow: false });
+      return failed(old) ? old : link(this.#world, old, this.#base, to);
+    });
+  symlink = (target: string, path: string) => this.#answer(() => symlink(this.#world, target, this.#base, path));
+  readlink = (path: string) => {
+    const place = this.#walk(path, false);
+    if (typeof place === 'string') return place;
+    const target = this.#world.run(() => place.dentry.inode!.readlink(this.#world));
+    return failed(target) ? errnoName(target) : target;
+  };
+  chmod = (path: string, mode: number) =>
+    this.#answer(() => {
+      const place = walk(this.#world, this.#base, path);
+      return failed(place) ? place : chmod(this.#world, place, mode);
+    });
+  open = (path: string, flags: number, text: string) => {
+    const file = this.#world.run(() => openPath(this.#world, this.#base, path, flags, 0o644));
+    if (failed(file)) return errnoName(file);
+    file.hold();
+    const bytes = new TextEncoder().encode(text);
+    const written = (flags & 3) === O_RDONLY ? 0 : this.#world.run(() => file.write(this.#world, bytes));
+    file.drop();
+    return written < 0 ? errnoName(written) : 'ok';
+  };
+  #walk(path: string, follow: boolean): Location | string {
+    const place = this.#world.run(() => walk(this.#world, this.#base, path, { follow }));
+    return failed(place) ? errnoName(place) : place;
+  }
+  stat = (path: string, follow: boolean) => {
+    const place = this.#walk(path, follow);
+    if (typeof place === 'string') return place;
+    const found = this.#world.run(() => place.dentry.inode!.attributes(this.#world));
+    return failed(found) ? errnoName(found) : describeStat(found.mode, found.size, found.nlink);
+  };
+  list = (path: string) => {
+    const place = this.#walk(path, true);
+    if (typeof place === 'string') return place;
+    const entries = this.#world.run(() => place.dentry.inode!.entries(this.#world, 0));
+    if (failed(entries)) return errnoName(entries);
+    return entries
+      .map((entry) => entry.name)
+      .sort()
+      .join(' ');
+  };
+}
+
+const component = fc.constantFrom('a', 'b', 'c', 'a', 'b', '.', '..');
+const path = fc
+  .tuple(fc.array(component, { minLength: 1, maxLength: 3 }), fc.constantFrom('', '', '', '/'))
+  .filter(([parts]) => parts.filter((part) => part === '..').length <= 2)
+  .map(([parts, slash]) => parts.join('/') + slash);
+/** Without `..`: nothing may climb out of the real directory. */
+const target = fc.constantFrom('a', 'b', 'c', 'a/b', './c', 'b/', 'a/a/c', 'nowhere');
+const openFlags = fc.constantFrom(
+  O_RDONLY,
+  O_RDONLY | O_DIRECTORY,
+  O_RDONLY | O_NOFOLLOW,
+  O_RDONLY | O_CREAT,
+  O_WRONLY,
+  O_WRONLY | O_CREAT,
+  O_WRONLY | O_CREAT | O_TRUNC,
+  O_WRONLY | O_CREAT | O_EXCL,
+  O_WRONLY | O_CREAT | O_APPEND,
+  O_RDWR | O_CREAT | O_NOFOLLOW,
+  O_RDWR | O_TRUNC,
+);
+
+type Step = [name: string, run: (side: Side) => string];
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  path.map((p): Step => [`mkdir ${p}`, (side) => side.mkdir(p)]),
+  path.map((p): Step => [`mkdir ${p}`, (side) => side.mkdir(p)]),
+  path.map((p): Step => [`rmdir ${p}`, (side) => side.rmdir(p)]),
+  path.map((p): Step => [`unlink ${p}`, (side) => side.unlink(p)]),
+  fc.tuple(path, path).map(([a, b]): Step => [`rename ${a} ${b}`, (side) => side.rename(a, b)]),
+  fc.tuple(path, path).map(([a, b]): Step => [`link ${a} ${b}`, (side) => side.link(a, b)]),
+  fc.tuple(target, path).map(([a, b]): Step => [`symlink ${a} ${b}`, (side) => side.symlink(a, b)]),
+  path.map((p): Step => [`readlink ${p}`, (side) => side.readlink(p)]),
+  fc
+    .tuple(path, openFlags, fc.constantFrom('', 'text', 'longer text'))
+    .map(([p, flags, text]): Step => [`open ${p} 0${flags.toString(8)} ${text}`, (side) => side.open(p, flags, text)]),
+  fc
+    .tuple(path, fc.constantFrom(0o644, 0o600, 0o755))
+    .map(([p, mode]): Step => [`chmod ${p} ${mode.toString(8)}`, (side) => side.chmod(p, mode | 0o700)]),
+  fc.tuple(path, fc.boolean()).map(([p, follow]): Step => [`stat ${p} ${follow}`, (side) => side.stat(p, follow)]),
+  path.map((p): Step => [`list ${p}`, (side) => side.list(p)]),
+);
+
+const directory = hostDirectory();
+let round = 0;
+
+describe.each(TREES)('as the real kernel, over %s', (_name, make) => {
+  test('random operations', () => {
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 5, maxLength: 40 }), (steps) => {
+        const base = `${directory}/${round++}/p/q`;
+        fs.mkdirSync(base, { recursive: true });
+        for (const made of [`${base}/..`, base]) fs.chmodSync(made, 0o755);
+        const world = new World(make());
+        for (const made of ['/p', '/p/q']) expect(world.run(() => mkdir(world, world.cwd, made, 0o755))).toBe(0);
+        world.credentials = makeCredentials(process.getuid!(), process.getgid!(), process.getgroups!());
+        const ours = new Ours(world, world.place('/p/q'));
+        const native = new Native(base);
+        const umask = process.umask(0);
+        const log: string[] = [];
+        try {
+          for (const [name, run] of steps) {
+            const expected = run(native);
+            log.push(`${name}: ${expected}`);
+            expect(run(ours), log.join('\n')).toBe(expected);
+          }
+        } finally {
+          process.umask(umask);
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
