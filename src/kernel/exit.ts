@@ -1,14 +1,7 @@
 /** The end of threads and processes (kernel/exit.c). */
-import {
-  CLD_DUMPED,
-  CLD_EXITED,
-  CLD_KILLED,
-  SI_KERNEL,
-  SI_USER,
-  SIGCONT,
-  SIGHUP,
-} from '../abi/signal.ts';
+import { CLD_DUMPED, CLD_EXITED, CLD_KILLED, SI_KERNEL, SI_USER, SIGCONT, SIGHUP } from '../abi/signal.ts';
 import { walkRobustList } from './futex.ts';
+import type { Kernel } from './kernel.ts';
 import { isOrphaned, notifyParent } from './notify.ts';
 import { setProgram } from './program.ts';
 import type { Task } from './task.ts';
@@ -81,7 +74,7 @@ function exitProcess(group: ThreadGroup, status: number): void {
   for (const timer of group.posixTimers.values()) kernel.timers.remove(timer);
   reparent(group);
   if (group.session.id === group.id) group.session.terminal?.leaderExited();
-  hangUpOrphans(group);
+  if (heldFromOrphanage(group, group.parent)) continueOrphans(kernel, group.processGroup, group);
   kernel.onExit?.(group, status);
   const signal = status & 0x7f;
   const code = signal === 0 ? CLD_EXITED : (status & 0x80) !== 0 ? CLD_DUMPED : CLD_KILLED;
@@ -94,7 +87,6 @@ function reparent(group: ThreadGroup): void {
   let heir = group.parent;
   while (heir !== null && (!heir.subreaper || heir.exiting)) heir = heir.parent;
   for (const child of [...group.children]) {
-    const orphaned = isOrphaned(child.leader.kernel, child.processGroup);
     group.children.delete(child);
     child.parent = heir;
     child.exitSignal = 17;
@@ -102,19 +94,19 @@ function reparent(group: ThreadGroup): void {
     if (child.zombie) {
       if (heir === null) reap(child);
       else heir.childChange.wake();
-    } else if (!orphaned) continueOrphans(child);
+    } else if (heldFromOrphanage(child, group)) continueOrphans(child.leader.kernel, child.processGroup);
   }
 }
 
-/** A process group that becomes orphaned with stopped members gets SIGHUP and SIGCONT (POSIX, _exit). */
-function hangUpOrphans(group: ThreadGroup): void {
-  continueOrphans(group);
+/** A process keeps its group from being orphaned while its parent is in another group of the session. */
+function heldFromOrphanage(group: ThreadGroup, parent: ThreadGroup | null): boolean {
+  if (parent === null) return group.outside;
+  return parent.processGroup !== group.processGroup && parent.session === group.session;
 }
 
-function continueOrphans(group: ThreadGroup): void {
-  const { kernel } = group.leader;
-  const id = group.processGroup;
-  if (!isOrphaned(kernel, id, group.zombie ? group : undefined)) return;
+/** A process group that has become orphaned with stopped members gets SIGHUP and SIGCONT (kill_orphaned_pgrp). */
+function continueOrphans(kernel: Kernel, id: number, without?: ThreadGroup): void {
+  if (!isOrphaned(kernel, id, without)) return;
   if (!kernel.processGroup(id).some((member) => member.stopSignal !== 0)) return;
   kernel.signals.sendToProcessGroup(id, { signo: SIGHUP, code: SI_KERNEL });
   kernel.signals.sendToProcessGroup(id, { signo: SIGCONT, code: SI_KERNEL });

@@ -93,7 +93,7 @@ const CHROOT =
 
 /** Runs a sysroot's program natively, in a directory of the sysroot. */
 export function native(path: string, directory: string, argv: readonly string[], options: RunOptions = {}) {
-  return run('unshare', [...NAMESPACE, 'sh', '-c', CHROOT, 'sh', path, directory, ...argv], options);
+  return run('unshare', [...NAMESPACE, 'sh', '-c', CHROOT, 'sh', path, directory, ...argv], { cwd: '/', ...options });
 }
 
 /** All files below a directory: type, permissions and content or target. */
