@@ -122,6 +122,13 @@ export abstract class BaseEmitter<V> implements Emitter<V> {
     if (operand.kind === 'mmx') this.fileStore(operand, this.const(0xffff), 'i32', 8);
   }
 
+  loadFloat(operand: Operand, size: 4 | 8): V {
+    return this.#loadType(operand, size === 4 ? 'f32' : 'f64');
+  }
+  storeFloat(operand: Operand, value: V, size: 4 | 8): void {
+    this.#storeType(operand, value, size === 4 ? 'f32' : 'f64');
+  }
+
   /**
    * Loads a segment register (SDM Vol. 3A, 5.4 and Linux's GDT): flat user segments, the task's TLS entries, null except in
    * ss. es, ss and ds stay flat: a TLS segment in them must have base 0.

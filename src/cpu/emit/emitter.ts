@@ -112,6 +112,9 @@ export interface Emitter<V> extends I32Ops<V> {
   storeLow(operand: Operand, value: V, size: 1 | 2 | 4 | 8): void;
   /** Selector of a far pointer operand; load() yields its offset. load() of an x87 operand yields i of ST(i). */
   farSelector(operand: Operand): V;
+  /** The lowest float of an xmm or memory operand as f32 or f64, and back. */
+  loadFloat(operand: Operand, size: 4 | 8): V;
+  storeFloat(operand: Operand, value: V, size: 4 | 8): void;
   /** True when the operand is in memory: fixed when the code is emitted. */
   isMemory(operand: Operand): boolean;
   /** Offset part of a memory operand (LEA), zero-extended. */

@@ -1,5 +1,5 @@
 /** Floating-point arithmetic on whole vectors: wasm's where it gives the CPU's result and flags, else lane by lane. */
-import type { Emitter } from '../emit/emitter.ts';
+import type { Emitter, Operand } from '../emit/emitter.ts';
 import type { Routine } from '../emit/routine.ts';
 import { routine } from '../emit/routine.ts';
 import type { Format } from './format.ts';
@@ -78,6 +78,12 @@ export function scalar<V>(e: Emitter<V>, f: Format) {
     widen: (bits: V): V => (single ? e.i64.extendU(bits) : bits),
     narrow: (bits: V): V => (single ? e.i64.wrap(bits) : bits),
   };
+}
+
+/** A scalar operand as bits (i32 or i64) and as a float: a register is read twice, for moves between kinds are slow. */
+export function loadScalar<V>(e: Emitter<V>, f: Format, operand: Operand): { bits: V; float: V } {
+  const bits = e.loadLow(operand, f.size);
+  return { bits, float: e.isMemory(operand) ? scalar(e, f).of(bits) : e.loadFloat(operand, f.size) };
 }
 
 type LaneOperation = <V>(e: Emitter<V>, lane: number, ...operands: V[]) => V[];

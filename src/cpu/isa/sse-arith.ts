@@ -7,7 +7,16 @@ import type { Format } from '../float/format.ts';
 import { BINARY32, BINARY64, implicitBit, infinityBits, signMask } from '../float/format.ts';
 import { divFloat, mulFloat, sqrtFloat } from '../float/mul.ts';
 import { isQuiet, raise } from '../float/mxcsr.ts';
-import { byLanes, denormalLanes, finiteLanes, isNotDenormal, scalar, untinyLanes, vector } from '../float/vector.ts';
+import {
+  byLanes,
+  denormalLanes,
+  finiteLanes,
+  isNotDenormal,
+  loadScalar,
+  scalar,
+  untinyLanes,
+  vector,
+} from '../float/vector.ts';
 import type { Feature, Insn } from './insn.ts';
 import { insn } from './insn.ts';
 import { loadVector } from './simd.ts';
@@ -25,8 +34,8 @@ export interface Arithmetic {
   /** Whether a fast result needs no flag but PE. Scalars: a condition; vectors: all ones in each good lane. */
   readonly scalarGood: <V>(e: Emitter<V>, f: Format, result: V, a: V, b: V) => V;
   readonly vectorGood: <V>(e: Emitter<V>, f: Format, result: V, a: V, b: V) => V;
-  /** No flag can come up and no mode matters where the operands are good. */
-  readonly modeless?: boolean;
+  /** MIN, MAX: the first operand is the result if it relates so to the second. Good operands raise no flag in any mode. */
+  readonly keepsFirst?: 'lt' | 'gt';
 }
 
 type Good = Pick<Arithmetic, 'scalarGood' | 'vectorGood'>;
@@ -93,7 +102,7 @@ export const OPERATIONS: readonly Arithmetic[] = [
     scalar: (e, f, a, b) => e.select(scalar(e, f).lt(a, b), a, b),
     vector: (e, f, a, b) => vector(e, f).pmin(b, a),
     ...ordered,
-    modeless: true,
+    keepsFirst: 'lt',
   },
   {
     name: 'div',
@@ -111,7 +120,7 @@ export const OPERATIONS: readonly Arithmetic[] = [
     scalar: (e, f, a, b) => e.select(scalar(e, f).gt(a, b), a, b),
     vector: (e, f, a, b) => vector(e, f).pmax(b, a),
     ...ordered,
-    modeless: true,
+    keepsFirst: 'gt',
   },
   {
     name: 'sqrt',
@@ -127,20 +136,24 @@ export const OPERATIONS: readonly Arithmetic[] = [
 function scalarForm(op: Arithmetic, f: Format, row: string, name: string, feature: Feature): Insn {
   return insn(name, { feature }, [row], (e, dst, src) => {
     const s = scalar(e, f);
-    const bBits = e.loadLow(src, f.size);
-    const aBits = op.unary ? bBits : e.loadLow(dst, f.size);
-    const a = s.of(aBits),
-      b = s.of(bBits);
+    const { bits: bBits, float: b } = loadScalar(e, f, src);
+    const { bits: aBits, float: a } = op.unary ? { bits: bBits, float: b } : loadScalar(e, f, dst);
     const result = op.scalar(e, f, a, b);
     const good = e.and(op.scalarGood(e, f, result, a, b), isNotDenormal(e, f, bBits));
     const alsoA = op.unary ? good : e.and(good, isNotDenormal(e, f, aBits));
-    const out = e.variable(s.type, s.bits(result));
-    e.if(e.eqz(op.modeless ? alsoA : e.and(alsoA, isQuiet(e))), () => {
-      const [bits, flags] = op.slow(e, f, s.widen(aBits), s.widen(bBits));
-      raise(e, flags);
-      out.set(s.narrow(bits));
-    });
-    e.storeLow(dst, out.get(), f.size);
+    e.if(
+      op.keepsFirst ? alsoA : e.and(alsoA, isQuiet(e)),
+      () => {
+        // Integers are selected without a branch.
+        if (op.keepsFirst) e.storeLow(dst, e.select(s[op.keepsFirst](a, b), aBits, bBits), f.size);
+        else e.storeFloat(dst, result, f.size);
+      },
+      () => {
+        const [bits, flags] = op.slow(e, f, s.widen(aBits), s.widen(bBits));
+        raise(e, flags);
+        e.storeLow(dst, s.narrow(bits), f.size);
+      },
+    );
   });
 }
 
@@ -151,7 +164,7 @@ export function packedArithmetic<V>(e: Emitter<V>, op: Arithmetic, f: Format, sl
   const bad = op.unary ? denormal : e.v128.or(denormal, denormalLanes(e, f, a));
   const good = e.v128.i8x16AllTrue(e.v128.andnot(op.vectorGood(e, f, result, a, b), bad));
   const out = e.variable('v128', result);
-  e.if(e.eqz(op.modeless ? good : e.and(good, isQuiet(e))), () => {
+  e.if(e.eqz(op.keepsFirst ? good : e.and(good, isQuiet(e))), () => {
     const [lanes, flags] = e.call(slow, a, b);
     raise(e, flags);
     out.set(lanes);

@@ -1,15 +1,24 @@
 /** CMPPS and its kin, COMISS, UCOMISS (SDM Vol. 2, CMPPD; table 3-1 for the predicates). */
-import type { Emitter } from '../emit/emitter.ts';
+import type { Emitter, Operand } from '../emit/emitter.ts';
 import type { Routine } from '../emit/routine.ts';
 import { routine } from '../emit/routine.ts';
 import { compareFloat } from '../float/compare.ts';
 import type { Format } from '../float/format.ts';
 import { BINARY32, BINARY64 } from '../float/format.ts';
 import { raise } from '../float/mxcsr.ts';
-import { denormalLanes, getLane, isNotDenormal, laneCount, scalar, setLane, vector } from '../float/vector.ts';
+import {
+  denormalLanes,
+  getLane,
+  isNotDenormal,
+  laneCount,
+  loadScalar,
+  scalar,
+  setLane,
+  vector,
+} from '../float/vector.ts';
 import type { Feature, Insn } from './insn.ts';
 import { insn } from './insn.ts';
-import { loadVector, onesVector, zeroVector } from './simd.ts';
+import { loadVector } from './simd.ts';
 
 /** (a, b, whether quiet NaNs signal) -> [a, b as DAZ leaves them, flags]. */
 function compareLanes(f: Format): Routine {
@@ -44,11 +53,11 @@ const quietSignals = <V>(e: Emitter<V>, predicate: V): V => {
   return e.and(e.xor(low, e.shrU(low, e.const(1))), e.const(1));
 };
 
-/** 0 EQ, 1 LT, 2 LE, 3 UNORD; 4 more negates. */
-function choosePredicate<V>(e: Emitter<V>, predicate: V, eq: V, lt: V, le: V, unordered: V): V {
-  const bit = (n: number): V => e.and(predicate, e.const(n));
-  return e.select(bit(2), e.select(bit(1), unordered, le), e.select(bit(1), lt, eq));
-}
+/**
+ * How two numbers relate: a <= b is bit 0, a >= b bit 1, so that 0 is unordered, 1 less, 2 greater, 3 equal. One nibble
+ * per predicate, from EQ upwards, says for which relations it holds.
+ */
+const HOLDS = 0xe5d7_1a28 | 0;
 
 function packedCompare(f: Format, row: string, name: string, feature: Feature): Insn {
   return insn(name, { feature }, [row], (e, dst, src, imm) => {
@@ -56,48 +65,47 @@ function packedCompare(f: Format, row: string, name: string, feature: Feature): 
     const b0 = loadVector(e, src);
     const a = e.variable('v128', e.load(dst)),
       b = e.variable('v128', b0);
-    const predicate = e.load(imm);
-    const unordered = (): typeof b0 => e.v128.or(v.ne(a.get(), a.get()), v.ne(b.get(), b.get()));
+    const predicate = e.and(e.load(imm), e.const(7));
+    const unordered = e.v128.or(v.ne(a.get(), a.get()), v.ne(b.get(), b.get()));
     const denormal = e.v128.or(denormalLanes(e, f, a.get()), denormalLanes(e, f, b.get()));
-    e.if(e.v128.anyTrue(e.v128.or(denormal, unordered())), () => {
+    e.if(e.v128.anyTrue(e.v128.or(denormal, unordered)), () => {
       const [x, y, flags] = e.call(compareVectors[f.name], a.get(), b.get(), quietSignals(e, predicate));
       raise(e, flags);
       a.set(x);
       b.set(y);
     });
-    const [x, y] = [a.get(), b.get()];
-    const mask = choosePredicate(e, predicate, v.eq(x, y), v.lt(x, y), v.le(x, y), unordered());
-    const negate = e.select(e.and(predicate, e.const(4)), onesVector(e), zeroVector(e));
-    e.store(dst, e.v128.xor(mask, negate));
+    const notGreater = v.le(a.get(), b.get()),
+      notLess = v.le(b.get(), a.get());
+    const holds = e.shrU(e.const(HOLDS), e.shl(predicate, e.const(2)));
+    const { bitselect, i8x16Splat } = e.v128;
+    const where = (relation: number): typeof b0 =>
+      i8x16Splat(e.sub(e.const(0), e.and(e.shrU(holds, e.const(relation)), e.const(1))));
+    e.store(dst, bitselect(bitselect(where(3), where(1), notLess), bitselect(where(2), where(0), notLess), notGreater));
   });
 }
 
-/** Loads two scalars, raises what comparing them raises; answers them as floats. */
-function comparands<V>(e: Emitter<V>, f: Format, aBits: V, bBits: V, signals: () => V): [V, V] {
+/** The relation of two scalar operands (see HOLDS), with the flags of comparing them raised. */
+function relate<V>(e: Emitter<V>, f: Format, dst: Operand, src: Operand, signals: () => V): V {
   const s = scalar(e, f);
-  const a = e.variable(s.type, aBits),
-    b = e.variable(s.type, bBits);
-  const isOrdered = e.and(s.eq(s.of(aBits), s.of(aBits)), s.eq(s.of(bBits), s.of(bBits)));
-  const isNormal = e.and(isNotDenormal(e, f, aBits), isNotDenormal(e, f, bBits));
-  e.if(e.eqz(e.and(isOrdered, isNormal)), () => {
+  const { bits: bBits, float: b } = loadScalar(e, f, src);
+  const { bits: aBits, float: a } = loadScalar(e, f, dst);
+  const relation = (x: V, y: V): V => e.or(s.le(x, y), e.shl(s.ge(x, y), e.const(1)));
+  const out = e.variable('i32', relation(a, b));
+  const normal = e.and(isNotDenormal(e, f, aBits), isNotDenormal(e, f, bBits));
+  e.if(e.eqz(e.and(normal, e.ne(out.get(), e.const(0)))), () => {
     const [x, y, flags] = e.call(compareFloat[f.name], s.widen(aBits), s.widen(bBits), signals());
     raise(e, flags);
-    a.set(s.narrow(x));
-    b.set(s.narrow(y));
+    out.set(relation(s.of(s.narrow(x)), s.of(s.narrow(y))));
   });
-  return [s.of(a.get()), s.of(b.get())];
+  return out.get();
 }
 
 function scalarCompare(f: Format, row: string, name: string, feature: Feature): Insn {
   return insn(name, { feature }, [row], (e, dst, src, imm) => {
-    const s = scalar(e, f);
-    const bBits = e.loadLow(src, f.size);
-    const predicate = e.load(imm);
-    const [a, b] = comparands(e, f, e.loadLow(dst, f.size), bBits, () => quietSignals(e, predicate));
-    const unordered = e.or(s.ne(a, a), s.ne(b, b));
-    const holds = choosePredicate(e, predicate, s.eq(a, b), s.lt(a, b), s.le(a, b), unordered);
-    const bit = e.xor(holds, e.and(e.shrU(predicate, e.const(2)), e.const(1)));
-    const mask = e.sub(e.const(0), bit);
+    const predicate = e.and(e.load(imm), e.const(7));
+    const relation = relate(e, f, dst, src, () => quietSignals(e, predicate));
+    const place = e.add(e.shl(predicate, e.const(2)), relation);
+    const mask = e.sub(e.const(0), e.and(e.shrU(e.const(HOLDS), place), e.const(1)));
     e.storeLow(dst, f.size === 8 ? e.i64.extendS(mask) : mask, f.size);
   });
 }
@@ -105,14 +113,12 @@ function scalarCompare(f: Format, row: string, name: string, feature: Feature): 
 /** ZF PF CF: 000 greater, 001 less, 100 equal, 111 unordered. */
 function flagCompare(f: Format, row: string, name: string, feature: Feature, signals: 0 | 1): Insn {
   return insn(name, { feature }, [row], (e, dst, src) => {
-    const s = scalar(e, f);
-    const bBits = e.loadLow(src, f.size);
-    const [a, b] = comparands(e, f, e.loadLow(dst, f.size), bBits, () => e.const(signals));
+    const relation = relate(e, f, dst, src, () => e.const(signals));
     const zero = e.const(0);
     e.flags.set({
-      cf: e.eqz(s.ge(a, b)),
-      zf: e.eqz(e.or(s.lt(a, b), s.gt(a, b))),
-      pf: e.or(s.ne(a, a), s.ne(b, b)),
+      cf: e.ltU(relation, e.const(2)),
+      zf: e.eqz(e.and(e.add(relation, e.const(1)), e.const(2))),
+      pf: e.eqz(relation),
       af: zero,
       sf: zero,
       of: zero,

@@ -58,6 +58,9 @@ function elementSize(r: Random, name: string): 0 | 4 | 8 {
   return pick(r, [0, 0, 0, 4, 8]);
 }
 
+/** Strings for the string comparisons: few letters, so that they match here and there. */
+const ALPHABET = [0, 1, 1, 2, 2, 3, 0x80, 0xff];
+
 export function requestOf(one: Case, r: Random): Request {
   const size = elementSize(r, one.row.insn.name);
   const first = vectorOf(r, size);
@@ -72,11 +75,13 @@ export function requestOf(one: Case, r: Random): Request {
   if (isMxcsr) memory.set([r() & 0xff, r() & 0xff, r() % 4 ? 0 : r() & 0xff, 0], offset);
   const small = /^(ps[rl]l|psra)/.test(one.row.insn.name) && r() % 4 > 0;
   if (small) for (const v of [second, memory.subarray(offset)]) v.set([r() % 70, 0, 0, 0, 0, 0, 0, 0]);
+  const isString = /^pcmp[ei]str/.test(one.row.insn.name);
+  if (isString) for (const v of [first, second, memory]) v.forEach((_, i) => void (v[i] = pick(r, ALPHABET)));
   return {
     code: encode(one, r, offset),
     mxcsr: mxcsr(r),
     eflags: 0x202 | (r() & 0x8d5),
-    gpr: [0, 1, 2, 3].map(() => integer(r)),
+    gpr: [0, 1, 2, 3].map(() => (isString && r() % 2 ? (r() % 40) - 20 : integer(r)) >>> 0),
     mmx: r() % 8 > 0,
     memory,
     xmm: [first, second, vectorOf(r, 0)],
