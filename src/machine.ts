@@ -7,10 +7,12 @@ import type { Jobs } from './fs/caller.ts';
 import { installSpecialFiles, populateDev } from './fs/dev.ts';
 import { DevPts } from './fs/devpts.ts';
 import { MemFs } from './fs/memfs.ts';
+import { makeProc } from './fs/proc-root.ts';
 import type { Tty } from './fs/tty.ts';
 import type { MachineHost } from './kernel/host.ts';
 import { jobsOf } from './kernel/job-control.ts';
 import { Kernel } from './kernel/kernel.ts';
+import { procSourceOf } from './kernel/proc-source.ts';
 import { spawn } from './kernel/spawn.ts';
 import type { Protection } from './memory/guest-memory.ts';
 import { SyscallTable } from './syscall/table.ts';
@@ -40,6 +42,8 @@ export interface MachineOptions {
   readonly mounts?: readonly MountRequest[];
   /** Makes /dev, /dev/pts and /dev/shm in memory (the default). */
   readonly dev?: boolean;
+  /** Mounts /proc (the default). */
+  readonly proc?: boolean;
   /** Makes the terminal that /dev/console is. */
   readonly console?: (jobs: Jobs) => Tty;
   /** System calls; absent: all of syscalls/. */
@@ -126,6 +130,10 @@ export class Machine {
     installSpecialFiles(this.namespace, { random, pts: this.pts, console: this.console });
     for (const request of options.mounts ?? [{ path: '/', fs: this.memfs() }]) this.mount(request);
     if (options.dev !== false) this.#mountDev();
+    if (options.proc !== false) {
+      const proc = makeProc(this.nextDevice(), procSourceOf(this.kernel, features), clock.realtime());
+      this.mount({ path: '/proc', fs: proc, source: 'proc' });
+    }
     this.kernel.onExit = (group, status) => {
       if (group.id === this.#first?.pid) this.#first.status = status;
     };
@@ -214,7 +222,7 @@ export class Machine {
   }
 
   #mountDev(): void {
-    const dev = this.memfs();
+    const dev = new MemFs({ device: this.nextDevice(), now: this.kernel.clock.realtime(), type: 'devtmpfs' });
     const failure = populateDev(this.context(), dev.root);
     if (failure !== 0) throw new Error(`cannot make /dev: ${errnoName(failure)}`);
     this.mount({ path: '/dev', fs: dev, source: 'udev' });

@@ -2,7 +2,6 @@
 import { EBADF, EFAULT, EINVAL, ESPIPE } from '../src/abi/errno.ts';
 import { O_CLOEXEC, O_DIRECT, O_NONBLOCK } from '../src/abi/fs.ts';
 import { array, i32, n64 } from '../src/abi/struct.ts';
-import { PIPE_MODE } from '../src/fs/anonymous.ts';
 import { gather, scatter } from '../src/fs/iov.ts';
 import { PipeFile, pipePair } from '../src/fs/pipe.ts';
 import { type Side, splice as spliceFiles, tee as teeFiles } from '../src/fs/splice.ts';
@@ -28,7 +27,7 @@ const descriptors = outStruct('pipefd', 'int', array(i32, 2));
 function makePipe(task: Task, out: Out<number[]>, flags: number): number {
   if ((flags & ~(O_CLOEXEC | O_NONBLOCK | O_DIRECT)) !== 0) return -EINVAL;
   const { fsuid, fsgid } = task.credentials;
-  const ends = pipePair(task.kernel.anonymous.pipes.make(PIPE_MODE, fsuid, fsgid, task.realtime()), flags);
+  const ends = pipePair(task.kernel.anonymous.pipes, fsuid, fsgid, task.realtime(), flags);
   return installPair(task, ends, (flags & O_CLOEXEC) !== 0, (fds) => out.write(fds));
 }
 

@@ -1,6 +1,8 @@
 /** The file systems without names behind pipes, sockets and anonymous inodes: pipefs, sockfs, anon_inodefs. */
-import { ANON_INODE_FS_MAGIC, makeDevice, PIPEFS_MAGIC, S_IFIFO, S_IFMT, S_IFSOCK, SOCKFS_MAGIC } from '../abi/fs.ts';
+import { ENXIO } from '../abi/errno.ts';
+import { ANON_INODE_FS_MAGIC, makeDevice, PIPEFS_MAGIC, S_IFMT, S_IFSOCK, SOCKFS_MAGIC } from '../abi/fs.ts';
 import { type AttributeChanges, type Attributes, type FileSystem, type FileSystemStatus, Inode } from '../vfs/inode.ts';
+import type { OpenFile } from '../vfs/open-file.ts';
 import type { Sleeper } from '../wait/wait.ts';
 
 export class AnonymousFs implements FileSystem {
@@ -32,7 +34,7 @@ export class AnonymousFs implements FileSystem {
 
 /** An inode that only fstat() and /proc/self/fd see; fchmod and fchown work on it. */
 export class AnonymousInode extends Inode {
-  readonly fs: FileSystem;
+  readonly fs: AnonymousFs;
   readonly type: number;
   readonly stat: Attributes;
 
@@ -57,6 +59,11 @@ export class AnonymousInode extends Inode {
     };
   }
 
+  /** Opening /proc/PID/fd/N: only a pipe can be opened once more (pipe.ts). */
+  override open(_s: Sleeper, _flags: number): OpenFile | number | null {
+    return -ENXIO;
+  }
+
   attributes(): Attributes {
     return { ...this.stat };
   }
@@ -79,7 +86,6 @@ export class AnonymousFileSystems {
   readonly anonInode = this.anonymous.make(ANON_INODE_MODE, 0, 0, 0n);
 }
 
-export const PIPE_MODE = S_IFIFO | 0o600;
 export const SOCKET_MODE = S_IFSOCK | 0o777;
 /** Anonymous inodes have no type bits: stat shows mode 0600. */
 export const ANON_INODE_MODE = 0o600;

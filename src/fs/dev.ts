@@ -1,6 +1,6 @@
 /** /dev: what device numbers open, and a directory tree with the nodes that every Linux has. */
 import { ENXIO } from '../abi/errno.ts';
-import { majorOf, makeDevice, minorOf, S_IFCHR, S_IFIFO, S_IFSOCK } from '../abi/fs.ts';
+import { majorOf, makeDevice, minorOf, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFSOCK } from '../abi/fs.ts';
 import type { Inode } from '../vfs/inode.ts';
 import type { MountNamespace, SpecialOpener } from '../vfs/mounts.ts';
 import type { OpenFile } from '../vfs/open-file.ts';
@@ -85,7 +85,7 @@ export function populateDev(s: Sleeper, root: Inode): number {
     if (failed(made)) return made;
   }
   for (const [name, target] of LINKS) {
-    const made = root.symlink(s, name, target, { mode: 0o777, ...owner });
+    const made = root.symlink(s, name, target, { mode: S_IFLNK | 0o777, ...owner });
     if (failed(made)) return made;
   }
   for (const [name, mode] of [
@@ -93,7 +93,7 @@ export function populateDev(s: Sleeper, root: Inode): number {
     ['shm', 0o1777],
     ['mqueue', 0o1777],
   ] as const) {
-    const made = root.mkdir(s, name, { mode: 0o040000 | mode, ...owner });
+    const made = root.mkdir(s, name, { mode: S_IFDIR | mode, ...owner });
     if (failed(made)) return made;
   }
   return 0;

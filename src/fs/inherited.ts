@@ -1,6 +1,6 @@
 /** Descriptors that Tallship's caller passed on, as files of the guest: `diff <(a) <(b)`, `< file`, `| less`. */
-import { EAGAIN, EPIPE, ESPIPE } from '../abi/errno.ts';
-import { makeDevice, O_NONBLOCK, S_IFMT } from '../abi/fs.ts';
+import { EACCES, EAGAIN, EPIPE, ESPIPE } from '../abi/errno.ts';
+import { makeDevice, O_ACCMODE, O_NONBLOCK, O_RDWR, S_IFMT } from '../abi/fs.ts';
 import { SIGPIPE } from '../abi/signal.ts';
 import type { HostDescriptor } from '../host/stdio.ts';
 import type { Backing } from '../memory/backing.ts';
@@ -16,12 +16,20 @@ export class InheritedInode extends Inode {
   readonly fs: FileSystem;
   readonly host: HostDescriptor;
   readonly type: number;
+  /** What /proc/PID/fd/N opens: a pipe or a device cannot be had twice, so it is shared. */
+  stream: InheritedStream | null = null;
 
   constructor(fs: FileSystem, host: HostDescriptor) {
     super();
     this.fs = fs;
     this.host = host;
     this.type = host.stat().mode & S_IFMT;
+  }
+
+  override open(_s: Sleeper, flags: number): OpenFile | number | null {
+    if (this.stream === null || this.stream.seekable) return null;
+    const access = this.stream.flags & O_ACCMODE;
+    return access === O_RDWR || access === (flags & O_ACCMODE) ? this.stream : -EACCES;
   }
 
   attributes(): Attributes {
@@ -58,6 +66,11 @@ export class InheritedStream extends OpenFile {
     super(inode.host.flags);
     this.inode = inode;
     this.host = inode.host;
+    inode.stream = this;
+  }
+
+  get seekable(): boolean {
+    return false;
   }
 
   describe(): string {
@@ -111,6 +124,9 @@ export class InheritedStream extends OpenFile {
 
 /** A regular file or block device: its offset is shared with our caller, as after fork. */
 export class InheritedFile extends InheritedStream {
+  override get seekable(): boolean {
+    return true;
+  }
   override read(_s: Sleeper, into: Uint8Array): number {
     return this.host.read(into);
   }

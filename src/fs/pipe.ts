@@ -3,7 +3,17 @@
  * page where they fit whole, and a page is free again only when all of it has been read.
  */
 import { EAGAIN, EBUSY, EFAULT, EINVAL, ENOTTY, EPERM, EPIPE } from '../abi/errno.ts';
-import { F_GETPIPE_SZ, F_SETPIPE_SZ, O_ACCMODE, O_DIRECT, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } from '../abi/fs.ts';
+import {
+  F_GETPIPE_SZ,
+  F_SETPIPE_SZ,
+  O_ACCMODE,
+  O_DIRECT,
+  O_NONBLOCK,
+  O_RDONLY,
+  O_RDWR,
+  O_WRONLY,
+  S_IFIFO,
+} from '../abi/fs.ts';
 import { SIGPIPE } from '../abi/signal.ts';
 import { CAP_SYS_RESOURCE, capable } from '../vfs/credentials.ts';
 import type { Inode } from '../vfs/inode.ts';
@@ -18,6 +28,7 @@ import {
   type UserMemory,
 } from '../vfs/open-file.ts';
 import { BLOCKED, type Sleeper, WaitQueue } from '../wait/wait.ts';
+import { type AnonymousFs, AnonymousInode } from './anonymous.ts';
 import { callerOf } from './caller.ts';
 
 const PAGE = 4096;
@@ -273,12 +284,24 @@ function readyQueue(pipe: Pipe, flags: number): WaitQueue {
   return both;
 }
 
+/** The inode of a pipe: opened through /proc/PID/fd it gives one more end, without waiting for another. */
+class PipeInode extends AnonymousInode {
+  readonly pipe = new Pipe();
+  readonly name = `pipe:[${this.stat.ino}]`;
+
+  override open(_s: Sleeper, flags: number): PipeFile {
+    return this.end(flags);
+  }
+
+  end(flags: number): PipeFile {
+    this.pipe.addEnds(flags);
+    return new PipeFile(this.pipe, this, flags, this.name);
+  }
+}
+
 /** The two ends for pipe2(2). */
-export function pipePair(inode: Inode & { stat: { ino: number } }, flags: number): [PipeFile, PipeFile] {
-  const pipe = new Pipe();
-  const name = `pipe:[${inode.stat.ino}]`;
+export function pipePair(fs: AnonymousFs, uid: number, gid: number, now: bigint, flags: number): [PipeFile, PipeFile] {
+  const inode = new PipeInode(fs, S_IFIFO | 0o600, uid, gid, now);
   const extra = flags & (O_NONBLOCK | O_DIRECT);
-  const ends: [number, number] = [O_RDONLY | extra, O_WRONLY | extra];
-  for (const end of ends) pipe.addEnds(end);
-  return [new PipeFile(pipe, inode, ends[0], name), new PipeFile(pipe, inode, ends[1], name)];
+  return [inode.end(O_RDONLY | extra), inode.end(O_WRONLY | extra)];
 }

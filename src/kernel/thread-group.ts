@@ -75,6 +75,8 @@ export class ThreadGroup {
   /** The file that it runs: /proc/PID/exe. */
   program: OpenFile | null = null;
   dumpable = 1;
+  /** /proc/PID/oom_score_adj: remembered, nobody is ever killed for memory. */
+  oomScoreAdj = 0;
 
   /** The parent waits here for children's changes. */
   readonly childChange = new WaitQueue();
@@ -93,6 +95,7 @@ export class ThreadGroup {
     this.session = session;
     this.processGroup = parent?.processGroup ?? id;
     this.startTime = startTime;
+    this.oomScoreAdj = parent?.oomScoreAdj ?? 0;
   }
 
   get exiting(): boolean {

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { EEXIST, EINVAL, ELOOP, ENOENT } from '../../src/abi/errno.ts';
 import { EPOLLET, EPOLLONESHOT } from '../../src/abi/poll.ts';
-import { AnonymousFileSystems, PIPE_MODE } from '../../src/fs/anonymous.ts';
+import { AnonymousFileSystems } from '../../src/fs/anonymous.ts';
 import { EpollFile } from '../../src/fs/epoll.ts';
 import { EventFile } from '../../src/fs/eventfd.ts';
 import { pipePair } from '../../src/fs/pipe.ts';
@@ -37,7 +37,7 @@ describe('epoll', () => {
 
   it('reports edge-triggered files once per event that was asked for', () => {
     const set = epoll();
-    const [reader, writer] = pipePair(inodes.pipes.make(PIPE_MODE, 0, 0, 0n), 0).map(open);
+    const [reader, writer] = pipePair(inodes.pipes, 0, 0, 0n, 0).map(open);
     set.add(3, reader, { events: POLLIN | EPOLLET, data: 1n });
     writer.write(s, one);
     expect(set.collect(10)).toHaveLength(1);
@@ -86,7 +86,7 @@ describe('epoll', () => {
 
   it('forgets files that were closed', () => {
     const set = epoll();
-    const [reader, writer] = pipePair(inodes.pipes.make(PIPE_MODE, 0, 0, 0n), 0).map(open);
+    const [reader, writer] = pipePair(inodes.pipes, 0, 0, 0n, 0).map(open);
     set.add(3, reader, { events: POLLIN, data: 1n });
     reader.references = 0;
     reader.release();
@@ -125,7 +125,7 @@ describe('epoll', () => {
 
   it('reports hang-ups without being asked', () => {
     const set = epoll();
-    const [reader, writer] = pipePair(inodes.pipes.make(PIPE_MODE, 0, 0, 0n), 0).map(open);
+    const [reader, writer] = pipePair(inodes.pipes, 0, 0, 0n, 0).map(open);
     set.add(3, reader, { events: 0, data: 1n });
     writer.release();
     expect(set.collect(10)).toEqual([{ events: POLLHUP, data: 1n }]);

@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { ENXIO } from '../../src/abi/errno.ts';
 import { O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } from '../../src/abi/fs.ts';
-import { AnonymousFileSystems, PIPE_MODE } from '../../src/fs/anonymous.ts';
+import { AnonymousFileSystems } from '../../src/fs/anonymous.ts';
 import { openFifo } from '../../src/fs/fifo.ts';
 import { Pipe, PipeFile } from '../../src/fs/pipe.ts';
 import { POLLHUP } from '../../src/vfs/open-file.ts';
 import { BLOCKED, ERESTARTSYS } from '../../src/wait/wait.ts';
 import { FakeCaller } from '../support/sleeper.ts';
 
-const inode = new AnonymousFileSystems().pipes.make(PIPE_MODE, 0, 0, 0n);
+const inode = new AnonymousFileSystems().pipes.make(0o10600, 0, 0, 0n);
 function fifo() {
   const pipe = new Pipe();
   const open = (s: FakeCaller, flags: number) => s.start(() => openFifo(s, pipe, inode, flags, '/f'));

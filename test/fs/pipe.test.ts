@@ -2,14 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { EAGAIN, EBUSY, EPIPE } from '../../src/abi/errno.ts';
 import { O_DIRECT, O_NONBLOCK } from '../../src/abi/fs.ts';
 import { SIGPIPE } from '../../src/abi/signal.ts';
-import { AnonymousFileSystems, PIPE_MODE } from '../../src/fs/anonymous.ts';
+import { AnonymousFileSystems } from '../../src/fs/anonymous.ts';
 import { pipePair } from '../../src/fs/pipe.ts';
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../../src/vfs/open-file.ts';
 import { BLOCKED, ERESTARTSYS } from '../../src/wait/wait.ts';
 import { FakeCaller } from '../support/sleeper.ts';
 
 function pipe(flags = 0) {
-  const ends = pipePair(new AnonymousFileSystems().pipes.make(PIPE_MODE, 0, 0, 0n), flags);
+  const ends = pipePair(new AnonymousFileSystems().pipes, 0, 0, 0n, flags);
   return { reader: ends[0], writer: ends[1], a: new FakeCaller(1), b: new FakeCaller(2) };
 }
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);

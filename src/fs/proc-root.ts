@@ -1,0 +1,71 @@
+/** Puts /proc together. */
+import type { Sleeper } from '../wait/wait.ts';
+import { callerOf } from './caller.ts';
+import { type Content, type Maker, ProcDirectory, ProcFs, ProcLink, ProcText } from './proc.ts';
+import {
+  cpuinfoText,
+  DEVICES,
+  FILESYSTEMS,
+  loadavgText,
+  machineStatText,
+  meminfoText,
+  uptimeText,
+  versionText,
+} from './proc-machine.ts';
+import { makeNet } from './proc-net.ts';
+import { ProcRoot } from './proc-pid.ts';
+import type { MachineFacts, ProcSource } from './proc-source.ts';
+import { makeSys } from './proc-sys.ts';
+
+const file =
+  (read: (source: ProcSource, s: Sleeper) => Content): Maker =>
+  (fs) =>
+    new ProcText(fs, 0o444, (s) => read(fs.source, s));
+const facts = (show: (facts: MachineFacts) => string): Maker => file((source) => show(source.machine()));
+const link =
+  (target: string | ((s: Sleeper) => string)): Maker =>
+  (fs) =>
+    new ProcLink(fs, typeof target === 'string' ? () => target : target);
+
+const FIXED: Record<string, Maker> = {
+  buddyinfo: file(() => ''),
+  cgroups: file(() => '#subsys_name\thierarchy\tnum_cgroups\tenabled\n'),
+  cmdline: file(() => 'tallship\n'),
+  cpuinfo: facts(cpuinfoText),
+  devices: file(() => DEVICES),
+  diskstats: file(() => ''),
+  filesystems: file(() => FILESYSTEMS),
+  interrupts: file(() => '           CPU0       \n'),
+  loadavg: facts(loadavgText),
+  locks: file(() => ''),
+  meminfo: facts(meminfoText),
+  misc: file(() => ''),
+  modules: file(() => ''),
+  mounts: link('self/mounts'),
+  net: (fs) => makeNet(fs),
+  partitions: file(() => 'major minor  #blocks  name\n\n'),
+  self: link((s) => String(callerOf(s).group.id)),
+  stat: facts(machineStatText),
+  swaps: file(() => 'Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n'),
+  sys: (fs) => makeSys(fs),
+  sysvipc: (fs) => new ProcDirectory(fs, SYSVIPC),
+  'thread-self': link((s) => `${callerOf(s).group.id}/task/${callerOf(s).tid}`),
+  uptime: facts(uptimeText),
+  version: file(versionText),
+};
+
+const SYSVIPC: Record<string, Maker> = {
+  msg: file(
+    () =>
+      '       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  cgid      stime      rtime      ctime\n',
+  ),
+  sem: file(() => '       key      semid perms      nsems   uid   gid  cuid  cgid      otime      ctime\n'),
+  shm: file(
+    () =>
+      '       key      shmid perms       size  cpid  lpid nattch   uid   gid  cuid  cgid      atime      dtime      ctime        rss       swap\n',
+  ),
+};
+
+export function makeProc(device: number, source: ProcSource, now: bigint): ProcFs {
+  return new ProcFs(device, source, now, (fs) => new ProcRoot(fs, FIXED));
+}
