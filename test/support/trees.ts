@@ -32,8 +32,8 @@ export function overlayFs(upper: FileSystem, lower: FileSystem): OverlayFs {
 export const TREES: readonly [string, () => FileSystem][] = [
   ['memory', () => memoryFs()],
   ['host directory', () => hostFs()],
-  ['overlay', () => overlayFs(memoryFs(41), memoryFs(42))],
-  ['overlay on a host directory', () => overlayFs(memoryFs(41), hostFs(undefined, true))],
+  ['overlay', () => overlayFs(memoryFs(41, 2 ** 31), memoryFs(42))],
+  ['overlay on a host directory', () => overlayFs(memoryFs(41, 2 ** 31), hostFs())],
   ['blocking memory', () => new BlockingFs(memoryFs())],
-  ['overlay of blocking layers', () => overlayFs(new BlockingFs(memoryFs(41)), new BlockingFs(memoryFs(42)))],
+  ['overlay of blocking layers', () => overlayFs(new BlockingFs(memoryFs(41, 2 ** 31)), new BlockingFs(memoryFs(42)))],
 ];

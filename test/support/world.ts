@@ -116,6 +116,6 @@ export class World extends FakeCaller implements PathContext {
   }
 }
 
-export function memoryFs(device = 20): MemFs {
-  return new MemFs({ device, now: 1_700_000_000_000_000_000n });
+export function memoryFs(device = 20, firstInode = 1): MemFs {
+  return new MemFs({ device, firstInode, now: 1_700_000_000_000_000_000n });
 }

@@ -3,9 +3,12 @@ import fs from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { errnoName } from '../../src/abi/errno.ts';
+import { S_IFDIR, S_IFREG } from '../../src/abi/fs.ts';
+import { OverlayFs } from '../../src/fs/overlay.ts';
 import { chmod } from '../../src/vfs/attributes.ts';
 import { link, mkdir, symlink } from '../../src/vfs/create.ts';
 import { makeCredentials } from '../../src/vfs/credentials.ts';
+import type { FileSystem } from '../../src/vfs/inode.ts';
 import type { Location } from '../../src/vfs/location.ts';
 import { openPath } from '../../src/vfs/open.ts';
 import { rmdir, unlink } from '../../src/vfs/remove.ts';
@@ -186,29 +189,60 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   path.map((p): Step => [`list ${p}`, (side) => side.list(p)]),
 );
 
+const steps = (minLength: number, maxLength: number) => fc.array(step, { minLength, maxLength });
+
+function worldOn(tree: FileSystem, fresh: boolean): World {
+  const world = new World(tree);
+  for (const made of fresh ? ['/p', '/p/q'] : []) expect(world.run(() => mkdir(world, world.cwd, made, 0o755))).toBe(0);
+  world.credentials = makeCredentials(process.getuid!(), process.getgid!(), process.getgroups!());
+  return world;
+}
+
+function compare(native: Side, world: World, all: readonly Step[]): void {
+  const ours = new Ours(world, world.place('/p/q'));
+  const log: string[] = [];
+  for (const [name, run] of all) {
+    const expected = run(native);
+    log.push(`${name}: ${expected}`);
+    expect(run(ours), log.join('\n')).toBe(expected);
+  }
+}
+
+/** Everything below a directory, as text. */
+function contents(world: World, path: string): string {
+  let text = '';
+  for (const name of world.list(path)) {
+    const below = `${path}${name}`;
+    const { type } = world.place(below, false).dentry.inode!;
+    text += `${below} ${world.mode(below, false).toString(8)}\n`;
+    if (type === S_IFDIR) text += contents(world, `${below}/`);
+    else if (type === S_IFREG) text += `${world.text(below)}\n`;
+  }
+  return text;
+}
+
 const directory = hostDirectory();
 let round = 0;
 
 describe.each(TREES)('as the real kernel, over %s', (_name, make) => {
   test('random operations', () => {
     fc.assert(
-      fc.property(fc.array(step, { minLength: 5, maxLength: 40 }), (steps) => {
+      fc.property(steps(0, 25), steps(5, 40), (before, after) => {
         const base = `${directory}/${round++}/p/q`;
         fs.mkdirSync(base, { recursive: true });
         for (const made of [`${base}/..`, base]) fs.chmodSync(made, 0o755);
-        const world = new World(make());
-        for (const made of ['/p', '/p/q']) expect(world.run(() => mkdir(world, world.cwd, made, 0o755))).toBe(0);
-        world.credentials = makeCredentials(process.getuid!(), process.getgid!(), process.getgroups!());
-        const ours = new Ours(world, world.place('/p/q'));
         const native = new Native(base);
+        const tree = make();
         const umask = process.umask(0);
-        const log: string[] = [];
         try {
-          for (const [name, run] of steps) {
-            const expected = run(native);
-            log.push(`${name}: ${expected}`);
-            expect(run(ours), log.join('\n')).toBe(expected);
-          }
+          // An overlay finds the first steps' results in its lower layer.
+          const lower = tree instanceof OverlayFs ? tree.lower : tree;
+          const first = worldOn(lower, true);
+          compare(native, first, before);
+          const untouched = lower === tree ? '' : contents(first, '/');
+          const second = lower === tree ? first : worldOn(tree, false);
+          compare(native, second, after);
+          if (lower !== tree) expect(contents(worldOn(lower, false), '/')).toBe(untouched);
         } finally {
           process.umask(umask);
         }
