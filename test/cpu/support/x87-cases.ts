@@ -99,14 +99,26 @@ function decimal(r: Random): bigint {
   return out;
 }
 
-export type MemoryKind = 'none' | 'single' | 'double' | 'extended' | 'integer' | 'decimal';
+export type MemoryKind = 'none' | 'single' | 'double' | 'extended' | 'integer' | 'decimal' | 'environment';
+
+function environment(r: Random, out: Buffer): void {
+  for (let i = 0; i < 28; i += 4) out.writeUInt32LE(Number(r.u64() & 0xffffffffn), i);
+}
 
 function memoryBytes(r: Random, kind: MemoryKind): Uint8Array {
   const out = Buffer.alloc(MEMORY_SIZE);
-  const ext = value(r);
-  const low = { none: () => 0n, single, double, integer, decimal, extended: () => ext.sig }[kind](r);
-  out.writeBigUInt64LE(low, 0);
-  if (kind === 'extended') out.writeUInt16LE(ext.se, 8);
+  if (kind === 'none') return out;
+  if (kind === 'environment') {
+    environment(r, out);
+    return out;
+  }
+  if (kind === 'extended') {
+    const { sig, se } = value(r);
+    out.writeBigUInt64LE(sig, 0);
+    out.writeUInt16LE(se, 8);
+    return out;
+  }
+  out.writeBigUInt64LE({ single, double, integer, decimal }[kind](r), 0);
   if (kind === 'decimal') out.writeUInt16LE(r.below(10) | (r.below(10) << 4) | (r.below(2) << 15), 8);
   return out;
 }
