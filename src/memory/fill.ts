@@ -26,9 +26,6 @@ export function establish(guest: GuestMemory, vma: Vma): number {
     const failed = shareInto(guest, vma);
     if (failed < 0) return failed;
   }
-  if (vma.shared && vma.object.backing === null && guest.share !== undefined) {
-    return allow(guest, vma.start, vma.end, vma.prot);
-  }
   // A file that cannot be read now gives SIGBUS on use, as on Linux, not an error here.
   if (!vma.lazy) fillPages(guest, vma, vma.start, vma.end);
   return 0;

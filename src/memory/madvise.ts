@@ -1,8 +1,8 @@
-import { EINVAL, ENOMEM } from '../abi/errno.ts';
+import { EACCES, EINVAL, ENOMEM } from '../abi/errno.ts';
 import { clear, establish, fillPages } from './fill.ts';
 import { MADV } from './flags.ts';
 import type { Mm } from './mm.ts';
-import { PAGE_SIZE, pageUp } from './page.ts';
+import { PAGE_SIZE, PROT_WRITE, pageUp } from './page.ts';
 import type { Vma } from './vma.ts';
 
 const KNOWN = new Set<number>(Object.values(MADV));
@@ -10,8 +10,8 @@ const KNOWN = new Set<number>(Object.values(MADV));
 /** What an advice does to the part of a VMA: nothing, a new VMA, or a negative errno. Advice not listed has no effect. */
 const EFFECTS: Record<number, (mm: Mm, part: Vma) => Vma | number> = {
   [MADV.DONTNEED]: (mm, part) => (part.locked ? -EINVAL : forget(mm, part)),
-  [MADV.FREE]: (mm, part) => (part.object !== null ? -EINVAL : forget(mm, part)),
-  [MADV.REMOVE]: (mm, part) => (part.shared && !part.locked ? punch(mm, part) : -EINVAL),
+  [MADV.FREE]: (mm, part) => (part.object !== null || part.locked ? -EINVAL : forget(mm, part)),
+  [MADV.REMOVE]: (mm, part) => punch(mm, part),
   [MADV.DONTFORK]: (_mm, part) => ({ ...part, dontFork: true }),
   [MADV.DOFORK]: (_mm, part) => ({ ...part, dontFork: false }),
   [MADV.DONTDUMP]: (_mm, part) => ({ ...part, dontDump: true }),
@@ -47,11 +47,13 @@ function forget(mm: Mm, part: Vma): number {
 }
 
 function punch(mm: Mm, part: Vma): number {
+  if (part.locked || part.object === null) return -EINVAL;
+  if (!part.shared || !(part.maxProt & PROT_WRITE)) return -EACCES;
   const zeros = new Uint8Array(part.end - part.start);
-  mm.own(part.object!);
-  part.object!.store.write(part.offset, zeros);
-  mm.refresh(part.object!, part.offset, zeros.length);
-  return part.object!.backing?.write?.(part.offset, zeros) ?? 0;
+  mm.own(part.object);
+  part.object.store.write(part.offset, zeros);
+  mm.refresh(part.object, part.offset, zeros.length);
+  return part.object.backing?.write?.(part.offset, zeros) ?? 0;
 }
 
 function populate(mm: Mm, part: Vma): number {

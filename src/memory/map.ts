@@ -81,7 +81,7 @@ function kindOf(
   const maxProt = source?.maxProt ?? 7;
   const prot = mm.readImpliesExec && wanted & PROT_READ && maxProt & PROT_EXEC ? wanted | PROT_EXEC : wanted;
   if (shared && prot & ~maxProt) return -EACCES;
-  const object = objectOf(mm, shared, source);
+  const object = objectOf(mm, shared, source, length);
   if (shared && maxProt & PROT_WRITE) object?.allowWrites();
   const growsDown = (flags & F.MAP_GROWSDOWN) !== 0;
   return {
@@ -97,8 +97,8 @@ function kindOf(
   };
 }
 
-function objectOf(mm: Mm, shared: boolean, source: MapSource | null): SharedObject | null {
-  if (source === null) return shared ? mm.objects.anonymous() : null;
+function objectOf(mm: Mm, shared: boolean, source: MapSource | null, length: number): SharedObject | null {
+  if (source === null) return shared ? mm.objects.anonymous(length) : null;
   return 'retain' in source.object ? source.object : mm.objects.file(source.object);
 }
 

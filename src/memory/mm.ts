@@ -15,8 +15,8 @@ import { mremap } from './mremap.ts';
 import { PAGE_SIZE, PRESENT, PROT_READ, PROT_WRITE, pageDown, pageUp, TASK_SIZE, X } from './page.ts';
 import { mprotect } from './protect.ts';
 import { type Mapper, type SharedObject, SharedObjects } from './shared-object.ts';
-import { mincore, msync } from './sync.ts';
-import { PLAIN, pages, type Vma } from './vma.ts';
+import { mincore, msync, residency } from './sync.ts';
+import { PLAIN, type Vma } from './vma.ts';
 import { VmaSet } from './vma-set.ts';
 
 const STACK_AT_ONCE = 8 << 20;
@@ -203,13 +203,7 @@ export class Mm extends GuestAccess implements Mapper {
 
   /** Bytes of the VMA that the host holds content for: Rss of /proc/pid/smaps. */
   residentBytes(vma: Vma): number {
-    const resident = vma.object === null ? this.guest.resident(vma.start, vma.end) : null;
-    let count = 0;
-    for (let page = 0; page < pages(vma); page++) {
-      const present = (this.guest.permissions[vma.start / PAGE_SIZE + page] & PRESENT) !== 0;
-      if (present && (resident === null || (resident[page] & 1) !== 0)) count++;
-    }
-    return count * PAGE_SIZE;
+    return residency(this, vma).reduce((sum, byte) => sum + byte, 0) * PAGE_SIZE;
   }
 
   // --- the set of mappings; used by the files of this folder

@@ -27,24 +27,29 @@ export function mremap(
   if ((fixed || keep) && !(flags & MREMAP_MAYMOVE)) return -EINVAL;
   if (keep && oldLength !== newLength) return -EINVAL;
   if (address % PAGE_SIZE !== 0 || newLength === 0) return -EINVAL;
-  if (fixed) {
-    const bad = checkTarget(address, oldLength, newAddress, newLength);
-    if (bad < 0) return bad;
-    const failed = mm.drop(newAddress, newAddress + newLength);
-    if (failed < 0) return failed;
-  }
-  if (oldLength > newLength && oldLength > 0) {
-    const failed = mm.drop(address + newLength, address + oldLength);
-    if (failed < 0) return failed;
-    oldLength = newLength;
-  }
+  const bad = fixed ? checkTarget(address, oldLength, newAddress, newLength) : 0;
+  if (bad < 0) return bad;
   const vma = mm.vmas.find(address);
   if (vma === undefined) return -EFAULT;
   if (oldLength === 0 && !vma.shared) return -EINVAL;
-  if (oldLength > vma.end - address) return -EFAULT;
+  const shrinks = oldLength > newLength;
+  // Several mappings may only be moved as they are (since Linux 6.17).
+  const several = fixed && oldLength === newLength;
+  const stays = !fixed && !keep && oldLength >= newLength;
+  if (!several && !stays && (shrinks ? newLength : oldLength) > vma.end - address) return -EFAULT;
+  if (several) return moveAll(mm, address, newLength, newAddress, keep);
+  if (fixed) {
+    const unmapped = mm.drop(newAddress, newAddress + newLength);
+    if (unmapped < 0) return unmapped;
+  }
+  if (shrinks) {
+    const shrunk = mm.drop(address + newLength, address + oldLength);
+    if (shrunk < 0) return shrunk;
+    oldLength = newLength;
+  }
   if (!fixed && !keep) {
     if (oldLength === newLength) return address;
-    const grown = oldLength > 0 ? growInPlace(mm, vma, address + oldLength, newLength - oldLength) : false;
+    const grown = oldLength > 0 && growInPlace(mm, vma, address + oldLength, newLength - oldLength);
     if (grown) return address;
     if (!(flags & MREMAP_MAYMOVE)) return -ENOMEM;
   }
@@ -68,6 +73,19 @@ function growInPlace(mm: Mm, vma: Vma, end: number, length: number): boolean {
   return mm.add({ ...vma, start: end, end: end + length, offset: vma.offset + (end - vma.start) }) === 0;
 }
 
+function moveAll(mm: Mm, address: number, size: number, target: number, keep: boolean): number {
+  for (const part of mm.vmas.within(address, address + size)) {
+    const to = target + (part.start - address);
+    const length = part.end - part.start;
+    // What lies at the target of a gap stays.
+    const failed = mm.drop(to, to + length) || checkLimits(mm, part, keep ? length : 0);
+    if (failed < 0) return failed;
+    const answer = move(mm, part, part, to, length, keep);
+    if (answer < 0) return answer;
+  }
+  return target;
+}
+
 /** Moves `old` (empty for a second mapping of a shared object) to `target` and extends it to `length`. */
 function move(mm: Mm, old: Vma, vma: Vma, target: number, length: number, keep: boolean): number {
   const bytes = old.end - old.start;
@@ -84,7 +102,7 @@ function move(mm: Mm, old: Vma, vma: Vma, target: number, length: number, keep: 
   const failed = rest.end > rest.start ? mm.add(rest) : 0;
   if (failed < 0) return failed;
   if (bytes > 0) mm.drop(old.start, old.end);
-  if (keep) mm.add({ ...vma, start: old.start, end: old.end, offset: old.offset });
+  if (keep) mm.add({ ...vma, start: old.start, end: old.end, offset: old.offset, locked: false });
   mm.settle();
   return target;
 }

@@ -8,11 +8,12 @@ const KNOWN = PROT_READ | PROT_WRITE | PROT_EXEC | PROT_SEM | PROT_GROWSDOWN | P
 
 /** mprotect(2): as Linux, it changes what comes before a hole and then answers -ENOMEM. */
 export function mprotect(mm: Mm, address: number, size: number, wanted: number): number {
-  if (wanted & ~KNOWN || (wanted & PROT_GROWSDOWN && wanted & PROT_GROWSUP)) return -EINVAL;
+  if (wanted & PROT_GROWSDOWN && wanted & PROT_GROWSUP) return -EINVAL;
   if (address % PAGE_SIZE !== 0) return -EINVAL;
   if (size === 0) return 0;
   const end = address + pageUp(size);
   if (end > 2 ** 32) return -ENOMEM;
+  if (wanted & ~KNOWN) return -EINVAL;
   const first = mm.vmas.findOrNext(address);
   if (first === undefined || first.start >= end) return -ENOMEM;
   let start = address;

@@ -23,6 +23,7 @@ export class SharedObject implements SharedPages {
   /** null: shared anonymous memory. */
   readonly backing: Backing | null;
   owner: Mapper | null = null;
+  readonly #length: number;
   readonly #onLast: () => void;
   readonly #mappers = new Set<Mapper>();
   #references = 0;
@@ -31,15 +32,16 @@ export class SharedObject implements SharedPages {
   /** Pages of the file that the store holds, and for files that can be written what the file itself holds there. */
   readonly #resident = new Map<number, Uint8Array | null>();
 
-  constructor(key: string, backing: Backing | null, onLast: () => void) {
+  constructor(key: string, backing: Backing | null, length: number, onLast: () => void) {
+    this.#length = length;
     this.key = key;
     this.backing = backing;
     this.#onLast = onLast;
   }
 
-  /** Bytes of content; shared anonymous memory has no end of its own. */
+  /** Bytes of content. That of shared anonymous memory is fixed: mremap cannot extend it. */
   size(): number {
-    return this.backing === null ? Number.POSITIVE_INFINITY : this.backing.size();
+    return this.backing?.size() ?? this.#length;
   }
 
   get store(): PageStore {
@@ -215,14 +217,14 @@ export class SharedObjects {
   file(backing: Backing): SharedObject {
     let object = this.#files.get(backing.key);
     if (object === undefined) {
-      object = new SharedObject(backing.key, backing, () => this.#files.delete(backing.key));
+      object = new SharedObject(backing.key, backing, 0, () => this.#files.delete(backing.key));
       this.#files.set(backing.key, object);
     }
     return object;
   }
 
   /** Memory for MAP_SHARED | MAP_ANONYMOUS, or for whoever else names it (SysV, memfd). */
-  anonymous(): SharedObject {
-    return new SharedObject(`anon:${++this.#anonymous}`, null, () => {});
+  anonymous(length: number): SharedObject {
+    return new SharedObject(`anon:${++this.#anonymous}`, null, length, () => {});
   }
 }

@@ -1,7 +1,8 @@
-import { EBUSY, EFAULT, EINVAL, ENOMEM } from '../abi/errno.ts';
+import { EBUSY, EINVAL, ENOMEM } from '../abi/errno.ts';
 import { MS_ASYNC, MS_INVALIDATE, MS_SYNC } from './flags.ts';
 import type { Mm } from './mm.ts';
 import { PAGE_SIZE, PRESENT, pageUp, TASK_SIZE } from './page.ts';
+import { pages, type Vma } from './vma.ts';
 
 /** msync(2): writes shared pages of files back. */
 export function msync(mm: Mm, address: number, size: number, flags: number): number {
@@ -23,16 +24,21 @@ export function mincore(mm: Mm, address: number, size: number, vector: number): 
   if (address % PAGE_SIZE !== 0) return -EINVAL;
   if (address + size > TASK_SIZE) return -ENOMEM;
   const end = address + pageUp(size);
-  const bytes = mm.view(vector, (end - address) / PAGE_SIZE, true);
-  if (typeof bytes === 'number') return -EFAULT;
-  if (!mm.vmas.covers(address, end)) return -ENOMEM;
+  let at = address;
   for (const part of mm.vmas.within(address, end)) {
-    const resident = part.object === null ? mm.guest.resident(part.start, part.end) : null;
-    for (let page = part.start; page < part.end; page += PAGE_SIZE) {
-      const present = (mm.guest.permissions[page / PAGE_SIZE] & PRESENT) !== 0;
-      const known = resident === null || (resident[(page - part.start) / PAGE_SIZE] & 1) !== 0;
-      bytes[(page - address) / PAGE_SIZE] = present && known ? 1 : 0;
-    }
+    if (part.start > at) return -ENOMEM;
+    const failed = mm.copyOut(vector + (at - address) / PAGE_SIZE, residency(mm, part));
+    if (failed < 0) return failed;
+    at = part.end;
   }
-  return 0;
+  return at < end ? -ENOMEM : 0;
+}
+
+/** One byte per page of the part: 1 where the content is in memory. */
+export function residency(mm: Mm, part: Vma): Uint8Array {
+  const resident = part.object === null ? mm.guest.resident(part.start, part.end) : null;
+  return Uint8Array.from({ length: pages(part) }, (_, i) => {
+    const present = (mm.guest.permissions[part.start / PAGE_SIZE + i] & PRESENT) !== 0;
+    return present && (resident === null || (resident[i] & 1) !== 0) ? 1 : 0;
+  });
 }
