@@ -1,6 +1,6 @@
 /** FLD, FST, FILD, FIST, FBLD, FBSTP, FXCH, FCMOVcc and the constants. */
 import type { Emitter, Operand, Size } from '../emit/emitter.ts';
-import { type Routine, routine } from '../emit/routine.ts';
+import { routine } from '../emit/routine.ts';
 import { f80ToF32, f80ToF64, type Widening, widenF32, widenF64 } from '../f80/convert-float.ts';
 import { f80FromDecimal, f80ToDecimal, f80ToInt, widenInt } from '../f80/convert-int.ts';
 import {
@@ -27,6 +27,7 @@ import {
   physical,
   pop,
   push,
+  pushIf,
   raise,
   readRegister,
   writeRegister,
@@ -34,30 +35,24 @@ import {
   x87Push,
 } from './x87-stack.ts';
 
-/** FLD m32, m64: a signaling NaN becomes quiet on the way. */
-function loadFloat(name: string, widening: Widening): Routine {
-  const slow = routine(`${name}_slow`, ['i64'], [], (e, bits) => {
+/** FLD m32, m64: normal numbers in place, so frequent it is; a signaling NaN becomes quiet on the way. */
+function loadFloat(row: string, widening: Widening): Insn {
+  const slow = routine(`x87_${row}`, ['i64'], [], (e, bits) => {
     const [sig, word] = widening.any(e, bits);
     const signaling = isSignaling(e, sig, word);
     const quiet = e.i64.or(sig, e.select(signaling, e.const64(QUIET_BIT), e.const64(0n)));
     push(e, [quiet, e.or(word, e.shl(signaling, e.const(16)))]);
     return [];
   });
-  return routine(name, ['i64'], [], (e, bits) => {
+  return x87Insn('fld', [row], (e, src) => {
+    const bits = src.size === 8 ? e.load(src) : e.i64.extendU(e.load(src));
     const { normal, sig, se } = widening.fast(e, bits);
-    e.if(
-      normal,
-      () => push(e, [sig, se], e.const(1)),
-      () => void e.call(slow, bits),
-    );
-    return [];
+    pushIf(e, normal, [sig, se], () => void e.call(slow, bits));
   });
 }
-const loadF32 = loadFloat('x87_fld_f32', widenF32);
-const loadF64 = loadFloat('x87_fld_f64', widenF64);
 
 const loadInt = routine('x87_fild', ['i64'], [], (e, value) => {
-  push(e, widenInt.any(e, value), e.const(1));
+  push(e, widenInt.any(e, value));
   return [];
 });
 
@@ -295,8 +290,8 @@ function constant(name: string, row: string, se: number, nearest: bigint, down: 
 const exactly = (name: string, row: string, se: number, sig: bigint): Insn => constant(name, row, se, sig, sig, sig);
 
 export const moveInsns: Insn[] = [
-  x87Insn('fld', ['D9 /0m Md'], (e, src) => void e.call(loadF32, e.i64.extendU(e.load(src)))),
-  x87Insn('fld', ['DD /0m Mq'], (e, src) => void e.call(loadF64, e.load(src))),
+  loadFloat('D9 /0m Md', widenF32),
+  loadFloat('DD /0m Mq', widenF64),
   x87Insn('fld', ['DB /5m Mt'], (e, src) => {
     const address = e.linearAddress(src);
     const high = e.read(e.add(address, e.const(8)), 2);

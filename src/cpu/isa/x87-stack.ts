@@ -122,19 +122,23 @@ const pushSlow = routine('x87_push_slow', ['i64', 'i32'], [], (e, sig, word) => 
   return [];
 });
 
-/** Pushes a value with its flags; `sure` where it has none. */
-export function push<V>(e: Emitter<V>, [sig, word]: readonly V[], sure: V = e.eqz(flagsOf(e, word))): void {
+/** Pushes a value without flags where `sure` holds and there is room, else does `otherwise`. */
+export function pushIf<V>(e: Emitter<V>, sure: V, [sig, se]: readonly V[], otherwise: () => void): void {
   const register = physical(e, e.const(7));
   e.if(
     e.and(sure, isEmpty(e, register)),
     () => {
       e.setState(STATE.fpuTop, register);
-      writeRegister(e, register, sig, word);
+      writeRegister(e, register, sig, se);
       addFlags(e, e.const(0));
     },
-    () => void e.call(pushSlow, sig, word),
+    otherwise,
   );
 }
+
+/** Pushes a value with its flags. */
+export const push = <V>(e: Emitter<V>, value: readonly V[]): void =>
+  pushIf(e, e.eqz(flagsOf(e, value[1])), value, () => void e.call(pushSlow, value[0], value[1]));
 export const x87Push = routine('x87_push', ['i64', 'i32'], [], (e, sig, word) => {
   push(e, [sig, word]);
   return [];
