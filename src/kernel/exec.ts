@@ -49,6 +49,7 @@ function replace(task: Task, first: OpenProgram, program: Program, envp: readonl
   const credentials = credentialsFor(task, runs);
   if (failed(credentials)) return credentials;
   const mm = newMm(task);
+  if (failed(mm)) return mm;
   const secure = credentials.euid !== task.credentials.uid || credentials.egid !== task.credentials.gid;
   const loaded = load(mm, program, envp, {
     execfn: first.path,
@@ -70,10 +71,10 @@ function replace(task: Task, first: OpenProgram, program: Program, envp: readonl
   return 0;
 }
 
-export function newMm(task: Task): Mm {
+function newMm(task: Task): Mm | number {
   const { kernel } = task;
   const randomize = (task.personality & ADDR_NO_RANDOMIZE) === 0;
-  return new Mm({
+  return Mm.tryNew({
     protection: kernel.protection,
     random: randomize ? () => kernel.random.u32() : undefined,
     limits: memoryLimits(task.group.limits),
