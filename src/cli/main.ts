@@ -33,8 +33,13 @@ function complain(error: unknown): number {
     process.stderr.write(`tallship: ${error.message}\n`);
     return error.status;
   }
-  const { message, stack } = error instanceof Error ? error : new Error(String(error));
+  const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
   if (process.env.TALLSHIP_DEBUG) process.stderr.write(`${stack}\n`);
+  // By name: loading src/memory for this would cost every command.
+  if (name === 'HostLimitError') {
+    process.stderr.write(`tallship: ${message}\n`);
+    return EXIT.failure;
+  }
   process.stderr.write(`tallship: ${message.split('\n')[0]} (${REPORT})\n`);
   return EXIT.failure;
 }
