@@ -1,5 +1,5 @@
 /** Copy-up: an inode of the lower layer gets its place in the upper one before it is changed. */
-import { EIO, EOPNOTSUPP } from '../abi/errno.ts';
+import { EEXIST, EIO, EOPNOTSUPP } from '../abi/errno.ts';
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../abi/fs.ts';
 import type { Attributes, Creation, Inode } from '../vfs/inode.ts';
 import { failed, type Sleeper } from '../wait/wait.ts';
@@ -27,17 +27,26 @@ export function copyUp(s: Sleeper, inode: OverlayInode, length: number): number 
       ? copyFile(s, inode, parent.upper!, how, Math.min(length, attributes.size))
       : copyOther(s, inode, parent.upper!, how);
   if (failed(made)) return made;
+  // Known before it is complete: who finds it meanwhile gets the inode that is being copied.
+  fs.copied(inode, made);
   const finished = finish(s, lower, made, attributes);
   if (finished < 0) return finished;
   if (inode.type !== S_IFDIR) inode.extraLinks += attributes.nlink - (inode.nameless ? 0 : 1);
-  return inode.adopt(s, made);
+  const adopted = inode.adopt(s, made);
+  if (adopted === 0) for (const [id, copy] of fs.staged) if (copy === made) fs.staged.delete(id);
+  return adopted;
 }
 
 function copyOther(s: Sleeper, inode: OverlayInode, parent: Inode, how: Creation): Inode | number {
-  if (inode.type === S_IFDIR) return parent.mkdir(s, inode.name, how);
-  if (inode.type !== S_IFLNK) return parent.create(s, inode.name, how);
+  if (inode.type === S_IFDIR) return orExisting(s, inode, parent, parent.mkdir(s, inode.name, how));
+  if (inode.type !== S_IFLNK) return orExisting(s, inode, parent, parent.create(s, inode.name, how));
   const target = inode.lower!.readlink(s);
-  return failed(target) ? target : parent.symlink(s, inode.name, target, how);
+  return failed(target) ? target : orExisting(s, inode, parent, parent.symlink(s, inode.name, target, how));
+}
+
+/** Another task is copying the same inode: both finish the one that is there. */
+function orExisting(s: Sleeper, inode: OverlayInode, parent: Inode, made: Inode | number): Inode | number {
+  return made === -EEXIST ? parent.lookup(s, inode.name) : made;
 }
 
 /** The file gets its name when it is complete. */
@@ -57,9 +66,8 @@ function copyFile(s: Sleeper, inode: OverlayInode, parent: Inode, how: Creation,
   const copied = copyContents(s, inode, copy, length);
   if (copied < 0) return copied;
   const linked = inode.nameless ? 0 : parent.link(s, inode.name, copy);
-  if (linked < 0) return linked;
-  fs.staged.delete(id);
-  return copy;
+  if (linked === -EEXIST) return parent.lookup(s, inode.name);
+  return linked < 0 ? linked : copy;
 }
 
 /** For upper layers without O_TMPFILE. */

@@ -4,7 +4,7 @@ import { O_ACCMODE, O_RDONLY, RENAME_EXCHANGE, RENAME_NOREPLACE, S_IFCHR, S_IFDI
 import { decodePath } from '../abi/path.ts';
 import { type AttributeChanges, type Attributes, type Creation, type DirectoryEntry, Inode } from '../vfs/inode.ts';
 import type { OpenFile } from '../vfs/open-file.ts';
-import { failed, type Sleeper } from '../wait/wait.ts';
+import { BLOCKED, failed, type Sleeper } from '../wait/wait.ts';
 import { isWhiteout, OPAQUE, ORIGIN, type OverlayFs, REDIRECT } from './overlay.ts';
 import { copyUp } from './overlay-copy.ts';
 
@@ -245,7 +245,8 @@ export class OverlayInode extends Inode {
   }
 
   override unlink(s: Sleeper, name: string): number {
-    const inode = this.lookup(s, name);
+    const inode = this.fs.keep(s, () => this.lookup(s, name));
+    if (failed(inode)) return inode;
     const prepared = this.prepare(s);
     if (prepared !== 0) return prepared;
     const above = this.#upperHas(s, name);
@@ -253,15 +254,18 @@ export class OverlayInode extends Inode {
     if (below < 0) return below;
     const removed = above === 1 ? this.upper!.unlink(s, name) : 0;
     if (removed < 0) return removed;
-    if (!failed(inode)) inode.#unlinked(s, above === 0);
+    const counted = this.fs.decide(s, () => inode.#unlinked(s, above === 0));
+    if (counted < 0) return counted;
     return below === 1 ? this.#whiteout(s, name) : 0;
   }
 
   /** One name less. @param below the name was in the lower layer only. */
-  #unlinked(s: Sleeper, below: boolean): void {
-    if (below) this.extraLinks--;
+  #unlinked(s: Sleeper, below: boolean): number {
     const attributes = this.attributes(s);
-    if (!failed(attributes) && attributes.nlink <= 0) this.nameless = true;
+    if (failed(attributes)) return attributes === BLOCKED ? BLOCKED : 0;
+    if (below) this.extraLinks--;
+    this.nameless = attributes.nlink - (below ? 1 : 0) <= 0;
+    return 0;
   }
 
   override rmdir(s: Sleeper, name: string): number {
@@ -301,7 +305,7 @@ export class OverlayInode extends Inode {
 
   override rename(s: Sleeper, name: string, to: Inode, newName: string, flags: number): number {
     if (!(to instanceof OverlayInode) || to.fs !== this.fs) return -EXDEV;
-    const source = this.lookup(s, name);
+    const source = this.fs.keep(s, () => this.lookup(s, name));
     if (failed(source)) return source;
     const prepared = source.prepare(s) || this.prepare(s) || to.prepare(s);
     if (prepared !== 0) return prepared;
@@ -310,6 +314,7 @@ export class OverlayInode extends Inode {
       const found = to.lookup(s, newName);
       return failed(found) ? found : found.type;
     });
+    if (target < 0 && target !== -ENOENT) return target;
     if (target >= 0 && (flags & RENAME_NOREPLACE) !== 0) return -EEXIST;
     const ready = target === S_IFDIR ? to.#clear(s, newName) : target === -ENOENT ? to.#uncover(s, newName) : 0;
     if (ready < 0) return ready;
@@ -323,7 +328,7 @@ export class OverlayInode extends Inode {
   }
 
   #exchange(s: Sleeper, source: OverlayInode, to: OverlayInode, newName: string): number {
-    const target = to.lookup(s, newName);
+    const target = this.fs.keep(s, () => to.lookup(s, newName));
     if (failed(target)) return target;
     const prepared = target.prepare(s) || source.#keepLower(s) || target.#keepLower(s);
     if (prepared !== 0) return prepared;

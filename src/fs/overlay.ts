@@ -3,6 +3,7 @@
  * the upper one is laid out as Linux's overlayfs does it, so that an upper directory outlives the machine:
  * whiteouts are character devices 0:0, and directories carry trusted.overlay.{opaque,redirect,origin}.
  */
+import { EIO } from '../abi/errno.ts';
 import { OVERLAYFS_SUPER_MAGIC, S_IFCHR, S_IFDIR } from '../abi/fs.ts';
 import type { FileSystem, FileSystemStatus, Inode } from '../vfs/inode.ts';
 import { failed, type Plain, type Sleeper } from '../wait/wait.ts';
@@ -12,6 +13,9 @@ import { OverlayInode } from './overlay-inode.ts';
 export const OPAQUE = 'trusted.overlay.opaque';
 export const REDIRECT = 'trusted.overlay.redirect';
 export const ORIGIN = 'trusted.overlay.origin';
+
+/** More operations than this do not sleep at a time. */
+const CALLS_UNDER_WAY = 65536;
 
 export interface OverlayOptions {
   device: number;
@@ -32,6 +36,9 @@ export class OverlayFs implements FileSystem {
   /** Copies that are being made, by a number that tasks remember. */
   readonly staged = new Map<number, Inode>();
   nextStaged = 1;
+  /** Inodes that operations under way have found, by numbers that their tasks remember. */
+  readonly #kept = new Map<number, OverlayInode>();
+  #nextKept = 1;
   /** The one inode object for what lies in a layer. */
   readonly #inodes = new WeakMap<Inode, OverlayInode>();
 
@@ -50,6 +57,19 @@ export class OverlayFs implements FileSystem {
    */
   decide<T extends Plain>(s: Sleeper, look: () => T): T {
     return this.sleeps ? s.once(look) : look();
+  }
+
+  /** The same for an inode that the operation goes on with, under whatever name it is found later. */
+  keep(s: Sleeper, look: () => OverlayInode | number): OverlayInode | number {
+    if (!this.sleeps) return look();
+    const id = s.once(() => {
+      const found = look();
+      if (failed(found)) return found;
+      this.#kept.set(this.#nextKept, found);
+      this.#kept.delete(this.#nextKept - CALLS_UNDER_WAY);
+      return this.#nextKept++;
+    });
+    return id < 0 ? id : (this.#kept.get(id) ?? -EIO);
   }
 
   /** The inode for what a name leads to in the layers; at least one of them. */

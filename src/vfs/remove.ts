@@ -13,28 +13,35 @@ export function unlink(ctx: PathContext, start: Location, path: string): number 
   const at = walkToParent(ctx, start, path);
   if (failed(at)) return at;
   if (at.lastKind !== 'name') return -EISDIR;
+  // Checked once: when the call is run again, the name may have gone by its own doing.
+  return ctx.once(() => checkUnlink(at)) || removed(at, at.dentry.inode!.unlink(ctx, at.last));
+}
+
+function checkUnlink(at: Walk): number {
   const victim = lookupVictim(at);
   if (failed(victim)) return victim;
   const directory = victim.inode!.type === S_IFDIR;
   if (at.trailingSlash) return directory ? -EISDIR : -ENOTDIR;
-  const allowed = mayDelete(ctx, at.dentry.inode!, victim.inode!);
+  const allowed = mayDelete(at.ctx, at.dentry.inode!, victim.inode!);
   if (allowed !== 0) return allowed;
   if (directory) return -EISDIR;
-  if (ctx.namespace.isMountpoint(victim)) return -EBUSY;
-  return remove(victim, at.dentry.inode!.unlink(ctx, at.last));
+  return at.ctx.namespace.isMountpoint(victim) ? -EBUSY : 0;
 }
 
 export function rmdir(ctx: PathContext, start: Location, path: string): number {
   const at = walkToParent(ctx, start, path);
   if (failed(at)) return at;
   if (at.lastKind !== 'name') return at.lastKind === 'dotdot' ? -ENOTEMPTY : at.lastKind === 'dot' ? -EINVAL : -EBUSY;
+  return ctx.once(() => checkRmdir(at)) || removed(at, at.dentry.inode!.rmdir(ctx, at.last));
+}
+
+function checkRmdir(at: Walk): number {
   const victim = lookupVictim(at);
   if (failed(victim)) return victim;
-  const allowed = mayDelete(ctx, at.dentry.inode!, victim.inode!);
+  const allowed = mayDelete(at.ctx, at.dentry.inode!, victim.inode!);
   if (allowed !== 0) return allowed;
   if (victim.inode!.type !== S_IFDIR) return -ENOTDIR;
-  if (ctx.namespace.isMountpoint(victim)) return -EBUSY;
-  return remove(victim, at.dentry.inode!.rmdir(ctx, at.last));
+  return at.ctx.namespace.isMountpoint(victim) ? -EBUSY : 0;
 }
 
 function lookupVictim(at: Walk): Dentry | number {
@@ -43,8 +50,9 @@ function lookupVictim(at: Walk): Dentry | number {
   return at.lookupLast();
 }
 
-function remove(victim: Dentry, removed: number): number {
-  if (removed < 0) return removed;
-  dropDentry(victim);
+function removed(at: Walk, answer: number): number {
+  if (answer < 0) return answer;
+  const victim = at.dentry.children?.get(at.last);
+  if (victim !== undefined) dropDentry(victim);
   return 0;
 }

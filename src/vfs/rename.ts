@@ -28,15 +28,26 @@ export function rename(
   if (from.lastKind !== 'name') return -EBUSY;
   if (to.lastKind !== 'name') return (flags & RENAME_NOREPLACE) !== 0 ? -EEXIST : -EBUSY;
   if (isReadOnly(from.mount)) return -EROFS;
+  // Checked once: when the call is run again, the names may have changed by its own doing.
+  const checked = ctx.once(() => check(ctx, from, to, flags));
+  return checked === SAME ? 0 : checked || move(ctx, from, to, flags);
+}
+
+/** Both names lead to one inode: nothing is to be done. */
+const SAME = 1;
+
+function check(ctx: PathContext, from: Walk, to: Walk, flags: number): number {
   const source = from.lookupLast();
   if (failed(source)) return source;
   const target = lookupTarget(to, flags);
   if (failed(target)) return target;
-  return (
-    checkShape(from, to, source, target, flags) ||
-    (source.inode === target?.inode ? 0 : checkPermissions(ctx, from, to, source, target, flags)) ||
-    move(ctx, from, to, source, target, flags)
-  );
+  const shape = checkShape(from, to, source, target, flags);
+  if (shape !== 0) return shape;
+  if (source.inode === target?.inode) return SAME;
+  const allowed = checkPermissions(ctx, from, to, source, target, flags);
+  if (allowed !== 0) return allowed;
+  const { namespace } = ctx;
+  return namespace.isMountpoint(source) || (target !== null && namespace.isMountpoint(target)) ? -EBUSY : 0;
 }
 
 /** The dentry that is renamed over or exchanged with; null where there is none. */
@@ -89,13 +100,12 @@ function checkPermissions(
   return allowed;
 }
 
-function move(ctx: PathContext, from: Walk, to: Walk, source: Dentry, target: Dentry | null, flags: number): number {
-  if (source.inode === target?.inode) return 0;
-  const { namespace } = ctx;
-  if (namespace.isMountpoint(source) || (target !== null && namespace.isMountpoint(target))) return -EBUSY;
+function move(ctx: PathContext, from: Walk, to: Walk, flags: number): number {
   const renamed = from.dentry.inode!.rename(ctx, from.last, to.dentry.inode!, to.last, flags);
   if (renamed < 0) return renamed;
-  if ((flags & RENAME_EXCHANGE) !== 0) swapDentries(source, target!);
-  else moveDentry(source, to.dentry, to.last);
+  const source = from.dentry.children?.get(from.last);
+  const target = to.dentry.children?.get(to.last);
+  if ((flags & RENAME_EXCHANGE) !== 0 && source !== undefined && target !== undefined) swapDentries(source, target);
+  else if (source !== undefined) moveDentry(source, to.dentry, to.last);
   return 0;
 }

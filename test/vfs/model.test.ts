@@ -193,13 +193,14 @@ const steps = (minLength: number, maxLength: number) => fc.array(step, { minLeng
 
 function worldOn(tree: FileSystem, fresh: boolean): World {
   const world = new World(tree);
-  for (const made of fresh ? ['/p', '/p/q'] : []) expect(world.run(() => mkdir(world, world.cwd, made, 0o755))).toBe(0);
+  for (const made of fresh ? ['/p', '/p/q', '/p/q/r'] : [])
+    expect(world.run(() => mkdir(world, world.cwd, made, 0o755))).toBe(0);
   world.credentials = makeCredentials(process.getuid!(), process.getgid!(), process.getgroups!());
   return world;
 }
 
 function compare(native: Side, world: World, all: readonly Step[]): void {
-  const ours = new Ours(world, world.place('/p/q'));
+  const ours = new Ours(world, world.place('/p/q/r'));
   const log: string[] = [];
   for (const [name, run] of all) {
     const expected = run(native);
@@ -228,9 +229,9 @@ describe.each(TREES)('as the real kernel, over %s', (_name, make) => {
   test('random operations', () => {
     fc.assert(
       fc.property(steps(0, 25), steps(5, 40), (before, after) => {
-        const base = `${directory}/${round++}/p/q`;
+        const base = `${directory}/${round++}/p/q/r`;
         fs.mkdirSync(base, { recursive: true });
-        for (const made of [`${base}/..`, base]) fs.chmodSync(made, 0o755);
+        for (const made of [`${base}/../..`, `${base}/..`, base]) fs.chmodSync(made, 0o755);
         const native = new Native(base);
         const tree = make();
         const umask = process.umask(0);
