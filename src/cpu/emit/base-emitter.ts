@@ -62,8 +62,10 @@ export abstract class BaseEmitter<V> implements Emitter<V> {
   abstract trap(reason: number, detail?: V): void;
   abstract farSelector(operand: Operand): V;
 
-  /** Guest memory, any type. */
-  protected abstract guestLoad(address: V, type: MemoryType): V;
+  /** Guest memory, any type; isModified: a write to the same place follows. */
+  protected abstract guestLoad(address: V, type: MemoryType, isModified?: boolean): V;
+  /** The operand that the instruction both reads and writes: a fault at its read is one of a write, as on processors. */
+  modified: Operand | undefined;
   protected abstract guestStore(address: V, value: V, type: MemoryType): void;
   /** A register operand's place in the register file, `delta` bytes further. */
   protected abstract fileLoad(operand: Operand, type: MemoryType, delta?: number): V;
@@ -94,7 +96,7 @@ export abstract class BaseEmitter<V> implements Emitter<V> {
   #loadType(operand: Operand, type: MemoryType): V {
     switch (operand.kind) {
       case 'memory':
-        return this.guestLoad(this.linearAddress(operand), type);
+        return this.guestLoad(this.linearAddress(operand), type, operand === this.modified);
       case 'segment':
         return this.fileLoad(operand, 'i32');
       case 'register':
@@ -166,8 +168,8 @@ export abstract class BaseEmitter<V> implements Emitter<V> {
     this.if(low, () => this.fault(Exit.generalProtection, this.const(0)));
   }
 
-  read(address: V, size: 1 | 2 | 4): V {
-    return this.guestLoad(address, INTEGER_TYPE[size]);
+  read(address: V, size: 1 | 2 | 4, isModified = false): V {
+    return this.guestLoad(address, INTEGER_TYPE[size], isModified);
   }
   read64(address: V): V {
     return this.guestLoad(address, 'i64');

@@ -124,8 +124,8 @@ export interface Emitter<V> extends I32Ops<V> {
   /** #GP(0) unless the linear address is a multiple of alignment (aligned SSE forms). */
   requireAligned(operand: Operand, alignment: 8 | 16): void;
 
-  /** Guest memory by linear address. size 1, 2, 4: zero-extended i32. */
-  read(address: V, size: 1 | 2 | 4): V;
+  /** Guest memory by linear address. size 1, 2, 4: zero-extended i32. isModified: faults as the write that follows would. */
+  read(address: V, size: 1 | 2 | 4, isModified?: boolean): V;
   read64(address: V): V;
   read128(address: V): V;
   write(address: V, value: V, size: 1 | 2 | 4): void;

@@ -126,12 +126,14 @@ class Evaluator extends BaseEmitter<EvalValue> {
   }
 
   #pageFault(address: number, isWrite: boolean): never {
-    this.setState(STATE.lastAccess, address);
+    // The first byte that is not accessible: on the second page where the first one is in order.
+    const isFirstFine = isWrite ? this.#memory.mayWrite(address, 1) : this.#memory.read(address, 1) !== undefined;
+    this.setState(STATE.lastAccess, isFirstFine ? (address | 0xfff) + 1 : address);
     return this.#end(Exit.pageFault, isWrite ? 6 : 4, this.#decoded.eip);
   }
-  protected guestLoad(address: EvalValue, type: MemoryType): EvalValue {
+  protected guestLoad(address: EvalValue, type: MemoryType, isModified = false): EvalValue {
     const at = Number(address) >>> 0;
-    const bytes = this.#memory.read(at, MEMORY_BYTES[type]) ?? this.#pageFault(at, false);
+    const bytes = this.#memory.read(at, MEMORY_BYTES[type]) ?? this.#pageFault(at, isModified);
     return fromBytes(bytes, REGISTER_TYPE[type]);
   }
   protected guestStore(address: EvalValue, value: EvalValue, type: MemoryType): void {
@@ -214,6 +216,7 @@ export function evaluateDecoded(decoded: Decoded, state: Uint8Array, memory: Eva
 export function emitInsn<V>(e: BaseEmitter<V>, insn: Insn, operands: readonly Operand[]): void {
   // ES, bit 7 of the status word: an unmasked exception is pending (SDM Vol. 1, 8.1.3.3).
   if (insn.options.waits) e.if(e.and(e.state(STATE.fpuStatus), e.const(0x80)), () => e.fault(Exit.x87));
+  if (insn.options.lock || insn.options.modifies) e.modified = operands[0];
   insn.body(e, ...operands);
 }
 
@@ -234,6 +237,7 @@ export function evaluateInsn(
   const eip = new DataView(state.buffer, state.byteOffset).getUint32(STATE.eip, true);
   const decoded = decode(table, { bytes, limit: bytes.length }, 0);
   if (isFault(decoded)) return decoded.vector;
-  const operands = decoded.operands.map((o) => (o.kind === 'relative' ? { ...o, value: (o.value + eip) >>> 0 } : o));
+  const target = (value: number): number => (decoded.operandSize === 2 ? (value + eip) & 0xffff : (value + eip) >>> 0);
+  const operands = decoded.operands.map((o) => (o.kind === 'relative' ? { ...o, value: target(o.value) } : o));
   return evaluateDecoded({ ...decoded, eip, operands }, state, memory);
 }

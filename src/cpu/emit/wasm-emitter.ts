@@ -2,7 +2,7 @@
  * The wasm emitter: bodies become WebAssembly. What differs between the interpreter (operands from the decoded record) and
  * compiled code (operands constant) is left to subclasses: operands, addresses and the ways out.
  */
-import { VM_PERMISSIONS } from '../../memory/vm-layout.ts';
+import { PERMISSION_READ, PERMISSION_WRITE, VM_PERMISSIONS } from '../../memory/vm-layout.ts';
 import { VM_STATE } from '../layout.ts';
 import { STATE } from '../state.ts';
 import type { MemoryType } from './base-emitter.ts';
@@ -201,33 +201,38 @@ export abstract class WasmEmitter extends BaseEmitter<Node> {
   protected abstract recordPointer(): Node | undefined;
 
   /** Before a guest access: where we are and what we touch, for whoever handles its fault. */
-  #note(address: Node, bytes: number, isWrite: boolean): void {
+  #note(address: Node, kind: number): void {
     const record = this.recordPointer();
     if (!record) throw new Error('a routine may not access guest memory');
+    this.setState(STATE.record, this.or(record, this.const(kind)));
+    this.setState(STATE.lastAccess, address);
+  }
+
+  /** What was checked once need not be checked again: the store of a read-modify-write costs nothing more. */
+  #checkAccess(address: Node, bytes: number, isWrite: boolean): void {
     const kind = ACCESS_SIZE[bytes]! | (isWrite ? ACCESS_WRITE : 0);
-    const same = this.#noted?.list === this.#list && this.#noted.address === address;
-    if (!same || this.#noted!.kind !== kind) this.setState(STATE.record, this.or(record, this.const(kind)));
-    if (!same) this.setState(STATE.lastAccess, address);
+    const { address: known, list, kind: knownKind } = this.#noted ?? {};
+    const isKnown =
+      known === address && list === this.#list && (kind === knownKind || (kind | ACCESS_WRITE) === knownKind);
+    if (isKnown) return;
+    if (this.target.protection === 'hardware') this.#note(address, kind);
+    else this.#checkPermission(address, bytes, kind);
     this.#noted = { address, list: this.#list, kind };
   }
 
-  #checkAccess(address: Node, bytes: number, isWrite: boolean): void {
-    if (this.target.protection === 'hardware') {
-      this.#note(address, bytes, isWrite);
-      return;
-    }
+  #checkPermission(address: Node, bytes: number, kind: number): void {
     const page = (at: Node): Node =>
       this.vmLoad(this.add(this.shrU(at, this.const(12)), this.const(this.target.vmIndex)), 'u8', VM_PERMISSIONS);
     const first = page(address);
     const both = bytes === 1 ? first : this.and(first, page(this.add(address, this.const(bytes - 1))));
-    this.if(this.eqz(this.and(both, this.const(isWrite ? 2 : 1))), () => {
-      this.#note(address, bytes, isWrite);
+    this.if(this.eqz(this.and(both, this.const(kind & ACCESS_WRITE ? PERMISSION_WRITE : PERMISSION_READ))), () => {
+      this.#note(address, kind);
       this.leave('pageFault');
     });
   }
 
-  protected guestLoad(address: Node, type: MemoryType): Node {
-    this.#checkAccess(address, MEMORY_BYTES[type], false);
+  protected guestLoad(address: Node, type: MemoryType, isModified = false): Node {
+    this.#checkAccess(address, MEMORY_BYTES[type], isModified);
     const code = [...LOAD[type], ...memoryArgument(0)];
     return this.append(node({ code, type: VALUE_TYPE[type], args: [address], effect: true }));
   }
@@ -240,7 +245,7 @@ export abstract class WasmEmitter extends BaseEmitter<Node> {
   probeWrite(address: Node, bytes: number): void {
     for (const offset of bytes > 1 ? [0, bytes - 1] : [0]) {
       const at = this.add(address, this.const(offset));
-      this.guestStore(at, this.guestLoad(at, 'u8'), 'u8');
+      this.guestStore(at, this.guestLoad(at, 'u8', true), 'u8');
     }
   }
 

@@ -41,7 +41,7 @@ function testFar<V>(
 ): void {
   const units = e.shrS(e.sext(number, size), e.const(size === 2 ? 4 : 5));
   const address = e.add(e.linearAddress(base), e.shl(units, e.const(size === 2 ? 1 : 2)));
-  const unit = e.read(address, size);
+  const unit = e.read(address, size, change !== undefined);
   if (change) e.write(address, change(e, unit, mask), size);
   e.flags.set({ cf: e.and(e.shrU(unit, inUnit), e.const(1)) });
 }

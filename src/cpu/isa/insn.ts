@@ -40,6 +40,8 @@ export interface InsnOptions {
   feature?: Feature;
   /** LOCK is allowed with a memory destination; elsewhere it is #UD. */
   lock?: boolean;
+  /** Reads and writes its first operand, though LOCK is not allowed. */
+  modifies?: boolean;
   /** F2/F3 repeat the instruction (string instructions). */
   rep?: boolean;
   /** Ends a block: control does not fall through unconditionally. */

@@ -31,7 +31,7 @@ function shiftInsn(
   isRotate: boolean,
   compute: <V>(e: Emitter<V>, a: V, count: V, size: Narrow) => Shifted<V>,
 ): Insn {
-  return insn(name, {}, digits.flatMap(shiftRows), (e, dst: Operand, by: Operand) => {
+  return insn(name, { modifies: true }, digits.flatMap(shiftRows), (e, dst: Operand, by: Operand) => {
     const size = generalSize(dst);
     const a = e.load(dst);
     const count = e.and(e.load(by), e.const(31));
@@ -127,7 +127,7 @@ export const rcr = shiftInsn('rcr', [3], true, (e, a, count, size) => {
  */
 function doubleShift(name: string, opcodes: readonly string[], isLeft: boolean): Insn {
   const rows = [`${opcodes[0]} /r Ev,Gv,Ib`, `${opcodes[1]} /r Ev,Gv,CL`];
-  return insn(name, {}, rows, (e, dst, src, by) => {
+  return insn(name, { modifies: true }, rows, (e, dst, src, by) => {
     const size = dst.size as 2 | 4;
     const a = e.load(dst);
     const b = e.load(src);

@@ -75,9 +75,9 @@ export const pusha = insn('pusha', {}, ['60'], (e) => {
 /** SDM Vol. 2B, POPA: ESP's image is skipped. */
 export const popa = insn('popa', {}, ['61'], (e) => {
   const size = e.operandSize;
-  const values = Array.from({ length: 8 }, (_, n) => stackTop(e, size, (7 - n) * size));
+  const values = Array.from({ length: 8 }, (_, n) => stackTop(e, size, n * size));
   values.forEach((value, n) => {
-    if (n !== ESP) e.setRegister(n, value, size);
+    if (7 - n !== ESP) e.setRegister(7 - n, value, size);
   });
   drop(e, 8 * size);
 });

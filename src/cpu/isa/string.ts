@@ -104,8 +104,9 @@ function runRepeated<V>(e: Emitter<V>, size: Element, plan: Plan): void {
     advance(e, used, moved.get());
     const rest = e.zext(e.sub(count, e.sub(length, left.get())), e.addressSize);
     e.setRegister(ECX, rest, e.addressSize);
-    if (kept.a && kept.b) plan.finish!(e, kept.a.get(), kept.b.get());
     e.if(e.and(e.ne(rest, e.const(0)), goesOn.get()), () => e.restart());
+    // Flags only at the end: where a later element faults, they are as before the instruction (SDM Vol. 2B, REP).
+    if (kept.a && kept.b) plan.finish!(e, kept.a.get(), kept.b.get());
   });
 }
 
@@ -139,8 +140,9 @@ export const movs = stringInsns('movs', 0xa4, (size) => ({
 export const cmps = stringInsns('cmps', 0xa6, (size) => ({
   uses: ['source', 'destination'],
   step(e, at, keep) {
-    const a = e.read(at.source, size);
+    // Processors read the destination first.
     const b = e.read(at.destination, size);
+    const a = e.read(at.source, size);
     keep('a', a);
     keep('b', b);
     return goesOnAfter(e, a, b);

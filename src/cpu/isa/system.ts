@@ -82,20 +82,40 @@ export const privileged = insn(
     '0F 32',
     '0F 33',
     '0F 35',
-    '0F 00 /0 Ew',
-    '0F 00 /1 Ew',
     '0F 00 /2 Ew',
     '0F 00 /3 Ew',
-    '0F 01 /0m M',
-    '0F 01 /1m M',
+
     '0F 01 /2m M',
     '0F 01 /3m M',
-    '0F 01 /4 Ew',
+
     '0F 01 /6 Ew',
     '0F 01 /7m M',
   ],
   (e) => e.fault(Exit.generalProtection, e.const(0)),
 );
+
+/** SLDT, STR and SMSW as Linux answers them for user code (arch/x86/kernel/umip.c): a register is written whole. */
+function describeSystem(name: string, row: string, value: number) {
+  return insn(name, {}, [row], (e, dst) => {
+    if (e.isMemory(dst)) e.storeLow(dst, e.const(value), 2);
+    else e.store(dst, e.const(value));
+  });
+}
+export const sldt = describeSystem('sldt', '0F 00 /0 Ev', 0);
+export const str = describeSystem('str', '0F 00 /1 Ev', 0x40);
+export const smsw = describeSystem('smsw', '0F 01 /4 Ev', 0x8005_0033 | 0);
+
+/** SGDT and SIDT, likewise: limit 0 and a base in the kernel's half. */
+function describeTable(name: string, row: string, base: number) {
+  return insn(name, {}, [row], (e, dst) => {
+    const address = e.linearAddress(dst);
+    e.probeWrite(address, 6);
+    e.write(address, e.const(0), 2);
+    e.write(e.add(address, e.const(2)), e.const(base), 4);
+  });
+}
+export const sgdt = describeTable('sgdt', '0F 01 /0m M', 0xfffe_0000 | 0);
+export const sidt = describeTable('sidt', '0F 01 /1m M', 0xffff_0000 | 0);
 
 /** Whether a selector names a segment that user code may read: the flat ones and present TLS entries. */
 function isReadable<V>(e: Emitter<V>, selector: V): V {
@@ -149,4 +169,22 @@ export const iret = insn('iret', { branch: true, ends: true }, ['CF'], (e) => {
   e.jumpIndirect(target);
 });
 
-export const system = [nop, cpuid, rdtsc, ud, salc, privileged, verr, verw, lar, lsl, arpl, iret];
+export const system = [
+  nop,
+  cpuid,
+  rdtsc,
+  ud,
+  salc,
+  privileged,
+  sldt,
+  str,
+  smsw,
+  sgdt,
+  sidt,
+  verr,
+  verw,
+  lar,
+  lsl,
+  arpl,
+  iret,
+];
