@@ -172,35 +172,43 @@ function narrowFinite<V>(e: Emitter<V>, format: Format, sig: V, se: V): V[] {
   return out.get();
 }
 
-/** (value) -> bits in an i64, status bits. Where an unmasked exception forbids the store the bits do not matter. */
-function narrowing(format: Format): Routine {
-  return routine(`f80_to_${format.name}`, ['i64', 'i32'], ['i64', 'i32'], (e, sig, se) => {
-    const { shrU, and, ne, add, extendU } = e.i64;
+/** A narrowing: in place where `ready` holds, else by the routine, which is right for all. */
+export interface Narrowing {
+  readonly fast: <V>(e: Emitter<V>, sig: V, se: V) => { ready: V; bits: V; flags: V };
+  /** (value) -> bits in an i64, status bits. Where an unmasked exception forbids the store the bits do not matter. */
+  readonly any: Routine;
+}
+
+/** Normal numbers that stay normal, plain control. */
+function narrowPlain<V>(e: Emitter<V>, format: Format, sig: V, se: V) {
+  const { shrU, and, ne, add, extendU } = e.i64;
+  const field = e.sub(exponentOf(e, se), e.const(BIAS - format.bias));
+  const inRange = e.ltU(e.sub(field, e.const(1)), e.const(format.top - 2));
+  const drop = 63 - format.fraction;
+  const unit = 1n << BigInt(drop);
+  const lost = and(sig, e.const64(unit - 1n));
+  const odd = and(shrU(sig, e.const64(BigInt(drop))), e.const64(1n));
+  // Half a unit less one plus the kept part's lowest bit: carries exactly when nearest-even goes up.
+  const up = e.i64.geU(add(add(lost, odd), e.const64(unit / 2n - 1n)), e.const64(unit));
+  return {
+    ready: e.and(e.and(isPlain(e), inRange), e.i64.ltS(sig, e.const64(0n))),
+    bits: add(pack(e, format, signOf(e, se), field, sig), extendU(up)),
+    flags: e.or(e.shl(ne(lost, e.const64(0n)), e.const(5)), e.shl(up, e.const(9))),
+  };
+}
+
+function narrowing(format: Format): Narrowing {
+  const any = routine(`f80_to_${format.name}`, ['i64', 'i32'], ['i64', 'i32'], (e, sig, se) => {
     const out = outcome(e);
     const sign = signOf(e, se);
-    const field = e.sub(exponentOf(e, se), e.const(BIAS - format.bias));
-    const drop = 63 - format.fraction;
-    const inRange = e.ltU(e.sub(field, e.const(1)), e.const(format.top - 2));
     const top = e.const(format.top);
     const quiet = e.i64.or(sig, e.const64(QUIET_BIT));
     choose(
       e,
       [
         [
-          e.and(e.and(isPlain(e), inRange), e.i64.ltS(sig, e.const64(0n))),
-          () => {
-            const unit = 1n << BigInt(drop);
-            const lost = and(sig, e.const64(unit - 1n));
-            const odd = and(shrU(sig, e.const64(BigInt(drop))), e.const64(1n));
-            // Half a unit less one plus the kept part's lowest bit: carries exactly when nearest-even goes up.
-            const up = e.i64.geU(add(add(lost, odd), e.const64(unit / 2n - 1n)), e.const64(unit));
-            const bits = add(pack(e, format, sign, field, sig), extendU(up));
-            out.set([bits, e.or(e.mul(ne(lost, e.const64(0n)), e.const(PE)), e.mul(up, e.const(C1)))]);
-          },
-        ],
-        [
           isUnsupported(e, sig, se),
-          () => out.set([pack(e, format, e.const(SIGN), e.const(format.top), e.const64(QUIET_BIT)), e.const(IE)]),
+          () => out.set([pack(e, format, e.const(SIGN), top, e.const64(QUIET_BIT)), e.const(IE)]),
         ],
         [isNan(e, sig, se), () => out.set([pack(e, format, sign, top, quiet), isSignaling(e, sig, se)])],
         [
@@ -213,6 +221,7 @@ function narrowing(format: Format): Routine {
     );
     return out.get();
   });
+  return { fast: (e, sig, se) => narrowPlain(e, format, sig, se), any };
 }
-export const f80ToF64 = narrowing(DOUBLE);
-export const f80ToF32 = narrowing(SINGLE);
+export const narrowF64 = narrowing(DOUBLE);
+export const narrowF32 = narrowing(SINGLE);

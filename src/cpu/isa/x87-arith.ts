@@ -172,13 +172,24 @@ const sub = sum(SIGN);
 const mul: Operation = { plain: plainMul, general: (e, operands) => e.call(f80MulSlow, ...operands) };
 const div: Operation = { plain: plainDiv, general: (e, operands) => e.call(f80Div, ...operands) };
 
+const emptyOperand = routine('x87_empty', [], [], (e) => {
+  finish(e, e.state(STATE.fpuTop), indefinite(e, IE | SF), 0);
+  return [];
+});
+
 /** FABS and FCHS touch the sign only, whatever the register holds. */
 function signChange(name: string, row: string, change: <V>(e: Emitter<V>, se: V) => V): Insn {
-  const body = routine(`x87_${name}`, [], [], (e) => {
-    unary(e, (sig, se) => [sig, change(e, se)]);
-    return [];
+  return x87Insn(name, [row], (e) => {
+    const register = e.state(STATE.fpuTop);
+    e.if(
+      isEmpty(e, register),
+      () => void e.call(emptyOperand),
+      () => {
+        writeRegister(e, register, readRegister(e, register)[0], change(e, readRegister(e, register)[1]));
+        addFlags(e, e.const(0));
+      },
+    );
   });
-  return x87Insn(name, [row], (e) => void e.call(body));
 }
 
 function unaryInsn(name: string, row: string, compute: Routine): Insn {

@@ -1,7 +1,7 @@
 /** FLD, FST, FILD, FIST, FBLD, FBSTP, FXCH, FCMOVcc and the constants. */
 import type { Emitter, Operand, Size } from '../emit/emitter.ts';
-import { routine } from '../emit/routine.ts';
-import { f80ToF32, f80ToF64, type Widening, widenF32, widenF64 } from '../f80/convert-float.ts';
+import { type Routine, routine } from '../emit/routine.ts';
+import { type Narrowing, narrowF32, narrowF64, type Widening, widenF32, widenF64 } from '../f80/convert-float.ts';
 import { f80FromDecimal, f80ToDecimal, f80ToInt, widenInt } from '../f80/convert-int.ts';
 import {
   C1,
@@ -56,17 +56,20 @@ const loadInt = routine('x87_fild', ['i64'], [], (e, value) => {
   return [];
 });
 
-const loadRegister = routine('x87_fld_st', ['i32'], [], (e, i) => {
-  const register = physical(e, i);
-  const out = outcome(e);
-  e.if(
-    isEmpty(e, register),
-    () => out.set(indefinite(e, IE | SF)),
-    () => out.set(readRegister(e, register)),
-  );
-  push(e, out.get());
+const loadEmpty = routine('x87_fld_empty', [], [], (e) => {
+  push(e, indefinite(e, IE | SF));
   return [];
 });
+
+/** FLD STi: the register as it is. */
+function loadRegister<V>(e: Emitter<V>, i: V): void {
+  const register = physical(e, i);
+  e.if(
+    isEmpty(e, register),
+    () => void e.call(loadEmpty),
+    () => push(e, readRegister(e, register)),
+  );
+}
 
 /** Top bits of a store's status bits: an unmasked exception is due, and it forbids the store. */
 const DUE = 1 << 30;
@@ -113,12 +116,25 @@ function narrowed<V>(e: Emitter<V>, whenEmpty: V, convert: (sig: V, se: V) => re
   return [value.get(), withUnmasked(e, flags.get())];
 }
 
-const storeF32 = routine('x87_fst_f32', [], ['i64', 'i32'], (e) =>
-  narrowed(e, e.const64(0xffc00000n), (sig, se) => e.call(f80ToF32, sig, se)),
-);
-const storeF64 = routine('x87_fst_f64', [], ['i64', 'i32'], (e) =>
-  narrowed(e, e.const64(0xfff8n << 48n), (sig, se) => e.call(f80ToF64, sig, se)),
-);
+/** FST m32, m64. */
+function storeFloat(name: string, narrowing: Narrowing, whenEmpty: bigint): Routine {
+  const slow = routine(`${name}_slow`, [], ['i64', 'i32'], (e) =>
+    narrowed(e, e.const64(whenEmpty), (sig, se) => e.call(narrowing.any, sig, se)),
+  );
+  return routine(name, [], ['i64', 'i32'], (e) => {
+    const register = e.state(STATE.fpuTop);
+    const out = outcome(e);
+    const { ready, bits, flags } = narrowing.fast(e, ...readRegister(e, register));
+    e.if(
+      e.and(ready, e.eqz(isEmpty(e, register))),
+      () => out.set([bits, flags]),
+      () => out.set(e.call(slow)),
+    );
+    return out.get();
+  });
+}
+const storeF32 = storeFloat('x87_fst_f32', narrowF32, 0xffc00000n);
+const storeF64 = storeFloat('x87_fst_f64', narrowF64, 0xfff8n << 48n);
 
 /** (rounding control, largest value). */
 const storeInt = routine('x87_fist', ['i32', 'i64'], ['i64', 'i32'], (e, rc, limit) => {
@@ -193,23 +209,28 @@ const storeDecimal = routine('x87_fbstp', [], ['i64', 'i32', 'i32'], (e) => {
   return [low.get(), high.get(), withUnmasked(e, flags.get())];
 });
 
-/** ST(i) := ST(0), bit for bit, then pops. */
-const storeRegister = [0, 1].map((pops) =>
-  routine(`x87_fst_st_${pops}`, ['i32'], [], (e, i) => {
-    const st0 = e.state(STATE.fpuTop),
-      to = physical(e, i);
-    e.if(
-      isEmpty(e, st0),
-      () => finish(e, to, indefinite(e, IE | SF), pops),
-      () => {
-        writeRegister(e, to, ...readRegister(e, st0));
-        addFlags(e, e.const(0));
-        pop(e, pops);
-      },
-    );
+/** (physical register) by how many to pop: FST with an empty ST(0). */
+const storeEmpty = [0, 1].map((pops) =>
+  routine(`x87_fst_empty_${pops}`, ['i32'], [], (e, to) => {
+    finish(e, to, indefinite(e, IE | SF), pops);
     return [];
   }),
 );
+
+/** ST(i) := ST(0), bit for bit, then pops. */
+function storeRegister<V>(e: Emitter<V>, i: V, pops: 0 | 1): void {
+  const st0 = e.state(STATE.fpuTop),
+    to = physical(e, i);
+  e.if(
+    isEmpty(e, st0),
+    () => void e.call(storeEmpty[pops], to),
+    () => {
+      writeRegister(e, to, ...readRegister(e, st0));
+      addFlags(e, e.const(0));
+      pop(e, pops);
+    },
+  );
+}
 
 /** The undocumented D9 D8: an empty ST(0) is popped without a fault. */
 const storeRegisterQuiet = routine('x87_fstp_quiet', ['i32'], [], (e, i) => {
@@ -233,25 +254,28 @@ function writeBoth<V>(e: Emitter<V>, [r, s]: readonly [V, V], a: readonly [V, V]
   writeRegister(e, s, ...b);
 }
 
-const exchange = routine('x87_fxch', ['i32'], [], (e, i) => {
+/** (physical registers), at least one of them empty. */
+const exchangeEmpty = routine('x87_fxch_empty', ['i32', 'i32'], [], (e, st0, other) => {
+  const a = readOrIndefinite(e, st0),
+    b = readOrIndefinite(e, other);
+  const unmasked = raise(e, e.const(IE | SF));
+  e.if(e.eqz(unmasked), () => writeBoth(e, [st0, other], b, a));
+  return [];
+});
+
+function exchange<V>(e: Emitter<V>, i: V): void {
   const st0 = e.state(STATE.fpuTop),
     other = physical(e, i);
   e.if(
     e.or(isEmpty(e, st0), isEmpty(e, other)),
-    () => {
-      const a = readOrIndefinite(e, st0),
-        b = readOrIndefinite(e, other);
-      const unmasked = raise(e, e.const(IE | SF));
-      e.if(e.eqz(unmasked), () => writeBoth(e, [st0, other], b, a));
-    },
+    () => void e.call(exchangeEmpty, st0, other),
     () => {
       const a = readRegister(e, st0);
       writeBoth(e, [st0, other], readRegister(e, other), a);
       addFlags(e, e.const(0));
     },
   );
-  return [];
-});
+}
 
 const moveIf = routine('x87_fcmov', ['i32', 'i32'], [], (e, condition, i) => {
   const st0 = e.state(STATE.fpuTop),
@@ -297,7 +321,7 @@ export const moveInsns: Insn[] = [
     const high = e.read(e.add(address, e.const(8)), 2);
     e.call(x87Push, e.read64(address), high);
   }),
-  x87Insn('fld', ['D9 C0+i STi'], (e, src) => void e.call(loadRegister, e.load(src))),
+  x87Insn('fld', ['D9 C0+i STi'], (e, src) => loadRegister(e, e.load(src))),
   x87Insn('fild', ['DF /0m Mw', 'DB /0m Md'], (e, src) => void e.call(loadInt, e.i64.extendS(e.loadSigned(src)))),
   x87Insn('fild', ['DF /5m Mq'], (e, src) => void e.call(loadInt, e.load(src))),
   x87Insn('fbld', ['DF /4m Mt'], (e, src) => {
@@ -312,13 +336,13 @@ export const moveInsns: Insn[] = [
   storeInts('fisttp', ['DF /1m Mw', 'DB /1m Md', 'DD /1m Mq'], 1, true),
   x87Insn('fstp', ['DB /7m Mt'], (e, dst) => storeTen(e, dst, e.call(storeExtended))),
   x87Insn('fbstp', ['DF /6m Mt'], (e, dst) => storeTen(e, dst, e.call(storeDecimal))),
-  x87Insn('fst', ['DD D0+i STi'], (e, dst) => void e.call(storeRegister[0], e.load(dst))),
+  x87Insn('fst', ['DD D0+i STi'], (e, dst) => storeRegister(e, e.load(dst), 0)),
   x87Insn('fstp', ['D9 D8+i STi'], (e, dst) => void e.call(storeRegisterQuiet, e.load(dst))),
   // DF D0 and DF D8 are undocumented names of the same.
   x87Insn('fstp', ['DD D8+i STi', 'DF D0+i STi', 'DF D8+i STi'], (e, dst) => {
-    e.call(storeRegister[1], e.load(dst));
+    storeRegister(e, e.load(dst), 1);
   }),
-  x87Insn('fxch', ['D9 C8+i STi', 'DD C8+i STi', 'DF C8+i STi'], (e, other) => void e.call(exchange, e.load(other))),
+  x87Insn('fxch', ['D9 C8+i STi', 'DD C8+i STi', 'DF C8+i STi'], (e, other) => exchange(e, e.load(other))),
   conditionalMove('fcmovb', 'DA C0+i ST0,STi', 2),
   conditionalMove('fcmove', 'DA C8+i ST0,STi', 4),
   conditionalMove('fcmovbe', 'DA D0+i ST0,STi', 6),
