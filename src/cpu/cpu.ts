@@ -25,6 +25,8 @@ export interface CpuOptions {
 /** Instructions per entry into the interpreter: V8 changes to optimised code only at entries. */
 const SLICE = 20_000;
 const PAGE = 4096;
+/** EFLAGS.TF. */
+const TRAP_FLAG = 0x100;
 
 const numbers = new Map(isa.map((insn, i) => [insn, i]));
 const tables = new Map<string, RowTable>();
@@ -92,10 +94,15 @@ export class Cpu {
     this.#words[STATE.eip / 4] = value;
   }
 
+  get #isStepping(): boolean {
+    return (this.#words[STATE.flagSystem / 4] & TRAP_FLAG) !== 0;
+  }
+
   /** Runs about `budget` instructions, to the next taken branch after them, or until a reason other than budget. */
   run(budget: number): ExitReason {
     const words = this.#words;
     let left = budget;
+    if (this.#isStepping) return this.#step(left);
     let record = this.#cache.find(this.eip);
     for (;;) {
       const slice = Math.min(left, SLICE);
@@ -126,6 +133,21 @@ export class Cpu {
           return this.#end(left, reason as ExitReason);
       }
       if (left <= 0) return this.#end(left, Exit.budget);
+      if (this.#isStepping) return this.#step(left);
+    }
+  }
+
+  /** With TF set: one instruction, then #DB (SDM Vol. 3B, 17.3.1.4). */
+  #step(left: number): ExitReason {
+    for (;;) {
+      const record = this.#cache.single(this.eip);
+      this.#words[STATE.budget / 4] = RECORD_SIZE + record;
+      const reason = this.#enter(record);
+      const used = 1 - (this.#words[STATE.budget / 4] >> 5);
+      this.#retire(used);
+      if (reason === Exit.pageFault && !this.#isFetch() && this.#isCured()) continue;
+      const isDone = reason === Exit.budget || reason === Inner.link || reason === Inner.lookup;
+      return this.#end(left - used, isDone ? Exit.debug : (reason as ExitReason));
     }
   }
 

@@ -4,7 +4,7 @@ import { Exit } from '../exit.ts';
 import { CS, STATE } from '../state.ts';
 import type { ConditionCode, Emitter, Flags, Operand, Size, Variable, WasmType } from './emitter.ts';
 import { flagCondition, lazyFlags } from './flags.ts';
-import type { LaneMethods } from './numeric.ts';
+import type { LaneMethods, NumericMethods } from './numeric.ts';
 import { defineI32Methods, numericMethods } from './numeric.ts';
 import type { F32Ops, F64Ops, I32Ops, I64Ops, NumericOp, V128Ops } from './ops.ts';
 import type { Routine } from './routine.ts';
@@ -20,19 +20,27 @@ export interface BaseEmitter<V> extends I32Ops<V> {}
 export abstract class BaseEmitter<V> implements Emitter<V> {
   readonly applyNumeric: (op: NumericOp, args: V[]) => V;
   readonly i64: I64Ops<V>;
-  readonly f32: F32Ops<V>;
-  readonly f64: F64Ops<V>;
   readonly v128: V128Ops<V>;
   readonly flags: Flags<V>;
+  readonly #methods: NumericMethods<V>;
+  #f32: F32Ops<V> | undefined;
+  #f64: F64Ops<V> | undefined;
 
   constructor(apply: (op: NumericOp, args: V[]) => V, lanes: LaneMethods<V>) {
-    const { i64, f32, f64, v128 } = numericMethods(apply, lanes);
+    this.#methods = numericMethods(apply, lanes);
     this.applyNumeric = apply;
-    this.i64 = i64;
-    this.f32 = f32;
-    this.f64 = f64;
-    this.v128 = v128;
+    this.i64 = this.#methods.i64;
+    this.v128 = this.#methods.v128;
     this.flags = lazyFlags(this);
+  }
+
+  get f32(): F32Ops<V> {
+    this.#f32 ??= this.#methods.f32;
+    return this.#f32;
+  }
+  get f64(): F64Ops<V> {
+    this.#f64 ??= this.#methods.f64;
+    return this.#f64;
   }
 
   abstract get operandSize(): 2 | 4;

@@ -46,7 +46,7 @@ const tableClass = (table: Record<string, NumericOp>): typeof Table => {
   return Made;
 };
 
-/** The small tables are made whole: bodies spread them. */
+/** The small tables are made whole, when they are asked for: bodies spread them. */
 function methods<V>(table: Record<string, NumericOp>, apply: Apply<V>): object {
   return Object.fromEntries(Object.entries(table).map(([name, op]) => [name, (...args: V[]) => apply(op, args)]));
 }
@@ -62,8 +62,12 @@ export function defineI32Methods(prototype: object): void {
 export function numericMethods<V>(apply: Apply<V>, lanes: LaneMethods<V>): NumericMethods<V> {
   return {
     i64: new I64Table(apply),
-    f32: methods(F32, apply),
-    f64: methods(F64, apply),
+    get f32() {
+      return methods(F32, apply);
+    },
+    get f64() {
+      return methods(F64, apply);
+    },
     v128: Object.assign(new V128Table(apply), lanes),
   } as unknown as NumericMethods<V>;
 }

@@ -23,6 +23,10 @@ const RUN_RECORDS = RUN_LENGTH * 3 + 4;
 /** Page-fault error code of an instruction fetch by user code (SDM Vol. 3A, 4.7). */
 const FETCH_ERROR = 0x14;
 
+/** Before the records proper: the faulting one, and those of an instruction that runs alone. */
+const SINGLE = VM_RECORDS + RECORD_SIZE;
+const FIRST_RECORD = SINGLE + 4 * RECORD_SIZE;
+
 export interface Isa {
   readonly table: RowTable;
   readonly numbers: ReadonlyMap<Insn, number>;
@@ -58,8 +62,8 @@ export class RecordCache {
     this.#memory.vm.fill(0, VM_HASH, VM_HASH + HASH_ENTRIES * 8);
     // An empty entry must not match: 0 is the EIP of entry 0 only.
     this.#vm.setUint32(VM_HASH, 1, true);
-    this.#free = VM_RECORDS + RECORD_SIZE;
     this.#faulting = VM_RECORDS;
+    this.#free = FIRST_RECORD;
   }
 
   /** The record at which `eip` runs. */
@@ -76,6 +80,18 @@ export class RecordCache {
       this.#vm.setUint32(entry + 4, record, true);
     }
     return record;
+  }
+
+  /** Records that run the one instruction at `eip` as it stands in memory, and then stop. */
+  single(eip: number): number {
+    const decoded = this.#decodeAt(eip);
+    if (isFault(decoded)) return this.#writeFault(eip, decoded);
+    const free = this.#free;
+    this.#free = SINGLE;
+    this.#writeUnchecked(decoded);
+    this.#writeHead(this.#free, specialIndex('stop'), eip + decoded.length, 0);
+    this.#free = free;
+    return SINGLE + this.#memory.vmIndex;
   }
 
   /** Tells a branch, or the end of a run, where it leads. */
@@ -200,6 +216,11 @@ export class RecordCache {
     const { eip, length } = decoded;
     this.#remember(decoded);
     if ((this.#permissions(eip) | this.#permissions(eip + length - 1)) & PERMISSION_WRITE) this.#writeCheck(decoded);
+    this.#writeUnchecked(decoded);
+  }
+
+  #writeUnchecked(decoded: Decoded): void {
+    const { eip, length } = decoded;
     const memory = decoded.operands.find((operand) => operand.kind === 'memory');
     const shape = memory && memoryShape(decoded, memory);
     if (memory && shape === 'special') this.#writeAddress(decoded, memory);

@@ -1,0 +1,191 @@
+import { describe, expect, it } from 'vitest';
+import { Cpu } from '../../src/cpu/cpu.ts';
+import { resetState } from '../../src/cpu/eflags.ts';
+import { Exit } from '../../src/cpu/exit.ts';
+import type { CpuMemory } from '../../src/cpu/memory.ts';
+import { EAX, EBX, ECX, EDI, ESI, ESP, STATE, STATE_SIZE } from '../../src/cpu/state.ts';
+import { acquireMemory, hardwareAvailable } from '../../src/memory/guest-memory.ts';
+import { VM_PERMISSIONS } from '../../src/memory/vm-layout.ts';
+import { FlatCpuMemory } from '../support/flat-cpu-memory.ts';
+
+const CODE = 0x0804_8000;
+const DATA = 0x0805_0000;
+
+interface Bench {
+  memory: CpuMemory;
+  map: (start: number, end: number, permissions: number) => void;
+}
+
+function software(): Bench {
+  const memory = new FlatCpuMemory();
+  return { memory, map: (start, end, permissions) => memory.map(start, end, permissions) };
+}
+
+function hardware(): Bench {
+  const guest = acquireMemory('hardware');
+  const isAllowed = (page: number, needed: number): boolean => (guest.vm[VM_PERMISSIONS + page] & needed) !== 0;
+  const memory: CpuMemory = Object.assign(Object.create(guest), {
+    accessible: (address: number, length: number, write: boolean) =>
+      isAllowed(address >>> 12, write ? 2 : 1) && isAllowed((address + length - 1) >>> 12, write ? 2 : 1),
+  });
+  return {
+    memory,
+    map(start, end, permissions) {
+      guest.permissions.fill(permissions, start >>> 12, end >>> 12);
+      guest.protect(start, end, permissions);
+    },
+  };
+}
+
+/** A processor with the code at CODE, two data pages at DATA and the stack in the second one. */
+function start({ memory, map }: Bench, code: readonly number[], permissions = 5): Cpu {
+  map(CODE, CODE + 0x1000, 7);
+  map(DATA, DATA + 0x2000, 3);
+  memory.u8.fill(0xcc, CODE, CODE + 0x1000);
+  memory.u8.set(code, CODE);
+  map(CODE, CODE + 0x1000, permissions);
+  const cpu = new Cpu(memory);
+  const state = new Uint8Array(STATE_SIZE);
+  resetState(state);
+  cpu.load(state);
+  cpu.eip = CODE;
+  cpu.regs[ESP] = DATA + 0x1800;
+  return cpu;
+}
+
+const word = (cpu: Cpu, offset: number): number =>
+  new DataView(cpu.state.buffer, cpu.state.byteOffset).getUint32(offset, true);
+const fault = (cpu: Cpu) => ({
+  eip: cpu.eip,
+  address: word(cpu, STATE.lastAccess),
+  error: word(cpu, STATE.exitDetail),
+});
+const le32 = (value: number): number[] => [0, 8, 16, 24].map((shift) => (value >>> shift) & 0xff);
+
+const modes: [string, () => Bench][] = [['software', software]];
+if (hardwareAvailable()) modes.push(['hardware', hardware]);
+
+describe.each(modes)('Cpu with %s protection', (_, make) => {
+  it('runs calls, loops and a system call', () => {
+    // mov ecx, 10; 1: call f; dec ecx; jnz 1b; int 0x80; f: add eax, ecx; ret
+    const cpu = start(make(), [0xb9, ...le32(10), 0xe8, 5, 0, 0, 0, 0x49, 0x75, 0xf8, 0xcd, 0x80, 0x01, 0xc8, 0xc3]);
+    expect(cpu.run(1_000_000)).toBe(Exit.syscall);
+    expect([cpu.regs[EAX], cpu.eip - CODE]).toEqual([55, 15]);
+    expect(word(cpu, STATE.retired)).toBe(1 + 10 * 5 + 1);
+  });
+
+  it('ends a slice when its budget is used up, and goes on where it was', () => {
+    // 1: inc eax; cmp eax, 1000; jb 1b; int3
+    const cpu = start(make(), [0x40, 0x3d, ...le32(1000), 0x72, 0xf8, 0xcc]);
+    expect(cpu.run(30)).toBe(Exit.budget);
+    expect(cpu.regs[EAX]).toBe(10);
+    expect(cpu.run(1_000_000)).toBe(Exit.breakpoint);
+    expect(cpu.regs[EAX]).toBe(1000);
+  });
+
+  it('reports a page fault at its instruction, with address and error code', () => {
+    // inc ebx; mov [0x1000], eax
+    const cpu = start(make(), [0x43, 0xa3, ...le32(0x1000)]);
+    expect(cpu.run(1000)).toBe(Exit.pageFault);
+    expect(fault(cpu)).toEqual({ eip: CODE + 1, address: 0x1000, error: 6 });
+    expect(cpu.regs[EBX]).toBe(1);
+  });
+
+  it('knows which page of two an access cannot reach', () => {
+    // mov eax, [DATA + 0x1ffe]
+    const cpu = start(make(), [0xa1, ...le32(DATA + 0x1ffe)]);
+    expect(cpu.run(1000)).toBe(Exit.pageFault);
+    expect(fault(cpu)).toEqual({ eip: CODE, address: DATA + 0x2000, error: 4 });
+  });
+
+  it('does not write code that is read-only', () => {
+    // add byte [CODE], 1
+    const cpu = start(make(), [0x80, 0x05, ...le32(CODE), 1]);
+    expect(cpu.run(1000)).toBe(Exit.pageFault);
+    expect(fault(cpu)).toEqual({ eip: CODE, address: CODE, error: 7 });
+  });
+
+  it('never lets the guest touch what lies above 3 GiB', () => {
+    const bench = make();
+    // mov eax, [esi]; mov [esi], eax
+    for (let page = 0xc000_0000; page < 2 ** 32; page += 0x100_0000) {
+      const cpu = start(bench, [0x8b, 0x06]);
+      cpu.regs[ESI] = page;
+      expect(cpu.run(10)).toBe(Exit.pageFault);
+      expect(fault(cpu).address).toBe(page);
+    }
+    const cpu = start(bench, [0x8b, 0x06]);
+    cpu.regs[ESI] = -2;
+    expect(cpu.run(10)).toBe(Exit.pageFault);
+  });
+
+  it('refuses to execute what is not executable', () => {
+    // mov eax, DATA; jmp eax
+    const cpu = start(make(), [0xb8, ...le32(DATA), 0xff, 0xe0]);
+    expect(cpu.run(1000)).toBe(Exit.pageFault);
+    expect(fault(cpu)).toEqual({ eip: DATA, address: DATA, error: 0x15 });
+  });
+
+  it('sees code that writes itself on a writable page', () => {
+    // mov byte [CODE + 9 + 1], 7; jmp +0; mov al, 1; int3
+    const code = [0xc6, 0x05, ...le32(CODE + 10), 7, 0xeb, 0, 0xb0, 1, 0xcc];
+    const cpu = start(make(), code, 7);
+    expect(cpu.run(1000)).toBe(Exit.breakpoint);
+    expect(cpu.regs[EAX]).toBe(7);
+    cpu.eip = CODE + 9;
+    expect(cpu.run(1000)).toBe(Exit.breakpoint);
+  });
+
+  it('decodes anew what was invalidated, also where branches lead to it', () => {
+    const bench = make();
+    // jmp +0; mov al, 1; int3
+    const cpu = start(bench, [0xeb, 0, 0xb0, 1, 0xcc]);
+    expect(cpu.run(1000)).toBe(Exit.breakpoint);
+    bench.map(CODE, CODE + 0x1000, 7);
+    bench.memory.u8[CODE + 3] = 2;
+    bench.map(CODE, CODE + 0x1000, 5);
+    cpu.invalidate(CODE, CODE + 0x1000);
+    cpu.eip = CODE;
+    expect(cpu.run(1000)).toBe(Exit.breakpoint);
+    expect(cpu.regs[EAX]).toBe(2);
+  });
+
+  it('copies with REP MOVS across pages, and stops precisely at one that is missing', () => {
+    // rep movsd
+    const cpu = start(make(), [0xf3, 0xa5, 0xcc]);
+    cpu.regs[ESI] = DATA;
+    cpu.regs[EDI] = DATA + 0x1004;
+    cpu.regs[ECX] = 0x1000;
+    let reason = cpu.run(1);
+    while (reason === Exit.budget) reason = cpu.run(1);
+    expect(reason).toBe(Exit.pageFault);
+    expect(fault(cpu)).toEqual({ eip: CODE, address: DATA + 0x2000, error: 6 });
+    expect([cpu.regs[EDI], cpu.regs[ESI], cpu.regs[ECX]]).toEqual([DATA + 0x2000, DATA + 0xffc, 0x1000 - 0x3ff]);
+  });
+
+  it('traps after one instruction when TF is set', () => {
+    // push 0x302; popf; inc eax; inc eax
+    const cpu = start(make(), [0x68, ...le32(0x302), 0x9d, 0x40, 0x40]);
+    expect(cpu.run(1000)).toBe(Exit.debug);
+    expect([cpu.regs[EAX], cpu.eip - CODE]).toEqual([1, 7]);
+    cpu.setEflags(cpu.eflags() & ~0x100);
+    expect(cpu.run(1000)).toBe(Exit.breakpoint);
+    expect(cpu.regs[EAX]).toBe(2);
+  });
+
+  it('loads a TLS segment that the kernel has described, and no other', () => {
+    const bench = make();
+    // mov eax, 0x33; mov gs, eax; mov eax, gs:[4]; int3
+    const code = [0xb8, ...le32(0x33), 0x8e, 0xe8, 0x65, 0xa1, ...le32(4), 0xcc];
+    const refused = start(bench, code);
+    expect(refused.run(1000)).toBe(Exit.generalProtection);
+    expect(fault(refused)).toMatchObject({ eip: CODE + 5, error: 0x30 });
+    const cpu = start(bench, code);
+    const state = new DataView(cpu.state.buffer, cpu.state.byteOffset);
+    state.setUint32(STATE.tlsBase, DATA, true);
+    state.setUint32(STATE.tlsPresent, 1, true);
+    bench.memory.u8.set(le32(4711), DATA + 4);
+    expect(cpu.run(1000)).toBe(Exit.breakpoint);
+    expect(cpu.regs[EAX]).toBe(4711);
+  });
+});
