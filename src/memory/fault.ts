@@ -36,6 +36,7 @@ function fillAround(mm: Mm, vma: Vma, address: number): boolean {
   if (vma.shared) mm.own(vma.object);
   const page = pageDown(address);
   if (fillPages(mm.guest, vma, page, page + PAGE_SIZE) < 1) return false;
+  mm.fills++;
   const [start, end] = windowAround(vma, address);
   fillPages(mm.guest, vma, start, end);
   return true;

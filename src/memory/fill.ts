@@ -5,15 +5,18 @@ import { allowed, PAGE_SIZE, PRESENT, PROT_READ, PROT_WRITE, pageDown, pageUp } 
 import type { SharedObject } from './shared-object.ts';
 import { clip, type Vma } from './vma.ts';
 
-/** A file mapping up to this size is filled when it is made; a larger one on use, in windows of FILL_WINDOW. */
-const FILL_AT_ONCE = 256 << 10;
+/**
+ * A file mapping up to this size is filled when it is made; a larger one on use, in windows. Where the host maps memory
+ * files, filling is once per file, not once per mapping, and saves the guest slower code (Mm.resumable).
+ */
+const FILL_AT_ONCE = { hardware: 16 << 20, software: 256 << 10 };
 const FILL_WINDOW = 128 << 10;
 
 /** How a new VMA's pages get their content: `lazy` means on use. */
 export function fillsLazily(guest: GuestMemory, object: SharedObject | null, shared: boolean, length: number): boolean {
   if (object === null) return false;
-  if (shared && guest.share === undefined) return true; // only touched pages are copied at switches
-  return object.backing !== null && length > FILL_AT_ONCE;
+  if (shared && guest.mapFile === undefined) return true; // only touched pages are copied at switches
+  return object.backing !== null && length > FILL_AT_ONCE[guest.protection];
 }
 
 /**
@@ -22,8 +25,8 @@ export function fillsLazily(guest: GuestMemory, object: SharedObject | null, sha
  */
 export function establish(guest: GuestMemory, vma: Vma): number {
   if (vma.object === null) return allow(guest, vma.start, vma.end, vma.prot);
-  if (vma.shared && guest.share !== undefined) {
-    const failed = shareInto(guest, vma);
+  if (guest.mapFile !== undefined) {
+    const failed = mapObject(guest, vma);
     if (failed < 0) return failed;
   }
   // A file that cannot be read now gives SIGBUS on use, as on Linux, not an error here.
@@ -32,11 +35,11 @@ export function establish(guest: GuestMemory, vma: Vma): number {
 }
 
 /** Maps the object's memory file, inaccessible still. */
-export function shareInto(guest: GuestMemory, vma: Vma): number {
+export function mapObject(guest: GuestMemory, vma: Vma): number {
   const store = vma.object!.store;
   if (store.fd === undefined) return -ENOMEM;
   store.reserve(vma.offset + (vma.end - vma.start));
-  return guest.share!(vma.start, vma.end, 0, store.fd, vma.offset);
+  return guest.mapFile!(vma.start, vma.end, store.fd, vma.offset, vma.shared);
 }
 
 /**
@@ -58,12 +61,11 @@ export function fillPages(guest: GuestMemory, vma: Vma, start: number, end: numb
 
 function fillRun(guest: GuestMemory, part: Vma): number {
   const object = part.object!;
-  const bytes = part.end - part.start;
-  if (part.shared) {
-    const failed = object.fill(part.offset, part.offset + bytes);
+  if (part.shared || guest.mapFile !== undefined) {
+    const failed = object.fill(part.offset, part.offset + (part.end - part.start));
     if (failed < 0) return failed;
   }
-  if (part.shared && guest.share !== undefined) return allow(guest, part.start, part.end, part.prot);
+  if (guest.mapFile !== undefined) return allow(guest, part.start, part.end, part.prot);
   const opened = guest.protect(part.start, part.end, PROT_READ | PROT_WRITE);
   if (opened < 0) return opened;
   const view = guest.u8.subarray(part.start, part.end);

@@ -1,4 +1,4 @@
-import { allow, fillsLazily, shareInto } from './fill.ts';
+import { allow, fillsLazily, mapObject } from './fill.ts';
 import { forEachRun } from './guest-memory.ts';
 import type { Mm } from './mm.ts';
 import { allowed, PAGE_SIZE, PRESENT, PROT_READ, PROT_WRITE } from './page.ts';
@@ -39,33 +39,35 @@ function copyFields(parent: Mm, child: Mm): void {
 }
 
 function copyShared(parent: Mm, child: Mm, vma: Vma): number {
-  if (child.guest.share === undefined) {
+  if (child.guest.mapFile === undefined) {
     vma.object!.owner?.flush(vma.object!);
     return 0; // pages come from the store on use
   }
-  const failed = shareInto(child.guest, vma);
-  return failed < 0 ? failed : copyPermissions(parent, child, vma);
-}
-
-function copyPermissions(parent: Mm, child: Mm, vma: Vma): number {
-  let result = 0;
-  forEachRun(parent.guest.permissions, vma.start, vma.end, PRESENT, (from, to, present) => {
-    if (present && result === 0) result = allow(child.guest, from, to, vma.prot);
-  });
-  return result;
+  const failed = mapObject(child.guest, vma);
+  return failed < 0 ? failed : eachPresent(parent, vma, (from, to) => allow(child.guest, from, to, vma.prot));
 }
 
 function copyPrivate(parent: Mm, child: Mm, vma: Vma): number {
   if (vma.wipeOnFork) return allow(child.guest, vma.start, vma.end, vma.prot);
+  const copies = (from: number, to: number) => copyPages(parent, child, vma, from, to);
+  if (vma.object === null || child.guest.mapFile === undefined) return eachPresent(parent, vma, copies);
+  const failed = mapObject(child.guest, vma);
+  if (failed < 0) return failed;
+  if (vma.copied) return eachPresent(parent, vma, copies);
+  return eachPresent(parent, vma, (from, to) => allow(child.guest, from, to, vma.prot));
+}
+
+/** Calls `work` for the ranges of the VMA whose pages are in place, until it fails. */
+function eachPresent(parent: Mm, vma: Vma, work: (from: number, to: number) => number): number {
   let result = 0;
   forEachRun(parent.guest.permissions, vma.start, vma.end, PRESENT, (from, to, present) => {
-    if (present && result === 0) result = copyPages(parent, child, vma, from, to);
+    if (present && result === 0) result = work(from, to);
   });
   return result;
 }
 
 function copyPages(parent: Mm, child: Mm, vma: Vma, start: number, end: number): number {
-  const runs = residentRuns(parent, start, end);
+  const runs = changedRuns(parent, child, vma, start, end);
   if (runs.length === 0) return allow(child.guest, start, end, vma.prot);
   const hidden = allowed(vma.prot) === 0;
   const failed =
@@ -79,15 +81,17 @@ function copyPages(parent: Mm, child: Mm, vma: Vma, start: number, end: number):
   return 0;
 }
 
-/** The ranges that the host holds content for. */
-function residentRuns(mm: Mm, start: number, end: number): [from: number, to: number][] {
-  const resident = mm.guest.resident(start, end);
-  if (resident === null) return [[start, end]];
+/** The ranges whose content the child does not have by itself: touched pages, and of files what the parent changed. */
+function changedRuns(parent: Mm, child: Mm, vma: Vma, start: number, end: number): [from: number, to: number][] {
+  const { guest } = parent;
+  const ofFile = vma.object !== null && child.guest.mapFile !== undefined;
+  const changed = ofFile ? guest.copied?.(start, end) : guest.resident(start, end);
+  if (changed === null || changed === undefined) return [[start, end]];
   const runs: [number, number][] = [];
-  for (let first = 0; first < resident.length; first++) {
-    if (!(resident[first] & 1)) continue;
+  for (let first = 0; first < changed.length; first++) {
+    if (!(changed[first] & 1)) continue;
     let next = first + 1;
-    while (next < resident.length && resident[next] & 1) next++;
+    while (next < changed.length && changed[next] & 1) next++;
     runs.push([start + first * PAGE_SIZE, start + next * PAGE_SIZE]);
     first = next;
   }

@@ -1,4 +1,5 @@
 import { HOST, type Libc, libc } from '../host/libc.ts';
+import { copiedPages } from '../host/pagemap.ts';
 import { maxMapCount, trapHandlerGuards } from '../host/trap-probe.ts';
 import { HostLimitError } from './limits.ts';
 import { allowed, PAGE_SIZE, W } from './page.ts';
@@ -28,8 +29,10 @@ export interface GuestMemory {
   discard(start: number, end: number): number;
   /** Drops content and mappings of any kind: inaccessible zeros. */
   reset(start: number, end: number): number;
-  /** Puts the pages of a memory file here. Absent in software mode. */
-  share?(start: number, end: number, prot: number, fd: number, offset: number): number;
+  /** Maps a memory file here, inaccessible still. Absent in software mode. */
+  mapFile?(start: number, end: number, fd: number, offset: number, shared: boolean): number;
+  /** One byte per page of a private mapping of a memory file: 1 where the guest wrote. null: unknown. */
+  copied?(start: number, end: number): Uint8Array | null;
   /** One byte per page, bit 0: the host holds content for it. null: unknown. */
   resident(start: number, end: number): Uint8Array | null;
   /** Copies pages, which must be accessible in both memories. */
@@ -135,11 +138,13 @@ class HardwareMemory implements GuestMemory {
     return this.#map(this.base + start, end - start, HOST.PROT_NONE);
   }
 
-  share(start: number, end: number, prot: number, fd: number, offset: number): number {
-    const allow = allowed(prot);
-    const host = allow === 0 ? HOST.PROT_NONE : allow & W ? HOST.PROT_READ | HOST.PROT_WRITE : HOST.PROT_READ;
-    const flags = HOST.MAP_SHARED | HOST.MAP_FIXED | HOST.MAP_NORESERVE;
-    return Math.min(0, this.#host.mmap(this.base + start, end - start, host, flags, fd, offset));
+  mapFile(start: number, end: number, fd: number, offset: number, shared: boolean): number {
+    const flags = (shared ? HOST.MAP_SHARED : HOST.MAP_PRIVATE) | HOST.MAP_FIXED | HOST.MAP_NORESERVE;
+    return Math.min(0, this.#host.mmap(this.base + start, end - start, HOST.PROT_NONE, flags, fd, offset));
+  }
+
+  copied(start: number, end: number): Uint8Array | null {
+    return copiedPages(this.base + start, end - start);
   }
 
   resident(start: number, end: number): Uint8Array | null {

@@ -41,7 +41,7 @@ export function madvise(mm: Mm, address: number, size: number, advice: number): 
 function forget(mm: Mm, part: Vma): number {
   if (part.shared) return 0;
   mm.invalidateExecutable(part.start, part.end);
-  if (part.object === null) return mm.guest.discard(part.start, part.end);
+  if (part.object === null || mm.guest.mapFile !== undefined) return mm.guest.discard(part.start, part.end);
   const failed = clear(mm.guest, part.start, part.end);
   return failed < 0 ? failed : establish(mm.guest, part);
 }

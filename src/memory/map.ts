@@ -2,6 +2,7 @@ import { EACCES, EAGAIN, EEXIST, EINVAL, ENOMEM, EPERM } from '../abi/errno.ts';
 import type { Backing } from './backing.ts';
 import { fillPages, fillsLazily } from './fill.ts';
 import * as F from './flags.ts';
+import { hostMappings } from './guest-memory.ts';
 import { UNMAPPED_BASE } from './layout.ts';
 import type { Mm } from './mm.ts';
 import { MMAP_MIN, PAGE_SIZE, PROT_EXEC, PROT_READ, PROT_WRITE, pageUp, TASK_SIZE } from './page.ts';
@@ -92,6 +93,7 @@ function kindOf(
     object,
     growsDown,
     lazy: growsDown || fillsLazily(mm.guest, object, shared, length),
+    copied: !shared && object !== null && (prot & PROT_WRITE) !== 0,
     locked: (flags & F.MAP_LOCKED) !== 0 || mm.lockFuture,
     noReserve: (flags & F.MAP_NORESERVE) !== 0,
   };
@@ -109,15 +111,29 @@ export function checkLimits(mm: Mm, kind: VmaKind, length: number, replaced: rea
   if (vmas.total * PAGE_SIZE - bytes(replaced) + length > limits.as) return -ENOMEM;
   if (isData(kind) && vmas.data * PAGE_SIZE - bytes(replaced.filter(isData)) + length > limits.data) return -ENOMEM;
   if (kind.locked && vmas.locked * PAGE_SIZE + length > limits.memlock) return -EAGAIN;
-  return vmas.count >= MAX_MAP_COUNT ? -ENOMEM : 0;
+  return mayAddMapping(mm) ? 0 : -ENOMEM;
 }
 
 /** Linux's default vm.max_map_count. */
 const MAX_MAP_COUNT = 65530;
 
+/** One more mapping: within Linux's limit for the guest, and within the host's limit for all guests and Node. */
+export function mayAddMapping(mm: Mm): boolean {
+  if (mm.vmas.count >= MAX_MAP_COUNT) return false;
+  return mm.protection === 'software' || hostMappings.used < hostMappings.budget;
+}
+
+/** True when [start, end) ends inside a mapping, so that it would be split. */
+export function splits(mm: Mm, start: number, end: number): boolean {
+  const first = mm.vmas.find(start);
+  const last = mm.vmas.find(end);
+  return (first !== undefined && first.start < start) || (last !== undefined && last.start < end);
+}
+
 /** munmap(2). */
 export function munmap(mm: Mm, address: number, size: number): number {
   const length = pageUp(size);
   if (address % PAGE_SIZE !== 0 || address > TASK_SIZE || length > TASK_SIZE - address || length === 0) return -EINVAL;
+  if (splits(mm, address, address + length) && !mayAddMapping(mm)) return -ENOMEM;
   return mm.drop(address, address + length);
 }

@@ -16,7 +16,7 @@ import { PAGE_SIZE, PRESENT, PROT_READ, PROT_WRITE, pageDown, pageUp, TASK_SIZE,
 import { mprotect } from './protect.ts';
 import { type Mapper, type SharedObject, SharedObjects } from './shared-object.ts';
 import { mincore, msync, residency } from './sync.ts';
-import { PLAIN, type Vma } from './vma.ts';
+import { PLAIN, place, type Vma } from './vma.ts';
 import { VmaSet } from './vma-set.ts';
 
 const STACK_AT_ONCE = 8 << 20;
@@ -41,6 +41,8 @@ export class Mm extends GuestAccess implements Mapper {
   layout: MmapLayout;
   /** Called when instructions in the range may have changed or gone: whoever decoded them must forget them. */
   onInvalidate: ((start: number, end: number) => void) | null = null;
+  /** Windows of lazy mappings that were filled: each may be a mapping of the host. */
+  fills = 0;
   /** READ_IMPLIES_EXEC of the personality: what is readable is executable. */
   readImpliesExec = false;
   /** MCL_FUTURE: new mappings are locked. */
@@ -106,7 +108,7 @@ export class Mm extends GuestAccess implements Mapper {
   }
   /** True while some pages get their content on use: code that runs here must be able to resume after a fault. */
   get resumable(): boolean {
-    return this.vmas.lazy > 0;
+    return this.vmas.lazy > 0 || this.limits.stack > STACK_AT_ONCE;
   }
 
   /** The stack of a new program below layout.stackTop; `prot` says whether it is executable. */
@@ -114,7 +116,7 @@ export class Mm extends GuestAccess implements Mapper {
     // Made at its full usual size: growing it by faults would cost a trap per page, and nobody else is placed there.
     const size = Math.min(pageDown(this.limits.stack), STACK_AT_ONCE);
     const end = this.layout.stackTop;
-    return this.add({ ...PLAIN, prot, growsDown: true, lazy: true, start: end - size, end, offset: 0 });
+    return this.add(place({ ...PLAIN, prot, growsDown: true }, end - size, end, 0));
   }
 
   // --- system calls; see the files they come from
@@ -173,9 +175,13 @@ export class Mm extends GuestAccess implements Mapper {
   /** Writes regardless of protection, as the loader and ptrace do. 0, or -EFAULT where something is not mapped. */
   poke(address: number, bytes: Uint8Array): number {
     const start = address >>> 0;
+    const end = start + bytes.length;
     const answer = this.#force(start, bytes.length, () => this.u8.set(bytes, start));
-    if (answer === 0) this.invalidateExecutable(pageDown(start), pageUp(start + bytes.length));
-    return answer;
+    if (answer !== 0) return answer;
+    this.vmas.update(pageDown(start), pageUp(end), (vma) => (vma.object === null ? vma : { ...vma, copied: true }));
+    this.settle();
+    this.invalidateExecutable(pageDown(start), pageUp(end));
+    return 0;
   }
 
   /** Reads regardless of protection: ptrace, core dumps, checkpoints. 0 or -EFAULT. */
@@ -252,7 +258,8 @@ export class Mm extends GuestAccess implements Mapper {
     }
     this.vmas.touched.clear();
     if (this.protection !== 'hardware') return;
-    const estimate = this.vmas.count === 0 ? 0 : 2 * this.vmas.count + 8;
+    if (this.vmas.lazy === 0) this.fills = 0;
+    const estimate = this.vmas.count === 0 ? 0 : 2 * (this.vmas.count + this.fills) + 8;
     hostMappings.used += estimate - this.#counted;
     this.#counted = estimate;
   }
@@ -285,19 +292,19 @@ export class Mm extends GuestAccess implements Mapper {
   own(object: SharedObject): void {
     if (object.owner === this) return;
     object.owner?.flush(object);
-    object.owner = this.guest.share === undefined ? this : null;
+    object.owner = this.guest.mapFile === undefined ? this : null;
     if (object.owner === this) this.refresh(object, 0, Number.POSITIVE_INFINITY);
   }
 
   flush(object: SharedObject): void {
-    if (this.guest.share !== undefined) return;
+    if (this.guest.mapFile !== undefined) return;
     this.#eachShared(object, (vma, from, to) => {
       if (vma.prot & PROT_WRITE) object.store.write(vma.offset + (from - vma.start), this.u8.subarray(from, to));
     });
   }
 
   refresh(object: SharedObject, offset: number, length: number): void {
-    if (this.guest.share !== undefined) return;
+    if (this.guest.mapFile !== undefined) return;
     this.#eachShared(object, (vma, from, to) => {
       const start = Math.max(from, vma.start + offset - vma.offset);
       const end = Math.min(to, vma.start + offset + length - vma.offset);
@@ -325,7 +332,7 @@ export class Mm extends GuestAccess implements Mapper {
 
   #takeAway(vma: Vma, start: number): void {
     this.invalidateExecutable(start, vma.end);
-    if (vma.shared && this.guest.share !== undefined) {
+    if (this.guest.mapFile !== undefined) {
       this.guest.permissions.fill(0, start / PAGE_SIZE, vma.end / PAGE_SIZE);
       this.guest.protect(start, vma.end, 0);
     } else clear(this.guest, start, vma.end);
@@ -351,8 +358,8 @@ export class Mm extends GuestAccess implements Mapper {
 
   /** A copy for a new process, or a negative errno. */
   fork(): Mm | number {
-    if (hostMappings.used > hostMappings.budget && this.protection === 'hardware') return this.#forkAs('software');
-    return this.#forkAs(this.protection);
+    const tooMany = hostMappings.used + this.#counted > hostMappings.budget;
+    return this.#forkAs(tooMany ? 'software' : this.protection);
   }
 
   #forkAs(protection: Protection): Mm | number {

@@ -1,5 +1,5 @@
 import { EFAULT, EINVAL, ENOMEM } from '../abi/errno.ts';
-import { allow, clear, shareInto } from './fill.ts';
+import { allow, clear, mapObject } from './fill.ts';
 import { MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE } from './flags.ts';
 import { forEachRun, type GuestMemory } from './guest-memory.ts';
 import { checkLimits, freePlace } from './map.ts';
@@ -110,14 +110,14 @@ function move(mm: Mm, old: Vma, vma: Vma, target: number, length: number, keep: 
 function movePages(mm: Mm, old: Vma, moved: Vma): number {
   const guest = mm.guest;
   const shift = moved.start - old.start;
-  if (old.shared && guest.share !== undefined) {
-    const failed = shareInto(guest, moved);
+  if (old.object !== null && guest.mapFile !== undefined) {
+    const failed = mapObject(guest, moved);
     if (failed < 0) return failed;
   }
   let result = 0;
   forEachRun(guest.permissions, old.start, old.end, PRESENT, (from, to, present) => {
     if (!present || result < 0) return;
-    if (!old.shared || guest.share === undefined) result = moveRun(guest, from, to, shift);
+    if (!old.shared || guest.mapFile === undefined) result = moveRun(guest, from, to, shift);
     if (result === 0) result = allow(guest, from + shift, to + shift, old.prot);
   });
   return result;

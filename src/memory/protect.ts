@@ -1,8 +1,10 @@
 import { EACCES, EINVAL, ENOMEM } from '../abi/errno.ts';
 import { reprotect } from './fill.ts';
 import { PROT_GROWSDOWN, PROT_GROWSUP, PROT_SEM } from './flags.ts';
+import { mayAddMapping, splits } from './map.ts';
 import type { Mm } from './mm.ts';
 import { PAGE_SIZE, PROT_EXEC, PROT_READ, PROT_WRITE, pageUp } from './page.ts';
+import type { Vma } from './vma.ts';
 
 const KNOWN = PROT_READ | PROT_WRITE | PROT_EXEC | PROT_SEM | PROT_GROWSDOWN | PROT_GROWSUP;
 
@@ -32,10 +34,11 @@ function change(mm: Mm, start: number, end: number, wanted: number): number {
     const implied = mm.readImpliesExec && wanted & PROT_READ && part.maxProt & PROT_EXEC ? PROT_EXEC : 0;
     const prot = wanted | implied;
     if (part.shared && prot & ~part.maxProt) result = -EACCES;
+    else if (part.prot !== prot && splits(mm, part.start, part.end) && !mayAddMapping(mm)) result = -ENOMEM;
     else if (part.prot !== prot) {
       if (part.prot & PROT_EXEC) mm.invalidateExecutable(part.start, part.end);
       result = reprotect(mm.guest, part.start, part.end, prot);
-      if (result === 0) mm.vmas.update(part.start, part.end, (vma) => ({ ...vma, prot }));
+      if (result === 0) mm.vmas.update(part.start, part.end, (vma) => withProt(vma, prot));
     }
     if (result < 0) break;
     at = part.end;
@@ -43,4 +46,9 @@ function change(mm: Mm, start: number, end: number, wanted: number): number {
   mm.settle();
   if (result < 0) return result;
   return at < end ? -ENOMEM : 0;
+}
+
+function withProt(vma: Vma, prot: number): Vma {
+  const copied = vma.copied || (vma.object !== null && !vma.shared && (prot & PROT_WRITE) !== 0);
+  return { ...vma, prot, copied };
 }

@@ -2,6 +2,9 @@ import type { Backing, SharedPages } from './backing.ts';
 import { PAGE_SIZE, pageUp } from './page.ts';
 import { createStore, type PageStore } from './page-store.ts';
 
+/** Bytes of a file that are read in one go. */
+const READ_AT_ONCE = 1 << 20;
+
 /** An address space, as the objects that it maps see it. */
 export interface Mapper {
   /** Software mode: copies the pages of its own memory out to the object's store. */
@@ -86,7 +89,7 @@ export class SharedObject implements SharedPages {
         continue;
       }
       let next = at + PAGE_SIZE;
-      while (next < last && !this.#resident.has(next / PAGE_SIZE)) next += PAGE_SIZE;
+      while (next < last && next - at < READ_AT_ONCE && !this.#resident.has(next / PAGE_SIZE)) next += PAGE_SIZE;
       const failed = this.#fillRun(at, next);
       if (failed < 0) return failed;
       at = next;

@@ -16,6 +16,8 @@ export interface VmaKind {
   readonly locked: boolean;
   /** Its pages get their content on use, so an access may fault and must be resumable. */
   readonly lazy: boolean;
+  /** A private mapping of a file whose pages the guest may have changed: it is or was writable. */
+  readonly copied: boolean;
   readonly noReserve: boolean;
   /** MADV_DONTFORK, MADV_WIPEONFORK, MADV_DONTDUMP. */
   readonly dontFork: boolean;
@@ -31,6 +33,7 @@ export const PLAIN: VmaKind = {
   growsDown: false,
   locked: false,
   lazy: false,
+  copied: false,
   noReserve: false,
   dontFork: false,
   wipeOnFork: false,
@@ -54,7 +57,8 @@ export function clip(vma: Vma, start: number, end: number): Vma {
 
 /** A VMA of this kind. Written out: a spread with overrides costs V8 a microsecond, and this is called all the time. */
 export function place(kind: VmaKind, start: number, end: number, offset: number): Vma {
-  const { prot, shared, maxProt, object, growsDown, locked, lazy, noReserve, dontFork, wipeOnFork, dontDump } = kind;
+  const { prot, shared, maxProt, object, growsDown, locked, lazy, copied, noReserve, dontFork, wipeOnFork, dontDump } =
+    kind;
   return {
     start,
     end,
@@ -66,6 +70,7 @@ export function place(kind: VmaKind, start: number, end: number, offset: number)
     growsDown,
     locked,
     lazy,
+    copied,
     noReserve,
     dontFork,
     wipeOnFork,

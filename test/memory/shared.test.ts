@@ -169,6 +169,33 @@ describe.each(modes)('fork, %s', (protection) => {
     child.release();
   });
 
+  it('copies what was written to private pages of files, and what became read-only since', () => {
+    const backing = new BytesFile(new Uint8Array(0x4000).fill(5));
+    const parent = new Mm({ protection });
+    const source = { object: backing, offset: 0, maxProt: 7 };
+    const at = parent.mmap(0, 0x4000, RW, 2, source);
+    const text = parent.mmap(0, 0x4000, 5, 2, source);
+    for (const page of [0, 2]) parent.writeU8(at + page * 0x1000, 6 + page);
+    parent.mprotect(at, 0x1000, 1);
+    parent.poke(text + 0x1000, new Uint8Array([0xcc]));
+    const child = parent.fork() as Mm;
+    const seen = (mm: Mm) =>
+      [0, 1, 2, 3].flatMap((page) => [mm.readU8(at + page * 0x1000), mm.readU8(text + page * 0x1000)]);
+    expect(seen(child)).toEqual([6, 5, 5, 0xcc, 8, 5, 5, 5]);
+    child.writeU8(at + 0x3000, 9);
+    child.madvise(at + 0x2000, 0x1000, 4);
+    expect(seen(parent)).toEqual([6, 5, 5, 0xcc, 8, 5, 5, 5]);
+    expect(seen(child)).toEqual([6, 5, 5, 0xcc, 5, 5, 9, 5]);
+    expect(child.writeU8(at, 1)).toBe(-14);
+    expect(child.writeU8(text, 1)).toBe(-14);
+    const moved = child.mremap(at, 0x4000, 0x4000, 3, 0x30000000);
+    expect([0, 1, 2, 3].map((page) => child.readU8(moved + page * 0x1000))).toEqual([6, 5, 5, 9]);
+    parent.release();
+    child.release();
+    expect(backing.pages).toBeNull();
+    expect(backing.writes).toEqual([]);
+  });
+
   it('reuses memories, always empty', () => {
     for (let i = 0; i < 40; i++) {
       const mm = new Mm({ protection });
@@ -207,5 +234,22 @@ describe.each(modes.filter((mode) => mode === 'hardware'))('a host short of mapp
     expect(child.readU32(shared)).toBe(3);
     child.release();
     parent.release();
+  });
+
+  it('answers -ENOMEM before Node itself runs out of them', () => {
+    const mm = new Mm({ protection });
+    const at = mm.mmap(0, 0x20000000, RW, 0x22);
+    let made = 0;
+    let failure = 0;
+    while (failure === 0 && made < 70000) failure = mm.mprotect(at + 0x2000 * made++, 0x1000, 1);
+    expect(failure).toBe(-12);
+    expect(made).toBeGreaterThan(1000);
+    expect(mm.writeU8(at + 0x1000, 1)).toBe(0);
+    const child = mm.fork() as Mm;
+    expect(child.protection).toBe('software');
+    expect(child.readU8(at + 0x1000)).toBe(1);
+    child.release();
+    mm.release();
+    expect(hostMappings.used).toBeLessThan(1000);
   });
 });
