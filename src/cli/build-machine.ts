@@ -7,6 +7,7 @@ import { MemFs } from '../fs/memfs.ts';
 import { HostFiles } from '../host/files.ts';
 import { NodeHost } from '../host/node.ts';
 import { Machine } from '../machine.ts';
+import { prepareCpu } from '../node-cpu.ts';
 import type { FileSystem } from '../vfs/inode.ts';
 import type { RunValues } from './commands.ts';
 import { CliError, EXIT } from './error.ts';
@@ -26,6 +27,7 @@ export class MachineBuilder {
   constructor(values: RunValues, stdio: Stdio, owner: { uid: number; gid: number }) {
     this.#owner = owner;
     const { sysroot, protection, seed } = values;
+    prepareCpu();
     this.machine = new Machine({
       host: this.#host,
       mounts: [{ path: '/', fs: sysroot === undefined ? this.#memory(0o755) : this.#sysroot(resolve(sysroot)) }],

@@ -3,7 +3,7 @@ import { copiedPages } from '../host/pagemap.ts';
 import { maxMapCount, trapHandlerGuards } from '../host/trap-probe.ts';
 import { HostLimitError } from './limits.ts';
 import { allowed, PAGE_SIZE, W } from './page.ts';
-import { VM_PERMISSIONS, VM_SIZE } from './vm-layout.ts';
+import { HARDWARE_PLACE, SOFTWARE_PLACE, VM_PERMISSIONS, VM_SIZE } from './vm-layout.ts';
 
 export type Protection = 'hardware' | 'software';
 
@@ -45,8 +45,8 @@ export interface GuestMemory {
 
 const GIB = 2 ** 30;
 const POOLED = 16;
-const VM_OF_HARDWARE = 0x1_0001_0000; // 64 KiB beyond 4 GiB: an access that straddles the end faults, never reaches it
-const VM_OF_SOFTWARE = 0xd000_0000;
+const VM_OF_HARDWARE = HARDWARE_PLACE.vmIndex + HARDWARE_PLACE.vmOffset;
+const VM_OF_SOFTWARE = SOFTWARE_PLACE.vmIndex + SOFTWARE_PLACE.vmOffset;
 
 const pools: Record<Protection, GuestMemory[]> = { hardware: [], software: [] };
 let hardwareWorks: boolean | undefined;
@@ -105,8 +105,8 @@ class HardwareMemory implements GuestMemory {
   readonly u8: Uint8Array;
   readonly words: DataView;
   readonly vm: Uint8Array;
-  readonly vmIndex = 0x1001_0000;
-  readonly vmOffset = 0xf000_0000;
+  readonly vmIndex = HARDWARE_PLACE.vmIndex;
+  readonly vmOffset = HARDWARE_PLACE.vmOffset;
   readonly permissions: Uint8Array;
   readonly base: number;
   readonly #host: Libc;
@@ -184,8 +184,8 @@ class SoftwareMemory implements GuestMemory {
   readonly u8: Uint8Array;
   readonly words: DataView;
   readonly vm: Uint8Array;
-  readonly vmIndex = 0x1000_0000;
-  readonly vmOffset = 0xc000_0000;
+  readonly vmIndex = SOFTWARE_PLACE.vmIndex;
+  readonly vmOffset = SOFTWARE_PLACE.vmOffset;
   readonly permissions: Uint8Array;
   readonly #host: Libc | null;
   readonly #base: number;

@@ -1,11 +1,11 @@
 import type { CpuMemory } from '../../src/cpu/memory.ts';
-import { VM_PERMISSIONS, VM_SIZE } from '../../src/memory/vm-layout.ts';
+import { SOFTWARE_PLACE, VM_PERMISSIONS, VM_SIZE } from '../../src/memory/vm-layout.ts';
 
 /** Software-checked memory without a kernel: pages are what `map` made them. */
 export class FlatCpuMemory implements CpuMemory {
   readonly protection = 'software';
-  readonly vmIndex = 0x1000_0000;
-  readonly vmOffset = 0xc000_0000;
+  readonly vmIndex = SOFTWARE_PLACE.vmIndex;
+  readonly vmOffset = SOFTWARE_PLACE.vmOffset;
   readonly memory = new WebAssembly.Memory({ initial: 65536, maximum: 65536, shared: true });
   readonly u8 = new Uint8Array(this.memory.buffer);
   readonly vm = new Uint8Array(this.memory.buffer, 0xd000_0000, VM_SIZE);

@@ -10,22 +10,22 @@ export interface CompiledInterp {
 }
 
 const compiled = new Map<string, CompiledInterp>();
-const prebuilt = new Map<string, InterpModule>();
+let prebuilt: (name: string) => InterpModule | undefined = () => undefined;
 
 export function targetKey({ protection, vmIndex, vmOffset }: WasmTarget): string {
   return `${protection}-${(vmIndex >>> 0).toString(16)}-${(vmOffset >>> 0).toString(16)}`;
 }
 
-/** Hands in a module that was emitted when Tallship was built. */
-export function providePrebuilt(target: WasmTarget, module: InterpModule): void {
-  prebuilt.set(targetKey(target), module);
+/** Says where modules are that were emitted when Tallship was built, by targetKey. */
+export function usePrebuilt(find: (name: string) => InterpModule | undefined): void {
+  prebuilt = find;
 }
 
 export function loadInterpreter(target: WasmTarget): CompiledInterp {
   const key = targetKey(target);
   let found = compiled.get(key);
   if (!found) {
-    const { bytes, keys } = prebuilt.get(key) ?? buildInterpreter(isa, target);
+    const { bytes, keys } = prebuilt(key) ?? buildInterpreter(isa, target);
     found = { module: new WebAssembly.Module(bytes), keys };
     compiled.set(key, found);
   }
