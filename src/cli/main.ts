@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // First of all: which descriptors came from our caller, before anything here opens one.
 import { inheritedDescriptors } from '../host/inherited.ts';
+import { say } from '../host/node.ts';
 import { COMMANDS, findCommand } from './commands.ts';
 import { CliError, EXIT } from './error.ts';
 import { parse } from './parse.ts';
@@ -30,17 +31,17 @@ async function main(argv: string[]): Promise<number> {
 /** One line, never a stack trace: what went wrong, and what to do about it. */
 function complain(error: unknown): number {
   if (error instanceof CliError) {
-    process.stderr.write(`tallship: ${error.message}\n`);
+    say(`${error.message}`);
     return error.status;
   }
   const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
-  if (process.env.TALLSHIP_DEBUG) process.stderr.write(`${stack}\n`);
+  if (process.env.TALLSHIP_DEBUG) say(String(stack));
   // By name: loading src/memory for this would cost every command.
   if (name === 'HostLimitError') {
-    process.stderr.write(`tallship: ${message}\n`);
+    say(`${message}`);
     return EXIT.failure;
   }
-  process.stderr.write(`tallship: ${message.split('\n')[0]} (${REPORT})\n`);
+  say(`${message.split('\n')[0]} (${REPORT})`);
   return EXIT.failure;
 }
 

@@ -1,4 +1,5 @@
 /** --stats: what the machine did, on stderr after the program's end. */
+import { writeSync } from 'node:fs';
 import type { Machine } from '../machine.ts';
 
 export function showStats(machine: Machine, json: boolean): void {
@@ -22,7 +23,7 @@ export function showStats(machine: Machine, json: boolean): void {
     calls,
     missing,
   };
-  process.stderr.write(json ? `${JSON.stringify(facts)}\n` : `${text(facts)}\n`);
+  writeSync(2, `${json ? JSON.stringify(facts) : text(facts)}\n`);
 }
 
 function text(facts: {

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
+import { say } from '../host/node.ts';
 import { cacheDirectory } from './cache.ts';
 import type { SysrootValues } from './commands.ts';
 import { CliError } from './error.ts';
@@ -38,7 +39,7 @@ export async function main(values: SysrootValues, [directory, ...packages]: stri
     controls.map((control) => control.postinst),
   );
   progress.clear();
-  process.stderr.write(`tallship: ${root}: ${controls.length} packages unpacked\n`);
+  say(`${root}: ${controls.length} packages unpacked`);
   return 0;
 }
 

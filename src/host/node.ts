@@ -1,30 +1,40 @@
 /** Time, chance and the event loop of Node.js: what a machine runs on (src/kernel/host.ts names the interface). */
 import { randomFillSync } from 'node:crypto';
-import { hrtime } from 'node:process';
+import { writeSync } from 'node:fs';
 
 /** setTimeout counts milliseconds: what is shorter is waited for turn by turn. */
 const SHORTEST_TIMER = 2_000_000;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
+/**
+ * A line for whoever runs Tallship, on stderr. process.stderr is left alone: it would open a terminal anew, and take its
+ * time to load.
+ */
+export function say(line: string): void {
+  try {
+    writeSync(2, `tallship: ${line}\n`);
+  } catch {} // nobody listens
+}
+
 export class NodeHost {
   readonly #startWall = BigInt(Date.now()) * 1_000_000n;
-  readonly #start = hrtime.bigint();
+  readonly #start = process.hrtime.bigint();
   #log: (line: string) => void;
   #ending: (() => void) | undefined;
   #woken = false;
 
-  constructor(log: (line: string) => void = (line) => process.stderr.write(`tallship: ${line}\n`)) {
+  constructor(log: (line: string) => void = (line) => say(line)) {
     this.#log = log;
   }
 
   now(): number {
-    const [seconds, nanoseconds] = hrtime();
+    const [seconds, nanoseconds] = process.hrtime();
     return seconds * 1e9 + nanoseconds;
   }
 
   /** The host's clock, to the nanosecond between its milliseconds; a clock that is set meanwhile is followed. */
   realtime(): bigint {
-    const fine = this.#startWall + (hrtime.bigint() - this.#start);
+    const fine = this.#startWall + (process.hrtime.bigint() - this.#start);
     const coarse = BigInt(Date.now()) * 1_000_000n;
     const drift = fine - coarse;
     return drift > 10_000_000n || drift < -10_000_000n ? coarse : fine;
