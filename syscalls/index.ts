@@ -17,6 +17,7 @@ import * as poll from './poll.ts';
 import * as process from './process.ts';
 import * as resource from './resource.ts';
 import * as signal from './signal.ts';
+import * as socket from './socket.ts';
 import * as stat from './stat.ts';
 import * as thread from './thread.ts';
 import * as time from './time.ts';
@@ -41,6 +42,7 @@ const FAMILIES = {
   process,
   resource,
   signal,
+  socket,
   stat,
   thread,
   time,

@@ -27,6 +27,7 @@ export class OverlayInode extends Inode {
   /** Names in the lower layer beyond those that the upper inode counts. */
   extraLinks = 0;
   #ino = 0;
+  #pinned = false;
   /** Flags of the descriptions that are open over the contents. */
   readonly #opens: number[] = [];
 
@@ -252,11 +253,21 @@ export class OverlayInode extends Inode {
     const above = this.#upperHas(s, name);
     const below = above < 0 ? above : this.#hides(s, name);
     if (below < 0) return below;
-    const removed = above === 1 ? this.upper!.unlink(s, name) : 0;
+    const pinned = above === 1 ? inode.#pin(s) : 0;
+    const removed = pinned < 0 || above === 0 ? pinned : this.upper!.unlink(s, name);
     if (removed < 0) return removed;
     const counted = this.fs.decide(s, () => inode.#unlinked(s, above === 0));
     if (counted < 0) return counted;
     return below === 1 ? this.#whiteout(s, name) : 0;
+  }
+
+  /** The upper inode may lose its last name while the lower layer has others: it is held open then. */
+  #pin(s: Sleeper): number {
+    const needed = this.fs.decide(s, () => (this.extraLinks > 0 && !this.#pinned ? 1 : 0));
+    if (needed <= 0) return needed;
+    const opened = this.upper!.opened(s, O_RDONLY);
+    if (opened === 0) this.#pinned = true;
+    return opened;
   }
 
   /** One name less. @param below the name was in the lower layer only. */
@@ -283,21 +294,18 @@ export class OverlayInode extends Inode {
 
   /** Takes the whiteouts out of a directory that looks empty; -ENOTEMPTY where it does not. */
   #clear(s: Sleeper, name: string): number {
+    const directory = this.fs.keep(s, () => this.lookup(s, name));
+    if (failed(directory)) return directory;
     const names = this.fs.decide<string[] | number>(s, () => {
-      const inode = this.lookup(s, name);
-      if (failed(inode)) return inode;
-      const entries = inode.entries(s, 0);
+      const entries = directory.entries(s, 0);
       if (failed(entries)) return entries;
       if (entries.length > 0) return -ENOTEMPTY;
-      const upper = inode.upper?.entries(s, 0) ?? [];
+      const upper = directory.upper?.entries(s, 0) ?? [];
       return failed(upper) ? upper : upper.map((entry) => entry.name);
     });
     if (failed(names)) return names;
-    if (names.length === 0) return 0;
-    const directory = this.upper!.lookup(s, name);
-    if (failed(directory)) return directory;
     for (const whiteout of names as string[]) {
-      const removed = directory.unlink(s, whiteout);
+      const removed = directory.upper!.unlink(s, whiteout);
       if (removed < 0) return removed;
     }
     return 0;

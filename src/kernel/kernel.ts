@@ -1,5 +1,6 @@
 import type { Cpu } from '../cpu/cpu.ts';
 import { AnonymousFileSystems } from '../fs/anonymous.ts';
+import { SocketNames } from '../fs/socket-names.ts';
 import type { Protection } from '../memory/guest-memory.ts';
 import type { Mm } from '../memory/mm.ts';
 import { SharedObjects } from '../memory/shared-object.ts';
@@ -73,6 +74,7 @@ export class Kernel {
   readonly shares = new Shares();
   /** pipefs, sockfs, anon_inodefs: what has no name. */
   readonly anonymous = new AnonymousFileSystems();
+  readonly socketNames = new SocketNames();
   /** signalfd: woken when a signal becomes pending for anyone. */
   readonly signalArrived = new WaitQueue();
   readonly uts: UtsName = { ...UTS };
