@@ -54,8 +54,7 @@ function timesSmall<V>(e: Emitter<V>, [high, low]: Pair<V>, n: V): Pair<V> {
 const atanRatio = routine('f80_atan_ratio', ['i64', 'i64', 'i32'], ['i64', 'i64', 'i32'], (e, a, b, distance) => {
   const zero = e.const64(0n);
   const out = bigVariable(e);
-  type V = typeof a;
-  const half = (x: V): V => e.f64.convertI64S(e.i64.shrU(x, e.const64(1n)));
+  const half = (x: typeof a) => e.f64.convertI64S(e.i64.shrU(x, e.const64(1n)));
   // The nearest eighth, from 53 bits; where a is far smaller, 0.
   const near = e.gtS(distance, e.const(-6));
   const power = e.f64.reinterpretI64(e.i64.shl(e.i64.extendS(e.add(distance, e.const(1026))), e.const64(52n)));
@@ -69,7 +68,7 @@ const atanRatio = routine('f80_atan_ratio', ['i64', 'i64', 'i32'], ['i64', 'i64'
     },
     () => {
       // atan(a/b) = atan(k/8) + atan((8a - kb) / (8b + ka)), with 60 bits below those of the significands.
-      const wide = (x: V): Pair<V> => [e.i64.shrU(x, e.const64(4n)), e.i64.shl(x, e.const64(60n))];
+      const wide = (x: typeof a): Pair<typeof a> => [e.i64.shrU(x, e.const64(4n)), e.i64.shl(x, e.const64(60n))];
       const b1 = wide(b),
         a1 = shiftRight(e, wide(a), e.sub(e.const(0), distance));
       const eight = e.const64(8n);

@@ -98,6 +98,16 @@ export const f80RoundToInt = routine('f80_rndint', ['i64', 'i32'], ['i64', 'i32'
 
 const LARGEST_DECIMAL = 10n ** 18n - 1n;
 
+/** Decimal digits 2i and 2i + 1 of a number, as a packed byte. */
+function digitPair<V>(e: Emitter<V>, value: V, i: number): V {
+  const pair = e.i64.remU(e.i64.divU(value, e.const64(100n ** BigInt(i))), e.const64(100n));
+  return e.i64.add(pair, e.i64.mul(e.i64.divU(pair, e.const64(10n)), e.const64(6n)));
+}
+
+/** The four bits of a packed decimal from `bit` on. */
+const digitAt = <V>(e: Emitter<V>, source: V, bit: number): V =>
+  e.i64.and(e.i64.shrU(source, e.const64(BigInt(bit))), e.const64(15n));
+
 /** (value, rounding control) -> nine bytes of digit pairs and a sign byte as [low 8 bytes, high 2], status bits. */
 export const f80ToDecimal = routine(
   'f80_to_decimal',
@@ -112,18 +122,12 @@ export const f80ToDecimal = routine(
     e.if(fits, () => {
       const rounded = roundToInteger(e, sig, se, rc);
       e.if(e.i64.leU(rounded.sig, e.const64(LARGEST_DECIMAL)), () => {
-        const pair = (scale: bigint): V => {
-          const two = e.i64.remU(e.i64.divU(rounded.sig, e.const64(scale)), e.const64(100n));
-          const tens = e.i64.divU(two, e.const64(10n));
-          return e.i64.add(two, e.i64.mul(tens, e.const64(6n)));
-        };
-        type V = typeof sig;
-        let digits = pair(1n);
+        let digits = digitPair(e, rounded.sig, 0);
         for (let i = 1; i < 8; i++) {
-          digits = e.i64.or(digits, e.i64.shl(pair(100n ** BigInt(i)), e.const64(BigInt(8 * i))));
+          digits = e.i64.or(digits, e.i64.shl(digitPair(e, rounded.sig, i), e.const64(BigInt(8 * i))));
         }
         low.set(digits);
-        high.set(e.or(e.i64.wrap(pair(100n ** 8n)), e.and(se, e.const(SIGN))));
+        high.set(e.or(e.i64.wrap(digitPair(e, rounded.sig, 8)), e.and(se, e.const(SIGN))));
         flags.set(e.or(e.mul(rounded.inexact, e.const(PE)), e.mul(rounded.up, e.const(C1))));
       });
     });
@@ -133,12 +137,11 @@ export const f80ToDecimal = routine(
 
 /** (low 8 bytes, high 2 bytes) -> value, exactly. */
 export const f80FromDecimal = routine('f80_from_decimal', ['i64', 'i32'], ['i64', 'i32'], (e, low, high) => {
-  const { add, mul, and, shrU, extendU } = e.i64;
-  const digit = (source: V, bit: number): V => and(shrU(source, e.const64(BigInt(bit))), e.const64(15n));
-  type V = typeof low;
+  const { add, mul, extendU } = e.i64;
+  const ten = e.const64(10n);
   const upper = extendU(high);
-  let value = add(mul(digit(upper, 4), e.const64(10n)), digit(upper, 0));
-  for (let bit = 60; bit >= 0; bit -= 4) value = add(mul(value, e.const64(10n)), digit(low, bit));
+  let value = add(mul(digitAt(e, upper, 4), ten), digitAt(e, upper, 0));
+  for (let bit = 60; bit >= 0; bit -= 4) value = add(mul(value, ten), digitAt(e, low, bit));
   const [sig, exponent] = fromMagnitude(e, value);
   return [sig, e.or(exponent, e.and(high, e.const(SIGN)))];
 });

@@ -108,7 +108,7 @@ function reduce<V>(e: Emitter<V>, nearest: boolean, [aSig, aSe, bSig, bSe]: read
     e,
     [
       [
-        // As many bits at a time as the hardware takes: see the note in docs on partial remainders.
+        // The manual leaves open how far one step goes; this is as far as Intel's processors go.
         e.geS(distance, e.const(64)),
         () => {
           const bits = e.or(e.and(distance, e.const(31)), e.const(32));
