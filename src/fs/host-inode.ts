@@ -56,7 +56,8 @@ export class HostInode extends Inode {
   /** Passes on what stat says if it is about this very inode. */
   verify(stat: HostStat | number): number {
     if (failed(stat)) return stat === -ENOENT ? -ESTALE : stat;
-    if (stat.dev !== this.#dev || stat.ino !== this.#ino) return -ESTALE;
+    // Hosts use inode numbers again: the type must fit too.
+    if (stat.dev !== this.#dev || stat.ino !== this.#ino || (stat.mode & S_IFMT) !== this.type) return -ESTALE;
     this.#stat = stat;
     return 0;
   }

@@ -52,9 +52,19 @@ export interface HostStatus {
 type Access = 'read' | 'write' | 'both';
 const ACCESS: Readonly<Record<Access, number>> = { read: O_RDONLY, write: O_WRONLY, both: O_RDWR };
 
+/** For what is refused without asking the host. */
+class HostError extends Error {
+  readonly code: string;
+  constructor(code: string) {
+    super(code);
+    this.code = code;
+  }
+}
+
 /** What node:fs calls throw, as the kernel says it. */
 export function errnoOf(error: unknown): number {
   const code = (error as NodeJS.ErrnoException).code;
+  if (code === 'ENOTSUP') return -errnos.EOPNOTSUPP;
   return -((code !== undefined && NUMBERS[code]) || errnos.EIO);
 }
 
@@ -129,6 +139,8 @@ export class HostFiles {
   }
 
   #path(handle: number, name: string): string | Buffer {
+    // The walk is not ours: whatever asks, one name is one name.
+    if (name === '..' || name.includes('/') || name.includes('\0')) throw new HostError('ENOENT');
     const directory = this.#viaProc ? `/proc/self/fd/${handle}` : this.#checked(handle);
     if (isAscii(name)) return `${directory}/${name}`;
     return Buffer.concat([Buffer.from(`${directory}/`), encodePath(name)]);
@@ -137,7 +149,7 @@ export class HostFiles {
   /** No component of a handle's path may have become a symlink. */
   #checked(handle: number): string {
     const path = this.#paths.get(handle)!;
-    if (fs.realpathSync(path) !== path) throw Object.assign(new Error('path has changed'), { code: 'ELOOP' });
+    if (fs.realpathSync(path) !== path) throw new HostError('ELOOP');
     return path;
   }
 
