@@ -4,12 +4,12 @@ import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../abi/fs.ts';
 import type { Attributes, Creation, Inode } from '../vfs/inode.ts';
 import { failed, type Sleeper } from '../wait/wait.ts';
 import { ORIGIN } from './overlay.ts';
-import type { OverlayInode } from './overlay-inode.ts';
+import type { OverlayNode } from './overlay-node.ts';
 
 const CHUNK = 1 << 18;
 
 /** Runs inside a remembered step: everything here is done in the same order when it has to be run again. */
-export function copyUp(s: Sleeper, inode: OverlayInode, length: number): number {
+export function copyUp(s: Sleeper, inode: OverlayNode, length: number): number {
   const { fs } = inode;
   const lower = inode.lower!;
   const attributes = fs.decide<(Attributes & Record<string, number | bigint>) | number>(s, () => {
@@ -37,7 +37,7 @@ export function copyUp(s: Sleeper, inode: OverlayInode, length: number): number 
   return adopted;
 }
 
-function copyOther(s: Sleeper, inode: OverlayInode, parent: Inode, how: Creation): Inode | number {
+function copyOther(s: Sleeper, inode: OverlayNode, parent: Inode, how: Creation): Inode | number {
   if (inode.type === S_IFDIR) return orExisting(s, inode, parent, parent.mkdir(s, inode.name, how));
   if (inode.type !== S_IFLNK) return orExisting(s, inode, parent, parent.create(s, inode.name, how));
   const target = inode.lower!.readlink(s);
@@ -45,12 +45,12 @@ function copyOther(s: Sleeper, inode: OverlayInode, parent: Inode, how: Creation
 }
 
 /** Another task is copying the same inode: both finish the one that is there. */
-function orExisting(s: Sleeper, inode: OverlayInode, parent: Inode, made: Inode | number): Inode | number {
+function orExisting(s: Sleeper, inode: OverlayNode, parent: Inode, made: Inode | number): Inode | number {
   return made === -EEXIST ? parent.lookup(s, inode.name) : made;
 }
 
 /** The file gets its name when it is complete. */
-function copyFile(s: Sleeper, inode: OverlayInode, parent: Inode, how: Creation, length: number): Inode | number {
+function copyFile(s: Sleeper, inode: OverlayNode, parent: Inode, how: Creation, length: number): Inode | number {
   const { fs } = inode;
   const id = fs.decide(s, () => {
     const temporary = fs.upper.root.tmpfile(s, how);
@@ -71,7 +71,7 @@ function copyFile(s: Sleeper, inode: OverlayInode, parent: Inode, how: Creation,
 }
 
 /** For upper layers without O_TMPFILE. */
-function copyInPlace(s: Sleeper, inode: OverlayInode, parent: Inode, how: Creation, length: number): Inode | number {
+function copyInPlace(s: Sleeper, inode: OverlayNode, parent: Inode, how: Creation, length: number): Inode | number {
   const name = inode.nameless ? `.copy.${inode.fs.nextStaged++}` : inode.name;
   const copy = parent.create(s, name, { ...how, mode: (how.mode & S_IFMT) | (how.mode & 0o7777) | 0o200 });
   if (failed(copy)) return copy;
@@ -79,7 +79,7 @@ function copyInPlace(s: Sleeper, inode: OverlayInode, parent: Inode, how: Creati
   return copied < 0 ? copied : copy;
 }
 
-function copyContents(s: Sleeper, inode: OverlayInode, copy: Inode, length: number): number {
+function copyContents(s: Sleeper, inode: OverlayNode, copy: Inode, length: number): number {
   const { fs } = inode;
   const buffer = new Uint8Array(Math.min(CHUNK, length));
   for (let done = 0; done < length; ) {

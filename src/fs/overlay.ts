@@ -9,6 +9,7 @@ import type { FileSystem, FileSystemStatus, Inode } from '../vfs/inode.ts';
 import { failed, type Plain, type Sleeper } from '../wait/wait.ts';
 import { type Change, changedFiles } from './overlay-changes.ts';
 import { OverlayInode } from './overlay-inode.ts';
+import type { OverlayNode } from './overlay-node.ts';
 
 export const OPAQUE = 'trusted.overlay.opaque';
 export const REDIRECT = 'trusted.overlay.redirect';
@@ -73,7 +74,7 @@ export class OverlayFs implements FileSystem {
   }
 
   /** The inode for what a name leads to in the layers; at least one of them. */
-  inodeOf(upper: Inode | null, lower: Inode | null, parent: OverlayInode, name: string, path: string): OverlayInode {
+  inodeOf(upper: Inode | null, lower: Inode | null, parent: OverlayNode, name: string, path: string): OverlayInode {
     const known = this.#inodes.get(upper ?? lower!);
     if (known !== undefined && (known.type !== S_IFDIR || known.lower === lower)) {
       known.place(parent, name);
@@ -85,8 +86,8 @@ export class OverlayFs implements FileSystem {
   }
 
   /** A copy in the upper layer stands for the inode from now on. */
-  copied(inode: OverlayInode, upper: Inode): void {
-    this.#inodes.set(upper, inode);
+  copied(inode: OverlayNode, upper: Inode): void {
+    this.#inodes.set(upper, inode as OverlayInode);
   }
 
   status(s: Sleeper): FileSystemStatus | number {
