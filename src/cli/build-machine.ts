@@ -1,14 +1,19 @@
 /** A machine with the file systems that were granted (DESIGN section 8). */
-import { statSync } from 'node:fs';
+import { openSync, readSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { makeDevice } from '../abi/fs.ts';
+import { EINTR, errnoName } from '../abi/errno.ts';
+import { makeDevice, S_IFDIR } from '../abi/fs.ts';
 import { HostFs } from '../fs/host.ts';
 import { MemFs } from '../fs/memfs.ts';
+import { OverlayFs } from '../fs/overlay.ts';
+import { TarFs } from '../fs/tar.ts';
+import { TarError } from '../fs/tar-format.ts';
 import { HostFiles } from '../host/files.ts';
 import { NodeHost } from '../host/node.ts';
 import { Machine } from '../machine.ts';
 import { prepareCpu } from '../node-cpu.ts';
 import type { FileSystem } from '../vfs/inode.ts';
+import type { Sleeper } from '../wait/wait.ts';
 import type { RunValues } from './commands.ts';
 import { CliError, EXIT } from './error.ts';
 import type { Grant } from './grants.ts';
@@ -22,15 +27,27 @@ export class MachineBuilder {
   readonly #files = new HostFiles();
   readonly #host = new NodeHost();
   readonly #owner: { uid: number; gid: number };
+  /** Copy-on-write trees, by where the guest sees them. */
+  readonly overlays = new Map<string, OverlayFs>();
   #devices = FIRST_DEVICE;
+  /** Nothing that is asked here can sleep. */
+  readonly #sleeper: Sleeper = {
+    progress: 0,
+    block: () => -EINTR,
+    once: (step) => step(),
+    now: () => this.#host.now(),
+    realtime: () => this.#host.realtime(),
+  };
 
   constructor(values: RunValues, stdio: Stdio, owner: { uid: number; gid: number }) {
     this.#owner = owner;
-    const { sysroot, protection, seed } = values;
+    const { protection, seed } = values;
+    const sysroot = values.sysroot === undefined ? undefined : resolve(values.sysroot);
+    const written = values.write.some((directory) => resolve(directory) === sysroot);
     prepareCpu();
     this.machine = new Machine({
       host: this.#host,
-      mounts: [{ path: '/', fs: sysroot === undefined ? this.#memory(0o755) : this.#sysroot(resolve(sysroot)) }],
+      mounts: [{ path: '/', fs: sysroot === undefined ? this.#memory(0o755) : this.#sysroot(sysroot, written) }],
       console: stdio.makeConsole,
       protection,
       seed: seed === undefined ? undefined : seedBytes(seed),
@@ -39,19 +56,54 @@ export class MachineBuilder {
   }
 
   grant({ host, guest, mode }: Grant): void {
-    this.machine.mount({ path: guest, fs: this.#tree(host, mode), source: host });
-  }
-
-  #sysroot(path: string): FileSystem {
-    const stat = statSync(path, { throwIfNoEntry: false });
-    if (stat === undefined) throw new CliError(EXIT.failure, `-L ${path}: there is no such directory or tar file`);
-    return this.#tree(path, 'cow');
-  }
-
-  #tree(host: string, mode: Grant['mode']): FileSystem {
     const options = { files: this.#files, path: host, device: this.#device(), ...this.#owner };
     const fs = HostFs.open({ ...options, readOnly: mode !== 'rw' });
-    if (typeof fs === 'number') throw new CliError(EXIT.failure, `${host} cannot be opened (errno ${-fs})`);
+    if (typeof fs === 'number') throw new CliError(EXIT.failure, `${host} cannot be opened (${errnoName(fs)})`);
+    const shown = mode === 'cow' && fs.root.type === S_IFDIR ? this.#overlay(fs, guest) : fs;
+    this.machine.mount({ path: guest, fs: shown, source: host });
+  }
+
+  #sysroot(path: string, written: boolean): FileSystem {
+    const stat = statSync(path, { throwIfNoEntry: false });
+    if (stat === undefined) throw new CliError(EXIT.failure, `-L ${path}: there is no such directory or tar file`);
+    if (!stat.isDirectory()) return this.#overlay(this.#archive(path, stat.size), '/');
+    return written ? this.#directory(path, false) : this.#overlay(this.#directory(path, true), '/');
+  }
+
+  #directory(path: string, readOnly: boolean): FileSystem {
+    const fs = HostFs.open({ files: this.#files, path, device: this.#device(), ...this.#owner, readOnly });
+    if (typeof fs === 'number') throw new CliError(EXIT.failure, `-L ${path}: cannot be opened (${errnoName(fs)})`);
+    return fs;
+  }
+
+  #archive(path: string, size: number): FileSystem {
+    const fd = openSync(path, 'r');
+    try {
+      return new TarFs(
+        { size, read: (position, into) => readSync(fd, into, 0, into.length, position) },
+        this.#device(),
+      );
+    } catch (error) {
+      if (!(error instanceof TarError)) throw error;
+      throw new CliError(EXIT.failure, `-L ${path}: not a tar file: ${error.message}`);
+    }
+  }
+
+  #overlay(lower: FileSystem, guest: string): OverlayFs {
+    const device = this.#device();
+    const fs = new OverlayFs({ device, upper: this.#likeness(lower), lower });
+    this.overlays.set(guest, fs);
+    return fs;
+  }
+
+  /** An empty tree for changes: its root stands for the lower one, so it looks like it. */
+  #likeness(lower: FileSystem): MemFs {
+    const looked = lower.root.attributes(this.#sleeper);
+    if (typeof looked === 'number') return this.#memory(0o755);
+    const { mode, uid, gid, atime, mtime } = looked;
+    const now = this.#host.realtime();
+    const fs = new MemFs({ device: this.#device(), now, mode: mode & 0o7777, uid, gid });
+    fs.root.change(this.#sleeper, { atime, mtime });
     return fs;
   }
 

@@ -29,6 +29,7 @@ export const RUN_OPTIONS = options({
     describe: 'who checks page permissions (default: hardware where it works)',
   },
   seed: { kind: 'number', value: 'N', describe: 'fix addresses, random numbers and scheduling' },
+  quiet: { letter: 'q', kind: 'flag', describe: 'no line about dropped changes at exit' },
   stats: { kind: 'flag', describe: 'system calls, instructions and memory on stderr at exit' },
   json: { kind: 'flag', describe: '--stats as JSON' },
 });

@@ -27,9 +27,12 @@ export function grants(values: RunValues, cwd: string): Grant[] {
     }),
   ];
   for (const grant of asked) check(grant, values.force);
+  // -w SYSROOT: the root itself is written through, it need not be seen twice.
+  const sysroot = values.sysroot === undefined ? undefined : resolve(cwd, values.sysroot);
+  const others = asked.filter(({ host, guest }) => host !== sysroot || guest !== host);
   // The current directory, unless it is / (that would be everything) or granted otherwise.
-  if (cwd !== '/' && !asked.some(({ guest }) => guest === cwd)) asked.push({ host: cwd, guest: cwd, mode: 'cow' });
-  return asked.sort((a, b) => depth(a.guest) - depth(b.guest));
+  if (cwd !== '/' && !others.some(({ guest }) => guest === cwd)) others.push({ host: cwd, guest: cwd, mode: 'cow' });
+  return others.sort((a, b) => depth(a.guest) - depth(b.guest));
 }
 
 function depth(path: string): number {

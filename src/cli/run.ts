@@ -1,9 +1,11 @@
 /** tallship run: one program and what it starts, with our caller's descriptors, environment and identity. */
 import { resolve } from 'node:path';
+import { say } from '../host/node.ts';
 import { SpawnError } from '../machine.ts';
 import { makeCredentials } from '../vfs/credentials.ts';
 import { MachineBuilder } from './build-machine.ts';
 import type { RunValues } from './commands.ts';
+import { droppedChanges } from './dropped.ts';
 import { CliError, EXIT } from './error.ts';
 import { findProgram } from './find-program.ts';
 import { grants } from './grants.ts';
@@ -45,6 +47,8 @@ export async function main(values: RunValues, [program, ...args]: string[]): Pro
   }
   const end = await session.run(values.timeout);
   if (values.stats) showStats(machine, values.json);
+  const dropped = values.quiet ? undefined : droppedChanges(builder, values.sysroot);
+  if (dropped !== undefined) say(dropped);
   return session.finish(end);
 }
 
