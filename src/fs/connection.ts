@@ -1,7 +1,6 @@
 /** Connected sockets, streams and sequences of packets: the part that UNIX and Internet sockets share. */
 import { ECONNRESET, EINVAL, EISCONN, EMSGSIZE, ENOTCONN, EOPNOTSUPP } from '../abi/errno.ts';
 import {
-  MSG_EOR,
   MSG_OOB,
   MSG_PEEK,
   MSG_TRUNC,
@@ -17,7 +16,7 @@ import { BLOCKED, type Sleeper } from '../wait/wait.ts';
 import { type Ancillary, RCV_SHUTDOWN, type Received, SEND_SHUTDOWN, Socket, ucredOf } from './socket.ts';
 
 const IN = POLLIN | POLLRDNORM;
-const OUT = POLLOUT | POLLWRNORM | POLLWRBAND;
+const OUT = POLLOUT | POLLWRNORM;
 /** What the kernel's bookkeeping for one buffer takes of the sender's allowance. */
 const OVERHEAD = 768;
 /** One buffer of a stream. */
@@ -65,6 +64,9 @@ export abstract class ConnectionSocket extends Socket {
   protected get hasRoom(): boolean {
     return this.charged * 4 <= this.options.sendBuffer;
   }
+  /** UNIX sockets say POLLWRBAND too. */
+  protected readonly writeBand: number = POLLWRBAND;
+
   abstract makePeer(): ConnectionSocket;
 
   /** A connection to a listening socket: the other end waits there to be accepted. BLOCKED while its queue is full. */
@@ -263,7 +265,7 @@ export abstract class ConnectionSocket extends Socket {
     }
     const truncated = part.length < chunk.bytes.length ? MSG_TRUNC : 0;
     return {
-      ...{ count: part.length, length: chunk.bytes.length, flags: MSG_EOR | truncated, from: null },
+      ...{ count: part.length, length: chunk.bytes.length, flags: truncated, from: null },
       ...{ rights, credentials: chunk.credentials },
     };
   }
@@ -302,7 +304,7 @@ export abstract class ConnectionSocket extends Socket {
     if (this.shut === (RCV_SHUTDOWN | SEND_SHUTDOWN) || this.state === 'unconnected') events |= POLLHUP;
     if ((this.shut & RCV_SHUTDOWN) !== 0) events |= IN | POLLRDHUP;
     if (this.queue.length > 0 && (!this.stream || this.unread >= this.options.receiveLowWater)) events |= IN;
-    if (this.hasRoom) events |= OUT;
+    if (this.hasRoom) events |= OUT | this.writeBand;
     return events;
   }
 

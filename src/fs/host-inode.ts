@@ -30,6 +30,9 @@ export class HostInode extends Inode {
   readonly #ino: number;
   #stat: HostStat;
   #statTime = -Infinity;
+  /** When a directory was last found under its name. */
+  #foundTime = -Infinity;
+  readonly #directories = new Map<string, HostInode>();
   /** The descriptor for the contents, and who needs it. */
   #fd = -1;
   #writable = false;
@@ -74,7 +77,7 @@ export class HostInode extends Inode {
 
   override attributes(s: Sleeper): Attributes | number {
     const now = s.now();
-    if (now - this.#statTime > FRESH || now < this.#statTime) {
+    if (!isFresh(this.#statTime, now)) {
       const refreshed = this.#refresh();
       if (refreshed < 0) return refreshed;
       this.#statTime = now;
@@ -86,6 +89,7 @@ export class HostInode extends Inode {
 
   #changed(): void {
     this.#statTime = -Infinity;
+    this.#directories.clear();
   }
 
   override change(_s: Sleeper, changes: AttributeChanges): number {
@@ -133,12 +137,17 @@ export class HostInode extends Inode {
 
   override lookup(s: Sleeper, name: string): HostInode | number {
     if (this.type !== S_IFDIR) return -ENOTDIR;
+    const now = s.now();
+    const known = this.#directories.get(name);
+    if (known !== undefined && isFresh(known.#foundTime, now)) return known;
     const handle = this.fs.handle(this);
     if (handle < 0) return handle;
     const stat = this.fs.files.stat(handle, name);
+    if (known !== undefined) this.#directories.delete(name);
     if (failed(stat)) return stat;
     const inode = this.fs.inodeOf(stat, this, name);
-    inode.#statTime = s.now();
+    inode.#statTime = inode.#foundTime = now;
+    if (inode.type === S_IFDIR) this.#directories.set(name, inode);
     return inode;
   }
 
@@ -305,4 +314,9 @@ export class HostInode extends Inode {
     if (this.type !== S_IFREG) return 0;
     return this.#withDescriptor(false, (fd) => this.fs.files.sync(fd, dataOnly));
   }
+}
+
+/** Clocks of other machines (a restored one's) may stand before. */
+function isFresh(time: number, now: number): boolean {
+  return now - time <= FRESH && now >= time;
 }

@@ -43,6 +43,7 @@ import type { SocketWorld } from './socket-names.ts';
 
 const IN = POLLIN | POLLRDNORM;
 const OUT = POLLOUT | POLLWRNORM | POLLWRBAND;
+const BOTH = RCV_SHUTDOWN | SEND_SHUTDOWN;
 /** Largest payload of an IPv4 datagram. */
 const UDP_MAX = 65507;
 
@@ -57,6 +58,7 @@ function reach(socket: Socket, address: SocketAddress): InetAddress | number {
 
 export class TcpSocket extends ConnectionSocket implements Bindable {
   readonly #world: SocketWorld;
+  protected override readonly writeBand = 0;
   bound: InetAddress | null = null;
   /** A non-blocking connect has answered EINPROGRESS, and nobody has asked since. */
   #connecting = false;
@@ -102,7 +104,7 @@ export class TcpSocket extends ConnectionSocket implements Bindable {
     if (!nonBlocking || (answer !== 0 && answer !== -ECONNREFUSED)) return answer;
     this.#connecting = true;
     this.error = -answer;
-    if (answer < 0) this.shut = RCV_SHUTDOWN | SEND_SHUTDOWN;
+    if (answer < 0) this.shut = BOTH;
     this.ready.wake();
     return -EINPROGRESS;
   }
@@ -152,11 +154,22 @@ export class TcpSocket extends ConnectionSocket implements Bindable {
     return super.send(s, bytes, flags, null, along);
   }
 
+  /** What went wrong is told before EPIPE is, and then without SIGPIPE. */
+  protected override broken(s: Sleeper, flags: number): number {
+    const error = s.progress > 0 ? 0 : this.takeError();
+    return error !== 0 && error !== -EPIPE ? error : super.broken(s, flags);
+  }
+
+  override peerAddress(): SocketAddress | number {
+    const over = this.shut === BOTH && (this.peer === null || this.peer.shut === BOTH);
+    return over ? -ENOTCONN : super.peerAddress();
+  }
+
   /** The first bytes after the peer's end are sent, and answered by a reset. */
   protected override sendToNobody(s: Sleeper, bytes: Uint8Array, flags: number): number {
     if (this.peer !== null) return super.sendToNobody(s, bytes, flags);
     this.error = EPIPE;
-    this.shut = RCV_SHUTDOWN | SEND_SHUTDOWN;
+    this.shut = BOTH;
     this.ready.wake();
     return bytes.length;
   }
@@ -171,7 +184,7 @@ export class TcpSocket extends ConnectionSocket implements Bindable {
     this.peer = null;
     this.shut |= RCV_SHUTDOWN;
     if (reset) {
-      this.shut = RCV_SHUTDOWN | SEND_SHUTDOWN;
+      this.shut = BOTH;
       this.error = ECONNRESET;
     }
     this.ready.wake();
@@ -325,7 +338,7 @@ export class UdpSocket extends Socket implements Bindable {
   override poll(): number {
     let events = OUT | (this.error !== 0 ? POLLERR : 0);
     if ((this.shut & RCV_SHUTDOWN) !== 0) events |= IN | POLLRDHUP;
-    if (this.shut === (RCV_SHUTDOWN | SEND_SHUTDOWN)) events |= POLLHUP;
+    if (this.shut === BOTH) events |= POLLHUP;
     return this.queue.length > 0 ? events | IN : events;
   }
 

@@ -1,4 +1,4 @@
-/** File content in memory: sparse, in chunks that grow, so that small files are small and large ones never move as a whole. */
+/** File content in memory: sparse, in chunks. The first one grows, so that small files are small; large ones never move. */
 import { ENXIO } from '../abi/errno.ts';
 import { SEEK_DATA } from '../abi/fs.ts';
 
@@ -117,7 +117,7 @@ export class PageStore {
   #chunk(index: number, needed: number): Chunk {
     let chunk = this.#chunks.get(index);
     if (chunk === undefined) {
-      chunk = { bytes: new Uint8Array(roundUp(needed)), pages: 0 };
+      chunk = { bytes: new Uint8Array(index === 0 ? roundUp(needed) : CHUNK), pages: 0 };
       this.#chunks.set(index, chunk);
     } else if (chunk.bytes.length < needed) {
       const larger = new Uint8Array(roundUp(needed));

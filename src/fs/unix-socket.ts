@@ -140,7 +140,7 @@ export class UnixConnection extends ConnectionSocket {
 /** A message in a datagram socket's queue. */
 interface Datagram extends Ancillary {
   bytes: Uint8Array;
-  from: UnixAddress;
+  from: UnixAddress | null;
   sender: UnixDatagram;
 }
 
@@ -247,8 +247,7 @@ export class UnixDatagram extends Socket {
       return s.block([target.ready, this.ready], deadline) || -EAGAIN;
     }
     for (const file of along.rights) file.hold();
-    const from = this.#bound ?? NAMELESS;
-    target.queue.push({ bytes: bytes.slice(), from, sender: this, ...along });
+    target.queue.push({ bytes: bytes.slice(), from: this.#bound, sender: this, ...along });
     target.ready.wake(IN);
     return bytes.length;
   }
