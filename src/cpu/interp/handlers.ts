@@ -20,6 +20,8 @@ import { SPECIAL_NAMES, SPECIALS } from './specials.ts';
 
 export interface Handler {
   readonly key: string;
+  /** Integer code with 32-bit operands or bytes: what most programs run most of the time. */
+  readonly isFrequent: boolean;
   /** Statements are consumed when assembled: each assembly emits anew. */
   readonly emit: () => InterpEmitter;
 }
@@ -116,6 +118,7 @@ const MODES: readonly Mode[] = ([0, 0xf2, 0xf3] as const).flatMap((repeat) =>
 export function allHandlers(insns: readonly Insn[], target: WasmTarget, routines: RoutineTable): Handler[] {
   const handlers: Handler[] = SPECIAL_NAMES.map((name) => ({
     key: name,
+    isFrequent: true,
     emit() {
       const e = new InterpEmitter(target, routines, MODES[0], []);
       SPECIALS[name](e);
@@ -156,6 +159,7 @@ export function findHandler(
 function rowHandlers(row: Row, number: number, target: WasmTarget, routines: RoutineTable): Handler[] {
   const { insn } = row;
   const made: Handler[] = [];
+  const isBase = ['base', 'cmov'].includes(insn.options.feature ?? 'base');
   const asked = { operandSize: false, addressSize: false };
   for (const mode of MODES) {
     if (mode.repeat && !insn.options.rep) continue;
@@ -175,7 +179,7 @@ function rowHandlers(row: Row, number: number, target: WasmTarget, routines: Rou
         return e;
       };
       if (made.length === 0) emit();
-      made.push({ key: handlerKey(number, mode, forms), emit });
+      made.push({ key: handlerKey(number, mode, forms), isFrequent: isBase && mode.operandSize === 4, emit });
     }
   }
   return made;
