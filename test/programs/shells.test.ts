@@ -24,7 +24,7 @@ programs('bash', [
   },
   {
     name: 'job control and wait -n',
-    run: 'set -m; sleep 0.2 & (exit 7) & wait -n; echo $?; wait; jobs; sleep 5 & kill %%; wait %%; echo $?',
+    run: 'set -m; sleep 3 & (exit 7) & wait -n; echo $?; wait; jobs; sleep 5 & kill %%; wait %%; echo $?',
   },
   { name: 'deep recursion', run: 'f() { if (($1 > 0)); then f $(($1 - 1)); else echo bottom; fi; }; f 400' },
   {
