@@ -31,7 +31,10 @@ export function loadSegment(task: Task, state: DataView, segment: number, value:
   state.setUint32(STATE.segmentBase + 4 * segment, entry?.base ?? 0, true);
 }
 
-/** Publishes the TLS entries to the CPU, which looks there when the guest loads a segment register. */
+/**
+ * Publishes the TLS entries to the CPU, which looks there when the guest loads a segment register. A selector that is
+ * loaded already follows its entry (Linux: do_set_thread_area, and every task switch).
+ */
 export function publishTls(task: Task, state: DataView): void {
   let present = 0;
   for (let i = 0; i < 3; i++) {
@@ -40,6 +43,10 @@ export function publishTls(task: Task, state: DataView): void {
     if (entry !== null) present |= 1 << i;
   }
   state.setUint32(STATE.tlsPresent, present, true);
+  for (let segment = 0; segment < 6; segment++) {
+    const loaded = selector(state, segment);
+    if (loaded >> 3 >= TLS_FIRST) loadSegment(task, state, segment, loaded);
+  }
 }
 
 /** The registers of a program that starts. */
