@@ -7,6 +7,7 @@ import * as eventFiles from './event-files.ts';
 import * as extent from './extent.ts';
 import * as fd from './fd.ts';
 import * as file from './file.ts';
+import * as inotify from './inotify.ts';
 import * as io from './io.ts';
 import * as ioctl from './ioctl.ts';
 import * as memory from './memory.ts';
@@ -32,6 +33,7 @@ const FAMILIES = {
   extent,
   fd,
   file,
+  inotify,
   io,
   ioctl,
   memory,

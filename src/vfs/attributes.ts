@@ -5,8 +5,9 @@ import { failed, type Sleeper } from '../wait/wait.ts';
 import { CAP_CHOWN, CAP_FSETID, capable, inGroup } from './credentials.ts';
 import type { PathContext } from './fs-context.ts';
 import type { AttributeChanges, Inode } from './inode.ts';
-import type { Location } from './location.ts';
+import type { Dentry, Location } from './location.ts';
 import { isReadOnly } from './mounts.ts';
+import { IN_ATTRIB, IN_MODIFY, notifyInode } from './notify.ts';
 import { ownerOrCapable, permission, permissionAt } from './permission.ts';
 
 /** A time for utimensat: nanoseconds, now, or left alone. */
@@ -19,7 +20,7 @@ export function chmod(ctx: PathContext, place: Location, mode: number): number {
   if (failed(attributes)) return attributes;
   if (!ownerOrCapable(ctx, attributes)) return -EPERM;
   const outsider = !inGroup(ctx.credentials, attributes.gid) && !capable(ctx.credentials, CAP_FSETID);
-  return inode.change(ctx, { mode: mode & (outsider ? 0o7777 & ~S_ISGID : 0o7777) });
+  return changed(place, inode.change(ctx, { mode: mode & (outsider ? 0o7777 & ~S_ISGID : 0o7777) }));
 }
 
 /** uid or gid -1: not changed. */
@@ -41,7 +42,12 @@ export function chown(ctx: PathContext, place: Location, uid: number, gid: numbe
     const mode = withoutSetId(attributes.mode);
     if (mode !== attributes.mode) changes.mode = mode & 0o7777;
   }
-  return inode.change(ctx, changes);
+  return changed(place, inode.change(ctx, changes));
+}
+
+function changed(place: Location, answer: number): number {
+  if (answer === 0) notifyInode(place.dentry, IN_ATTRIB);
+  return answer;
 }
 
 function withoutSetId(mode: number): number {
@@ -77,7 +83,7 @@ export function setTimes(ctx: PathContext, place: Location, atime: NewTime, mtim
   const changes: AttributeChanges = {};
   if (atime !== 'omit') changes.atime = atime === 'now' ? now : atime;
   if (mtime !== 'omit') changes.mtime = mtime === 'now' ? now : mtime;
-  return inode.change(ctx, changes);
+  return changed(place, inode.change(ctx, changes));
 }
 
 /** truncate(2) of what a path leads to. */
@@ -87,16 +93,18 @@ export function truncate(ctx: PathContext, place: Location, size: number): numbe
   if (inode.type !== S_IFREG || size < 0) return -EINVAL;
   const allowed = permissionAt(ctx, place, MAY_WRITE);
   if (allowed !== 0) return allowed;
-  return inode.writers < 0 ? -ETXTBSY : truncateInode(ctx, inode, size);
+  return inode.writers < 0 ? -ETXTBSY : truncateDentry(ctx, place.dentry, size);
 }
 
 /** Contents, mapped pages, and the set-id bits (notify_change with ATTR_SIZE). */
-export function truncateInode(s: Sleeper, inode: Inode, size: number): number {
+export function truncateDentry(s: Sleeper, dentry: Dentry, size: number): number {
+  const inode = dentry.inode!;
   const dropped = dropSetId(s, inode);
   if (dropped < 0) return dropped;
   const changed = inode.change(s, { size });
   if (changed < 0) return changed;
   inode.mapping?.truncate(size);
+  notifyInode(dentry, IN_MODIFY);
   return 0;
 }
 

@@ -22,6 +22,7 @@ import type { PathContext } from './fs-context.ts';
 import type { Creation, Inode } from './inode.ts';
 import type { Dentry, Location } from './location.ts';
 import { isReadOnly } from './mounts.ts';
+import { notifyCreated, notifyLinked } from './notify.ts';
 import { permission } from './permission.ts';
 import { type Walk, walkToParent } from './walk.ts';
 
@@ -72,6 +73,7 @@ function make(
   const inode = operation(dentry.inode!, how);
   if (failed(inode)) return inode;
   addDentry(dentry, last, inode);
+  notifyCreated(dentry, last, inode);
   return 0;
 }
 
@@ -123,5 +125,6 @@ export function link(ctx: PathContext, old: Location, start: Location, path: str
   const linked = at.dentry.inode!.link(ctx, at.last, inode);
   if (linked < 0) return linked;
   addDentry(at.dentry, at.last, inode);
+  notifyLinked(at.dentry, at.last, inode);
   return 0;
 }

@@ -2,6 +2,7 @@
 import { EINVAL, EISDIR, ENODATA, ENOTDIR, ENXIO, EOPNOTSUPP, EPERM, EROFS } from '../abi/errno.ts';
 import type { Sleeper } from '../wait/wait.ts';
 import type { Location } from './location.ts';
+import type { Watch } from './notify.ts';
 import type { OpenFile } from './open-file.ts';
 import type { Mapping } from './page-cache.ts';
 
@@ -84,6 +85,8 @@ export abstract class Inode {
   mapping: Mapping | null = null;
   /** Descriptions open for writing; negative: that many programs running from it (ETXTBSY). */
   writers = 0;
+  /** Who wants to hear of what happens to it (notify.ts). */
+  watches: Set<Watch> | null = null;
   /** O_TMPFILE without O_EXCL: link() may give it a name although it has none. */
   linkable = false;
 

@@ -38,13 +38,14 @@ import {
   S_IFREG,
 } from '../abi/fs.ts';
 import { failed } from '../wait/wait.ts';
-import { truncateInode } from './attributes.ts';
+import { truncateDentry } from './attributes.ts';
 import { mayCreate, newInode } from './create.ts';
 import { addDentry, makeDentry } from './dentry.ts';
 import type { PathContext } from './fs-context.ts';
 import type { Inode } from './inode.ts';
 import type { Dentry, Location } from './location.ts';
 import { isReadOnly } from './mounts.ts';
+import { IN_OPEN, notifyCreated, notifyInode } from './notify.ts';
 import type { OpenFile } from './open-file.ts';
 import { ownerOrCapable, permissionAt } from './permission.ts';
 import { DirectoryFile, PathFile, RegularFile } from './regular-file.ts';
@@ -137,6 +138,7 @@ function createLast(at: Walk, mode: number): number {
     const inode = at.dentry.inode!.create(ctx, name, how);
     if (failed(inode)) return inode;
     made = addDentry(at.dentry, name, inode);
+    notifyCreated(at.dentry, name, inode);
     return 0;
   });
   if (created < 0) return created;
@@ -155,11 +157,13 @@ export function openPlace(ctx: PathContext, place: Location, flags: number, crea
     if (inode.writers < 0) return -ETXTBSY;
     if (isReadOnly(place.mount)) return -EROFS;
     if (!created && (flags & O_TRUNC) !== 0) {
-      const truncated = truncateInode(ctx, inode, 0);
+      const truncated = truncateDentry(ctx, place.dentry, 0);
       if (truncated < 0) return truncated;
     }
   }
-  return openInode(ctx, place, flags);
+  const file = openInode(ctx, place, flags);
+  if (!failed(file)) notifyInode(place.dentry, IN_OPEN);
+  return file;
 }
 
 /** may_open() and the checks around it. */

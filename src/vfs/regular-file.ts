@@ -14,10 +14,11 @@ import {
 } from '../abi/fs.ts';
 import type { Backing } from '../memory/backing.ts';
 import { failed, type Sleeper } from '../wait/wait.ts';
-import { dropSetId, truncateInode } from './attributes.ts';
+import { dropSetId, truncateDentry } from './attributes.ts';
 import type { DirectoryEntry, Inode } from './inode.ts';
 import type { Location } from './location.ts';
 import { describePlace, type MountNamespace } from './mounts.ts';
+import { IN_ACCESS, IN_CLOSE_NOWRITE, IN_CLOSE_WRITE, IN_MODIFY, notifyInode } from './notify.ts';
 import { OpenFile } from './open-file.ts';
 import { mappingOf } from './page-cache.ts';
 
@@ -36,6 +37,7 @@ abstract class PlacedFile extends OpenFile {
 
   override release(): void {
     this.namespace.locks.dropDescription(this.inode, this);
+    notifyInode(this.location.dentry, this.writable ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
   }
 
   describe(): string {
@@ -81,6 +83,7 @@ export class RegularFile extends PlacedFile {
     const count = this.inode.read(s, position, into);
     const pages = this.inode.mapping?.pages;
     if (count > 0 && pages != null) pages.peek(position, into.subarray(0, count));
+    if (count > 0) notifyInode(this.location.dentry, IN_ACCESS);
     return count;
   }
 
@@ -117,6 +120,7 @@ export class RegularFile extends PlacedFile {
     if (count > 0) this.#setIdChecked = true;
     const { mapping } = this.inode;
     if (count > 0 && mapping !== null) mapping.poke(position, bytes.subarray(0, count));
+    if (count > 0) notifyInode(this.location.dentry, IN_MODIFY);
     return count;
   }
 
@@ -152,7 +156,7 @@ export class RegularFile extends PlacedFile {
   override truncate(s: Sleeper, size: number): number {
     if (!this.writable || size < 0) return -EINVAL;
     if ((this.flags & O_LARGEFILE) === 0 && size > MAX_NON_LFS) return -EINVAL;
-    return truncateInode(s, this.inode, size);
+    return truncateDentry(s, this.location.dentry, size);
   }
 
   override fsync(s: Sleeper, dataOnly: boolean): number {
@@ -172,6 +176,7 @@ export class DirectoryFile extends PlacedFile {
 
   override entries(s: Sleeper): DirectoryEntry[] | number {
     if (this.location.dentry.deleted) return -ENOENT;
+    if (this.position === 0) notifyInode(this.location.dentry, IN_ACCESS);
     if (this.position === 0) {
       const dots = this.#dots(s);
       if (failed(dots)) return dots;

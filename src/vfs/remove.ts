@@ -6,6 +6,7 @@ import { dropDentry } from './dentry.ts';
 import type { PathContext } from './fs-context.ts';
 import type { Dentry, Location } from './location.ts';
 import { isReadOnly } from './mounts.ts';
+import { notifyRemoved } from './notify.ts';
 import { mayDelete } from './permission.ts';
 import { type Walk, walkToParent } from './walk.ts';
 
@@ -53,6 +54,12 @@ function lookupVictim(at: Walk): Dentry | number {
 function removed(at: Walk, answer: number): number {
   if (answer < 0) return answer;
   const victim = at.dentry.children?.get(at.last);
-  if (victim !== undefined) dropDentry(victim);
+  if (victim === undefined) return 0;
+  dropDentry(victim);
+  const { inode } = victim;
+  if (at.dentry.inode!.watches !== null || inode?.watches != null) {
+    const left = inode?.attributes(at.ctx);
+    notifyRemoved(at.dentry, at.last, inode, typeof left !== 'object' || inode?.type === S_IFDIR || left.nlink === 0);
+  }
   return 0;
 }

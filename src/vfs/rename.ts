@@ -7,6 +7,7 @@ import { isBelow, moveDentry, swapDentries } from './dentry.ts';
 import type { PathContext } from './fs-context.ts';
 import type { Dentry, Location } from './location.ts';
 import { isReadOnly } from './mounts.ts';
+import { notifyMoved } from './notify.ts';
 import { mayDelete, permission } from './permission.ts';
 import { type Walk, walkToParent } from './walk.ts';
 
@@ -107,5 +108,6 @@ function move(ctx: PathContext, from: Walk, to: Walk, flags: number): number {
   const target = to.dentry.children?.get(to.last);
   if ((flags & RENAME_EXCHANGE) !== 0 && source !== undefined && target !== undefined) swapDentries(source, target);
   else if (source !== undefined) moveDentry(source, to.dentry, to.last);
+  notifyMoved(from.dentry, from.last, to.dentry, to.last, source?.inode ?? null);
   return 0;
 }
