@@ -1,6 +1,7 @@
 /** What the decoder makes of an instruction's bytes. */
 import type { Operand } from '../emit/emitter.ts';
 import type { Insn } from '../isa/insn.ts';
+import type { Row } from './rows.ts';
 
 /** Register-file offsets (state.ts) of the parts of a memory operand's address; STATE.zero where there is none. */
 export interface Address {
@@ -35,4 +36,6 @@ export interface Decoded {
   /** Offset of the data segment's base: an override's, or STATE.zero. */
   readonly dataSegment: number;
   readonly operands: readonly DecodedOperand[];
+  /** The line of the opcode tables that it is. */
+  readonly row: Row;
 }

@@ -1,9 +1,10 @@
 /** Instruction decoder (SDM Vol. 2, chapter 2), driven by the rows of the instructions. */
 import { Exit } from '../exit.ts';
 import { STATE } from '../state.ts';
-import type { Decoded } from './decoded.ts';
+import type { Decoded, DecodedOperand } from './decoded.ts';
 import { decodeOperand } from './operands.ts';
 import type { Row, RowTable } from './rows.ts';
+import { ADDRESS_ONLY } from './rows.ts';
 
 /** An instruction that cannot run: an exception (exit.ts), and for a fetch its address. */
 export interface DecodeFault {
@@ -143,11 +144,9 @@ function decodeAt(table: RowTable, cursor: Cursor): Decoded {
   const operandSize = cursor.operandOverride && row.prefix !== 0x66 ? 2 : 4;
   const modrm = row.hasModrm ? cursor.u8() : 0;
   const shape = { row, cursor, opcode, modrm, operandSize } as const;
-  const operands = row.operands.length || !row.hasModrm ? row.operands.map((_, i) => decodeOperand(shape, i)) : [];
-  // A lone ModRM (prefetch hints, wide NOP) still has its address bytes.
-  if (row.hasModrm && !row.fixedModrm && !row.operands.some((o) => 'EMRQNWU'.includes(o.letter))) {
-    decodeOperand({ ...shape, row: { ...row, operands: [{ letter: 'E', width: 'b', name: 'Eb' }] } }, 0);
-  }
+  const operands: DecodedOperand[] = [];
+  for (let i = 0; i < row.operands.length; i++) operands.push(decodeOperand(shape, i));
+  if (row.skipsAddress) decodeOperand({ ...shape, row: { ...row, operands: [ADDRESS_ONLY] } }, 0);
   if (cursor.lock && !(row.insn.options.lock && operands[0]?.kind === 'memory')) throw new Stop(undefinedOpcode);
   return {
     insn: row.insn,
@@ -157,16 +156,9 @@ function decodeAt(table: RowTable, cursor: Cursor): Decoded {
     addressSize: cursor.addressOverride ? 2 : 4,
     repeat: row.insn.options.rep ? cursor.repeat : 0,
     dataSegment: cursor.segment >= 4 ? STATE.segmentBase + cursor.segment * 4 : STATE.zero,
-    operands: operands.map((operand) =>
-      operand.kind === 'relative' ? { ...operand, value: relativeTarget(operand.value, cursor, operandSize) } : operand,
-    ),
+    operands,
+    row,
   };
-}
-
-/** A 16-bit operand size cuts the target to IP (SDM Vol. 2, JMP). */
-function relativeTarget(displacement: number, cursor: Cursor, operandSize: number): number {
-  const target = cursor.position + displacement;
-  return operandSize === 2 ? target & 0xffff : target >>> 0;
 }
 
 export function decode(table: RowTable, code: Code, eip: number): Decoded | DecodeFault {

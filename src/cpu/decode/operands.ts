@@ -14,7 +14,10 @@ export interface Shape {
   readonly operandSize: 2 | 4;
 }
 
-const NONE = { offset: 0, value: 0, selector: 0, address: undefined };
+/** Written out, as all that follows: an operand is made for each instruction decoded. */
+function valueOperand(kind: Operand['kind'], size: Size, value: number, selector = 0): DecodedOperand {
+  return { kind, size, offset: 0, value, selector, address: undefined };
+}
 const gpr = (number: number): number => STATE.gpr + number * 4;
 
 function sizeOf(width: Width, operandSize: 2 | 4): Size {
@@ -100,11 +103,20 @@ function memoryOperand(shape: Shape, size: Size): DecodedOperand {
   if (row.insn.options.popsFirst && address.base === gpr(ESP) && !address.narrow) {
     address = { ...address, displacement: address.displacement + shape.operandSize };
   }
-  return { ...NONE, kind: 'memory', size, address };
+  return { kind: 'memory', size, offset: 0, value: 0, selector: 0, address };
 }
 
+/** The operands that registers make never change: one of each. */
+const registers = new Map<number, DecodedOperand>();
+
 function fileOperand(kind: Operand['kind'], size: Size, offset: number): DecodedOperand {
-  return { ...NONE, kind, size, offset };
+  const key = (offset << 5) | size;
+  let known = registers.get(key);
+  if (known?.kind !== kind) {
+    known = { kind, size, offset, value: 0, selector: 0, address: undefined };
+    registers.set(key, known);
+  }
+  return known;
 }
 
 function registerOperand(letter: OperandSpec['letter'], number: number, size: Size): DecodedOperand {
@@ -128,7 +140,7 @@ const zeroExtend = (value: number, size: Size): number =>
 function immediateOperand(cursor: Cursor, width: Width, size: Size): DecodedOperand {
   const isByte = width === 'b' || width === 'bs';
   const value = isByte ? cursor.s8() : size === 2 ? cursor.u16() : cursor.s32();
-  return { ...NONE, kind: 'immediate', size, value: zeroExtend(value, size) };
+  return valueOperand('immediate', size, zeroExtend(value, size));
 }
 
 function absoluteOperand(cursor: Cursor, size: Size): DecodedOperand {
@@ -136,9 +148,11 @@ function absoluteOperand(cursor: Cursor, size: Size): DecodedOperand {
   const { zero } = STATE;
   const segment = segmentOffset(cursor.segment);
   return {
-    ...NONE,
     kind: 'memory',
     size,
+    offset: 0,
+    value: 0,
+    selector: 0,
     address: { base: zero, index: zero, shift: 0, displacement, segment, narrow: false },
   };
 }
@@ -149,8 +163,8 @@ const SEGMENTS = ['ES', 'CS', 'SS', 'DS', 'FS', 'GS'];
 
 /** A register or constant that the row names: AL, DX, eAX (operand-sized), GS, 1. */
 function fixedOperand(name: string, operandSize: 2 | 4): DecodedOperand {
-  if (name === 'ST0') return { ...NONE, kind: 'x87', size: 10 };
-  if (name === '1' || name === '3') return { ...NONE, kind: 'immediate', size: 1, value: Number(name) };
+  if (name === 'ST0') return valueOperand('x87', 10, 0);
+  if (name === '1' || name === '3') return valueOperand('immediate', 1, Number(name));
   if (SEGMENTS.includes(name)) return fileOperand('segment', 2, STATE.selector + SEGMENTS.indexOf(name) * 4);
   const byte = BYTE_REGISTERS.indexOf(name);
   if (byte >= 0) return registerOperand('fixed', byte, 1);
@@ -181,6 +195,15 @@ export function operandForms(row: Row, spec: OperandSpec, operandSize: 2 | 4): P
   return row.form === 'register' ? [register] : [register, memory];
 }
 
+/**
+ * Where a branch leads whose displacement ends at `next`: a displacement is always the last of an instruction. A 16-bit
+ * operand size cuts the target to IP (SDM Vol. 2, JMP).
+ */
+function relativeTarget(displacement: number, next: number, operandSize: 2 | 4): number {
+  const target = next + displacement;
+  return operandSize === 2 ? target & 0xffff : target >>> 0;
+}
+
 export function decodeOperand(shape: Shape, index: number): DecodedOperand {
   const { cursor, modrm, operandSize } = shape;
   const { letter, width, name } = shape.row.operands[index];
@@ -189,16 +212,16 @@ export function decodeOperand(shape: Shape, index: number): DecodedOperand {
     case 'fixed':
       return fixedOperand(name, operandSize);
     case 'STi':
-      return { ...NONE, kind: 'x87', size: 10, value: modrm & 7 };
+      return valueOperand('x87', 10, modrm & 7);
     case 'I':
       return immediateOperand(cursor, width, size);
     case 'J': {
       const value = width === 'b' ? cursor.s8() : operandSize === 2 ? (cursor.u16() << 16) >> 16 : cursor.s32();
-      return { ...NONE, kind: 'relative', size: operandSize, value };
+      return valueOperand('relative', operandSize, relativeTarget(value, cursor.position, operandSize));
     }
     case 'A': {
       const value = operandSize === 2 ? cursor.u16() : cursor.s32();
-      return { ...NONE, kind: 'far', size: operandSize, value, selector: cursor.u16() };
+      return valueOperand('far', operandSize, value, cursor.u16());
     }
     case 'O':
       return absoluteOperand(cursor, size);

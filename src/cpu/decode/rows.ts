@@ -47,7 +47,11 @@ export interface Row {
   /** The ModRM bytes that the row covers: [first, count]. */
   readonly fixedModrm: readonly [number, number] | undefined;
   readonly operands: readonly OperandSpec[];
+  /** A ModRM byte that no operand takes its address from (prefetch hints, wide NOP): the address bytes are there all the same. */
+  readonly skipsAddress: boolean;
 }
+
+export const ADDRESS_ONLY: OperandSpec = { letter: 'E', width: 'b', name: 'Eb' };
 
 const WIDTHS: Record<string, Width> = {
   b: 'b',
@@ -139,7 +143,8 @@ export function parseRow(insn: Insn, text: string): Row {
   if (!form && operands.some((o) => o.letter === 'M')) form = 'memory';
   if (!form && operands.some((o) => 'RNU'.includes(o.letter))) form = 'register';
   const fixedModrm = fixed === undefined ? undefined : ([fixed, plusIndex ? 8 : 1] as const);
-  return { insn, text, prefix, map, opcode, plusRegister, hasModrm, digit, form, fixedModrm, operands };
+  const skipsAddress = hasModrm && !fixedModrm && !operands.some((o) => 'EMRQNWU'.includes(o.letter));
+  return { insn, text, prefix, map, opcode, plusRegister, hasModrm, digit, form, fixedModrm, operands, skipsAddress };
 }
 
 /** How much of the encoding a row fixes: the most particular row wins. */

@@ -1,4 +1,5 @@
 /** Interpreter modules by target, compiled once per process. */
+import type { Row } from '../decode/rows.ts';
 import type { WasmTarget } from '../emit/wasm-emitter.ts';
 import { isa } from '../isa/index.ts';
 import type { InterpModule } from './module.ts';
@@ -7,6 +8,8 @@ import { buildInterpreter } from './module.ts';
 export interface CompiledInterp {
   readonly module: WebAssembly.Module;
   readonly keys: ReadonlyMap<string, number>;
+  /** See Isa.found. */
+  readonly found: Map<Row, Map<number, number>>;
 }
 
 const compiled = new Map<string, CompiledInterp>();
@@ -26,7 +29,7 @@ export function loadInterpreter(target: WasmTarget): CompiledInterp {
   let found = compiled.get(key);
   if (!found) {
     const { bytes, keys } = prebuilt(key) ?? buildInterpreter(isa, target);
-    found = { module: new WebAssembly.Module(bytes), keys };
+    found = { module: new WebAssembly.Module(bytes), keys, found: new Map() };
     compiled.set(key, found);
   }
   return found;

@@ -4,13 +4,14 @@ import { PERMISSION_EXECUTE, PERMISSION_WRITE, VM_PERMISSIONS } from '../../memo
 import type { Decoded, DecodedOperand } from '../decode/decoded.ts';
 import type { DecodeFault } from '../decode/decoder.ts';
 import { decode, isFault } from '../decode/decoder.ts';
-import type { RowTable } from '../decode/rows.ts';
+import type { Row, RowTable } from '../decode/rows.ts';
 import { Exit } from '../exit.ts';
 import type { Insn } from '../isa/insn.ts';
 import { HASH_ENTRIES, VM_HASH, VM_RECORDS, VM_RECORDS_END, VM_STATE } from '../layout.ts';
 import type { CpuMemory } from '../memory.ts';
 import { STATE } from '../state.ts';
 import { findHandler, memoryShape, slots } from './handlers.ts';
+import type { MemoryShape } from './record.ts';
 import { RECORD, RECORD_SIZE } from './record.ts';
 import { specialIndex } from './specials.ts';
 
@@ -31,6 +32,8 @@ export interface Isa {
   readonly table: RowTable;
   readonly numbers: ReadonlyMap<Insn, number>;
   readonly handlers: ReadonlyMap<string, number>;
+  /** Handlers that were looked up: by row, and what else decides. */
+  readonly found: Map<Row, Map<number, number>>;
 }
 
 export class RecordCache {
@@ -42,6 +45,7 @@ export class RecordCache {
   readonly #pages = new Map<number, number[]>();
   /** Offset in the VM's area of the next free record. */
   #free = 0;
+  readonly #code: { bytes: Uint8Array; limit: number };
   /** The record of an instruction that cannot be decoded: made anew each time. */
   #faulting = 0;
   /** Counts what was decoded, for statistics. */
@@ -50,6 +54,7 @@ export class RecordCache {
   constructor(memory: CpuMemory, isa: Isa) {
     this.#memory = memory;
     this.#isa = isa;
+    this.#code = { bytes: memory.u8, limit: 0 };
     const { vm } = memory;
     this.#vm = new DataView(vm.buffer, vm.byteOffset, vm.byteLength);
     this.flush();
@@ -84,6 +89,7 @@ export class RecordCache {
 
   /** Records that run the one instruction at `eip` as it stands in memory, and then stop. */
   single(eip: number): number {
+    this.#code.limit = 0;
     const decoded = this.#decodeAt(eip);
     if (isFault(decoded)) return this.#writeFault(eip, decoded);
     const free = this.#free;
@@ -151,11 +157,14 @@ export class RecordCache {
   }
 
   #decodeAt(eip: number): Decoded | DecodeFault {
-    return decode(this.#isa.table, { bytes: this.#memory.u8, limit: this.#codeLimit(eip) }, eip);
+    // The limit holds while a run stays clear of it.
+    if (eip >= this.#code.limit - 16 || eip < this.#code.limit - PAGE_SIZE) this.#code.limit = this.#codeLimit(eip);
+    return decode(this.#isa.table, this.#code, eip);
   }
 
   #decodeRun(start: number): number {
     if (this.#free + RUN_RECORDS * RECORD_SIZE > VM_RECORDS_END) this.flush();
+    this.#code.limit = 0;
     const first = this.#decodeAt(start);
     if (isFault(first)) return this.#writeFault(start, first);
     const record = this.#free + this.#memory.vmIndex;
@@ -224,21 +233,37 @@ export class RecordCache {
     const memory = decoded.operands.find((operand) => operand.kind === 'memory');
     const shape = memory && memoryShape(decoded, memory);
     if (memory && shape === 'special') this.#writeAddress(decoded, memory);
-    const forms = decoded.operands.map(({ kind, size }) =>
-      kind === 'memory' ? { kind, size, shape: shape === 'special' ? ('m' as const) : shape } : { kind, size },
-    );
-    const number = this.#isa.numbers.get(decoded.insn)!;
-    const handler = findHandler(this.#isa.handlers, number, decoded, forms);
-    if (handler === undefined) throw new Error(`no handler for ${decoded.insn.name}`);
+    const handler = this.#handler(decoded, shape === 'special' ? 'm' : shape);
     const at = this.#free;
     this.#writeHead(at, handler, eip, length);
     this.#vm.setUint16(at + RECORD.segment, decoded.dataSegment, true);
     const places = slots(decoded.operands);
-    decoded.operands.forEach((operand, i) => {
+    for (const [i, operand] of decoded.operands.entries()) {
       if (operand.kind === 'memory') this.#writeMemory(at, operand, shape === 'special');
       else this.#vm.setUint32(at + places[i], this.#operandValue(at, operand), true);
-    });
+    }
     this.#free += RECORD_SIZE;
+  }
+
+  /** The handler of a row depends on few things more: each is looked up by its name once. */
+  #handler(decoded: Decoded, shape: MemoryShape | undefined): number {
+    const { row, insn, operandSize, addressSize, repeat } = decoded;
+    const variant = (operandSize << 10) | (addressSize << 13) | (repeat << 16) | (shape ? shape.charCodeAt(0) : 0);
+    let variants = this.#isa.found.get(row);
+    if (!variants) {
+      variants = new Map();
+      this.#isa.found.set(row, variants);
+    }
+    let handler = variants.get(variant);
+    if (handler === undefined) {
+      const forms = decoded.operands.map(({ kind, size }) =>
+        kind === 'memory' ? { kind, size, shape } : { kind, size },
+      );
+      handler = findHandler(this.#isa.handlers, this.#isa.numbers.get(insn)!, decoded, forms);
+      if (handler === undefined) throw new Error(`no handler for ${insn.name} (${row.text})`);
+      variants.set(variant, handler);
+    }
+    return handler;
   }
 
   #writeCheck({ eip, length }: Decoded): void {
