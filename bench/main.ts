@@ -1,0 +1,64 @@
+/**
+ * npm run bench [NAME...] [--json]: what a user waits and pays for, beside native runs in the same minutes. Each figure is
+ * the median of interleaved runs.
+ */
+import { writeSync } from 'node:fs';
+import { memory } from './memory.ts';
+import { speed } from './speed.ts';
+import { startup } from './startup.ts';
+
+export interface Row {
+  what: string;
+  value: number;
+  unit: string;
+  /** What it should be at most, or at least. */
+  atMost?: number;
+  atLeast?: number;
+  native?: number;
+  note?: string;
+}
+
+const BENCHES: Record<string, () => Row[]> = { startup, memory, speed };
+
+function main(args: string[]): void {
+  const json = args.includes('--json');
+  const names = args.filter((arg) => !arg.startsWith('--'));
+  for (const name of names) {
+    if (!Object.hasOwn(BENCHES, name))
+      throw new Error(`no bench ${name}: there are ${Object.keys(BENCHES).join(', ')}`);
+  }
+  const chosen = names.length > 0 ? names : Object.keys(BENCHES);
+  const results = chosen.map((name) => [name, BENCHES[name]()] as const);
+  if (json) writeSync(1, `${JSON.stringify(Object.fromEntries(results), null, 1)}\n`);
+  else for (const [name, rows] of results) writeSync(1, table(name, rows));
+}
+
+function table(name: string, rows: readonly Row[]): string {
+  const lines = rows.map((row) => {
+    const goal = row.atMost !== undefined ? `<= ${row.atMost}` : row.atLeast !== undefined ? `>= ${row.atLeast}` : '';
+    const met = (row.atMost ?? Infinity) >= row.value && (row.atLeast ?? 0) <= row.value;
+    const native = row.native === undefined ? '' : `native ${shown(row.native)}`;
+    return [
+      row.what,
+      `${shown(row.value)} ${row.unit}`,
+      native,
+      goal === '' ? '' : `${goal} ${met ? 'met' : 'MISSED'}`,
+      row.note ?? '',
+    ];
+  });
+  const widths = lines[0].map((_, i) => Math.max(...lines.map((line) => line[i].length)));
+  const body = lines.map(
+    (line) =>
+      `  ${line
+        .map((cell, i) => cell.padEnd(widths[i]))
+        .join('  ')
+        .trimEnd()}\n`,
+  );
+  return `${name}\n${body.join('')}\n`;
+}
+
+function shown(value: number): string {
+  return value >= 100 ? value.toFixed(0) : value.toPrecision(3);
+}
+
+main(process.argv.slice(2));

@@ -1,0 +1,42 @@
+/** Times and memory of commands, as the kernel accounts for them. */
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+export const MAIN = join(ROOT, 'dist/src/cli/main.js');
+export const fixture = (name: string) => join(ROOT, 'fixtures/bin', name);
+
+/** The sysroot of the program tests, where they have made one. */
+export function sysroot(): string | undefined {
+  const { TALLSHIP_TEST_SYSROOT, TALLSHIP_CACHE, XDG_CACHE_HOME } = process.env;
+  const cache = TALLSHIP_CACHE || join(XDG_CACHE_HOME || join(homedir(), '.cache'), 'tallship');
+  return [TALLSHIP_TEST_SYSROOT, join(cache, 'sysroots/programs-1')].find((path) => path && existsSync(path));
+}
+
+/** Runs a command; answers its output, or undefined where it cannot be run here. */
+export function output(argv: readonly string[]): string | undefined {
+  const { status, stdout } = spawnSync(argv[0], argv.slice(1), { encoding: 'utf8' });
+  return status === 0 ? stdout : undefined;
+}
+
+/** Milliseconds from start to end. */
+export function time(argv: readonly string[]): number {
+  const start = performance.now();
+  spawnSync(argv[0], argv.slice(1), { stdio: 'ignore' });
+  return performance.now() - start;
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)];
+}
+
+/** Medians of several commands, run in turn so that a busy machine is busy for all of them. */
+export function interleaved(commands: readonly (readonly string[])[], rounds: number): number[] {
+  const times: number[][] = commands.map(() => []);
+  for (let round = 0; round < rounds; round++) for (const [i, argv] of commands.entries()) times[i].push(time(argv));
+  return times.map(median);
+}
