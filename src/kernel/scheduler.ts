@@ -1,6 +1,6 @@
 import { EINTR } from '../abi/errno.ts';
-import { EAX, EBP, EBX, ECX, EDI, EDX, ESI } from '../cpu/state.ts';
 import { Exit } from '../cpu/exit.ts';
+import { EAX, EBP, EBX, ECX, EDI, EDX, ESI } from '../cpu/state.ts';
 import { BLOCKED, ERESTART_RESTARTBLOCK, ERESTARTSYS } from '../wait/wait.ts';
 import { chargeTime } from './accounting.ts';
 import { deliver, restoreMask } from './deliver.ts';
@@ -37,6 +37,17 @@ export class Scheduler {
   enqueue(task: Task): void {
     this.#queue.push(task);
     if (this.current === null) this.#kernel.host.wake();
+  }
+
+  /**
+   * A sleeper was woken. A thread of the running process comes next, at the end of the call that woke it (Linux's wake-up
+   * preemption): whoever hands a lock over would otherwise take it again within its own turn, and starve the other.
+   */
+  wakeUp(task: Task): void {
+    if (this.current === null || this.current === task || this.current.group !== task.group) return this.enqueue(task);
+    if (this.#head > 0) this.#queue[--this.#head] = task;
+    else this.#queue.unshift(task);
+    this.#yielding = true;
   }
 
   get runnable(): number {

@@ -17,7 +17,7 @@ import { emptyUsage, type Usage } from './usage.ts';
 /** runnable: queued or running. dead: has ended; a group's leader may still be a zombie. */
 export type RunState = 'runnable' | 'sleeping' | 'stopped' | 'dead';
 
-/** sigaltstack(2). */
+/** sigaltstack(2); flags as they were given. */
 export interface AltStack {
   sp: number;
   size: number;
@@ -70,7 +70,7 @@ export class Task implements Sleeper {
   savedMask: bigint | null = null;
   /** rt_sigtimedwait: blocked signals that wake the task all the same. */
   waitingFor = 0n;
-  altStack: AltStack = { sp: 0, size: 0, flags: 2 };
+  altStack: AltStack = { sp: 0, size: 0, flags: 0 };
   /** Something other than its instructions waits for the task: signals, a stop, its end. */
   attention = false;
   /** Of the last fault: what signal frames show as trapno, err and cr2. */
@@ -171,7 +171,7 @@ export class Task implements Sleeper {
     if (this.runState !== 'sleeping') return;
     this.leaveQueues();
     this.runState = 'runnable';
-    this.kernel.scheduler.enqueue(this);
+    this.kernel.scheduler.wakeUp(this);
   }
 
   /** The handler has an answer after all, from another of the things it asked. */
