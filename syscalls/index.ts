@@ -10,6 +10,7 @@ import * as file from './file.ts';
 import * as inotify from './inotify.ts';
 import * as io from './io.ts';
 import * as ioctl from './ioctl.ts';
+import * as memfd from './memfd.ts';
 import * as memory from './memory.ts';
 import * as misc from './misc.ts';
 import * as mode from './mode.ts';
@@ -36,6 +37,7 @@ const FAMILIES = {
   inotify,
   io,
   ioctl,
+  memfd,
   memory,
   misc,
   mode,

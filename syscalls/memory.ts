@@ -49,7 +49,9 @@ function map(
   if (noExec && (prot & PROT_EXEC) !== 0) return -EPERM;
   const backing = file.backing(task);
   if (failed(backing)) return backing === -EINVAL ? -ENODEV : backing;
-  const write = !shared || (file.flags & O_ACCMODE) === O_RDWR ? PROT_WRITE : 0;
+  const sealed = backing.write === undefined;
+  if (shared && sealed && (prot & PROT_WRITE) !== 0) return -EPERM;
+  const write = !shared || (!sealed && (file.flags & O_ACCMODE) === O_RDWR) ? PROT_WRITE : 0;
   const maxProt = PROT_READ | write | (noExec ? 0 : PROT_EXEC);
   return task.mm.mmap(address, length, prot, bits, { object: backing, offset, maxProt }) | 0;
 }

@@ -33,6 +33,8 @@ export class HostInode extends Inode {
   /** When a directory was last found under its name. */
   #foundTime = -Infinity;
   readonly #directories = new Map<string, HostInode>();
+  /** The last name has gone: what was known last is all there is. */
+  #gone = false;
   /** The descriptor for the contents, and who needs it. */
   #fd = -1;
   #writable = false;
@@ -52,8 +54,17 @@ export class HostInode extends Inode {
   /** Found again, perhaps under another name. */
   seen(stat: HostStat, parent: HostInode | null, name: string): void {
     this.#stat = stat;
+    this.#gone = false;
     this.parent = parent;
     this.name = name;
+  }
+
+  /** One name less: unlinked, or renamed over. */
+  #lost(): void {
+    this.#changed();
+    const nlink = this.type === S_IFDIR ? 0 : this.#stat.nlink - 1;
+    this.#stat = { ...this.#stat, nlink };
+    this.#gone = nlink <= 0;
   }
 
   /** Passes on what stat says if it is about this very inode. */
@@ -67,6 +78,7 @@ export class HostInode extends Inode {
 
   #refresh(): number {
     if (this.#fd >= 0) return this.verify(this.fs.files.statOpen(this.#fd));
+    if (this.#gone) return 0;
     if (this.type === S_IFDIR) {
       const handle = this.fs.handle(this);
       return handle < 0 ? handle : this.verify(this.fs.files.statDirectory(handle));
@@ -137,6 +149,7 @@ export class HostInode extends Inode {
 
   override lookup(s: Sleeper, name: string): HostInode | number {
     if (this.type !== S_IFDIR) return -ENOTDIR;
+    if (this.#gone) return -ENOENT;
     const now = s.now();
     const known = this.#directories.get(name);
     if (known !== undefined && isFresh(known.#foundTime, now)) return known;
@@ -215,16 +228,22 @@ export class HostInode extends Inode {
     return to < 0 ? to : this.fs.files.link(from, inode.name, to, name);
   }
 
-  override unlink(_s: Sleeper, name: string): number {
-    const handle = this.fs.handle(this);
-    this.#changed();
-    return handle < 0 ? handle : this.fs.files.unlink(handle, name);
+  override unlink(s: Sleeper, name: string): number {
+    return this.#remove(s, name, (handle) => this.fs.files.unlink(handle, name));
   }
 
-  override rmdir(_s: Sleeper, name: string): number {
+  override rmdir(s: Sleeper, name: string): number {
+    return this.#remove(s, name, (handle) => this.fs.files.rmdir(handle, name));
+  }
+
+  #remove(s: Sleeper, name: string, operation: (handle: number) => number): number {
     const handle = this.fs.handle(this);
+    if (handle < 0) return handle;
+    const inode = this.lookup(s, name);
     this.#changed();
-    return handle < 0 ? handle : this.fs.files.rmdir(handle, name);
+    const removed = operation(handle);
+    if (removed === 0 && !failed(inode)) inode.#lost();
+    return removed;
   }
 
   override rename(s: Sleeper, name: string, to: Inode, newName: string, flags: number): number {
@@ -233,13 +252,15 @@ export class HostInode extends Inode {
     if (from < 0) return from;
     const target = this.fs.handle(to);
     if (target < 0) return target;
+    const replaced = flags === 0 ? to.lookup(s, newName) : -ENOENT;
     this.#changed();
     to.#changed();
     const renamed = this.fs.files.rename(from, name, target, newName, flags);
     if (renamed < 0) return renamed;
     // The inodes learn their new names.
-    to.lookup(s, newName);
+    const moved = to.lookup(s, newName);
     if (flags !== 0) this.lookup(s, name);
+    if (!failed(replaced) && replaced !== moved) replaced.#lost();
     return 0;
   }
 

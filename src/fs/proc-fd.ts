@@ -70,7 +70,8 @@ export function placeOf(file: OpenFile): Location {
 /** What readlink shows of a file: a path as the reader sees it, or its description. */
 export function linkText(s: Sleeper, fs: ProcFs, file: OpenFile): string {
   const { location } = file;
-  if (location === undefined) return file.describe();
+  // What has no path describes itself: pipes, sockets, memfds.
+  if (location === undefined || location.mount.id === 0) return file.describe();
   const reader = callerOf(s) as unknown as { fs?: { root: Location } };
   return describePlace(fs.source.namespace, location, reader.fs?.root ?? fs.source.namespace.root);
 }

@@ -1,5 +1,7 @@
+import { makeDevice } from '../abi/fs.ts';
 import type { Cpu } from '../cpu/cpu.ts';
 import { AnonymousFileSystems } from '../fs/anonymous.ts';
+import { MemFs } from '../fs/memfs.ts';
 import { SocketNames } from '../fs/socket-names.ts';
 import type { Protection } from '../memory/guest-memory.ts';
 import type { Mm } from '../memory/mm.ts';
@@ -95,6 +97,7 @@ export class Kernel {
   lastExecFailure = '';
   /** Processes and threads made so far: /proc/stat, /proc/loadavg. */
   forks = 0;
+  #shm: MemFs | null = null;
   readonly #makeCpu: (mm: Mm, parent?: Cpu) => Cpu;
   #nextPid = FIRST_PID;
 
@@ -115,6 +118,12 @@ export class Kernel {
     const reason = this.lastExecFailure;
     this.lastExecFailure = '';
     return reason;
+  }
+
+  /** Linux's internal tmpfs: what memfd_create makes. */
+  get shm(): MemFs {
+    this.#shm ??= new MemFs({ device: makeDevice(0, 1), now: this.clock.realtime() });
+    return this.#shm;
   }
 
   /** A fresh process or thread id: ids are not used again before they wrapped around. */
