@@ -78,6 +78,29 @@ export abstract class ProcInode extends Inode {
     // O_TRUNC on a writable file does nothing.
     return changes.size === undefined ? -EPERM : 0;
   }
+
+  // Names are the kernel's: a new one is not found, a known one does not go (proc_lookup, proc's missing operations).
+  override create(): number {
+    return -ENOENT;
+  }
+  override mkdir(): number {
+    return -ENOENT;
+  }
+  override symlink(): number {
+    return -ENOENT;
+  }
+  override link(): number {
+    return -ENOENT;
+  }
+  override unlink(): number {
+    return -EPERM;
+  }
+  override rmdir(): number {
+    return -EPERM;
+  }
+  override rename(): number {
+    return -EPERM;
+  }
 }
 
 /** A child that comes into being when someone asks for its name. */
