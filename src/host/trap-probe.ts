@@ -43,3 +43,12 @@ export function maxMapCount(): number {
     return 65530;
   }
 }
+
+/** True under `ulimit -f`: then a large sparse memory file would end Node with SIGXFSZ. */
+export function fileSizeIsLimited(): boolean {
+  try {
+    return !/^Max file size\s+unlimited/m.test(readFileSync('/proc/self/limits', 'latin1'));
+  } catch {
+    return true;
+  }
+}

@@ -2,6 +2,7 @@ import { ENOMEM } from '../abi/errno.ts';
 import type { GuestMemory } from './guest-memory.ts';
 import { forEachRun } from './guest-memory.ts';
 import { allowed, PAGE_SIZE, PRESENT, PROT_READ, PROT_WRITE, pageDown, pageUp } from './page.ts';
+import { STORE_MAX } from './page-store.ts';
 import type { SharedObject } from './shared-object.ts';
 import { clip, type Vma } from './vma.ts';
 
@@ -36,10 +37,9 @@ export function establish(guest: GuestMemory, vma: Vma): number {
 
 /** Maps the object's memory file, inaccessible still. */
 export function mapObject(guest: GuestMemory, vma: Vma): number {
-  const store = vma.object!.store;
-  if (store.fd === undefined) return -ENOMEM;
-  store.reserve(vma.offset + (vma.end - vma.start));
-  return guest.mapFile!(vma.start, vma.end, store.fd, vma.offset, vma.shared);
+  const { file } = vma.object!.store;
+  if (file === undefined || vma.offset + (vma.end - vma.start) > STORE_MAX) return -ENOMEM;
+  return guest.mapFile!(vma.start, vma.end, file.fd, file.base + vma.offset, vma.shared);
 }
 
 /**

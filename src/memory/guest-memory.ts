@@ -1,6 +1,6 @@
 import { HOST, type Libc, libc } from '../host/libc.ts';
 import { copiedPages } from '../host/pagemap.ts';
-import { maxMapCount, trapHandlerGuards } from '../host/trap-probe.ts';
+import { fileSizeIsLimited, maxMapCount, trapHandlerGuards } from '../host/trap-probe.ts';
 import { HostLimitError } from './limits.ts';
 import { allowed, PAGE_SIZE, W } from './page.ts';
 import { HARDWARE_PLACE, SOFTWARE_PLACE, VM_PERMISSIONS, VM_SIZE } from './vm-layout.ts';
@@ -66,7 +66,7 @@ export function hardwareAvailable(): boolean {
   if (host === null || host.getpagesize() !== PAGE_SIZE || !host.has('memfd_create')) return false;
   const memory = createMemory();
   const u8 = new Uint8Array(memory.buffer);
-  if (!trapHandlerGuards(host.address(u8))) return false;
+  if (!trapHandlerGuards(host.address(u8)) || fileSizeIsLimited()) return false;
   hardwareWorks = true;
   hostMappings.budget = Math.floor(maxMapCount() * 0.9);
   pools.hardware.push(new HardwareMemory(host, memory, u8));

@@ -334,6 +334,7 @@ export class Mm extends GuestAccess implements Mapper {
     this.invalidateExecutable(start, vma.end);
     if (this.guest.mapFile !== undefined) {
       this.guest.permissions.fill(0, start / PAGE_SIZE, vma.end / PAGE_SIZE);
+      if (!vma.shared) this.guest.discard(start, vma.end);
       this.guest.protect(start, vma.end, 0);
     } else clear(this.guest, start, vma.end);
   }

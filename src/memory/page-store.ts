@@ -1,58 +1,72 @@
 import { HOST, libc } from '../host/libc.ts';
 import { hardwareAvailable } from './guest-memory.ts';
-import { PAGE_SIZE, pageUp } from './page.ts';
+import { PAGE_SIZE } from './page.ts';
 
 /** Where the pages of a shared object live. Sparse; what was never written is zero. */
 export interface PageStore {
-  /** Memory file that guests can map, in hardware mode. */
-  readonly fd?: number;
+  /** The memory file that guests can map, in hardware mode, and where in it this store begins. */
+  readonly file?: { readonly fd: number; readonly base: number };
   read(offset: number, into: Uint8Array): void;
   write(offset: number, from: Uint8Array): void;
   /** Everything beyond `size` becomes zero. */
   truncate(size: number): void;
-  /** Makes [0, end) mappable. */
-  reserve(end: number): void;
   close(): void;
 }
 
+/** The largest object whose pages can be mapped. */
+export const STORE_MAX = 2 ** 37;
+
 export function createStore(): PageStore {
-  const host = hardwareAvailable() ? libc() : null;
-  const fd = host?.memfd_create('tallship', HOST.MFD_CLOEXEC) ?? -1;
-  return fd >= 0 ? new MemoryFile(fd) : new PageMap();
+  const base = hardwareAvailable() ? takeExtent() : undefined;
+  return base === undefined ? new PageMap() : new Extent(arena!, base);
 }
 
-class MemoryFile implements PageStore {
-  readonly fd: number;
-  #size = 0;
+/**
+ * All stores are extents of one sparse memory file: descriptors are few (often 1024), objects are many. Its length is
+ * never cut, as a mapped page beyond the end would be SIGBUS in Node itself.
+ */
+const ARENA_SIZE = 2 ** 52;
+const FREE_PAGES = 3; // FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
+let arena: number | undefined;
+let nextExtent = 0;
+const freeExtents: number[] = [];
 
-  constructor(fd: number) {
-    this.fd = fd;
+function takeExtent(): number | undefined {
+  if (arena === undefined) {
+    const host = libc()!;
+    arena = host.memfd_create('tallship', HOST.MFD_CLOEXEC);
+    if (arena >= 0 && host.ftruncate(arena, ARENA_SIZE) < 0) arena = -1;
+  }
+  if (arena < 0) return undefined;
+  const free = freeExtents.pop();
+  if (free !== undefined) return free;
+  if (nextExtent >= ARENA_SIZE) return undefined;
+  nextExtent += STORE_MAX;
+  return nextExtent - STORE_MAX;
+}
+
+class Extent implements PageStore {
+  readonly file: { readonly fd: number; readonly base: number };
+
+  constructor(fd: number, base: number) {
+    this.file = { fd, base };
   }
 
   read(offset: number, into: Uint8Array): void {
-    const count = Math.max(0, libc()!.pread(this.fd, into, into.length, offset));
-    if (count < into.length) into.fill(0, count);
+    libc()!.pread(this.file.fd, into, into.length, this.file.base + offset);
   }
 
   write(offset: number, from: Uint8Array): void {
-    this.reserve(offset + from.length);
-    libc()!.pwrite(this.fd, from, from.length, offset);
+    libc()!.pwrite(this.file.fd, from, from.length, this.file.base + offset);
   }
 
   truncate(size: number): void {
-    // The length stays: a mapped page beyond the end would be SIGBUS in Node itself.
-    libc()!.ftruncate(this.fd, Math.min(size, this.#size));
-    libc()!.ftruncate(this.fd, this.#size);
-  }
-
-  reserve(end: number): void {
-    if (end <= this.#size) return;
-    this.#size = pageUp(end);
-    libc()!.ftruncate(this.fd, this.#size);
+    if (size < STORE_MAX) libc()!.fallocate(this.file.fd, FREE_PAGES, this.file.base + size, STORE_MAX - size);
   }
 
   close(): void {
-    libc()!.close(this.fd);
+    this.truncate(0);
+    freeExtents.push(this.file.base);
   }
 }
 
@@ -81,8 +95,6 @@ class PageMap implements PageStore {
       else if ((page + 1) * PAGE_SIZE > size) bytes.fill(0, size - page * PAGE_SIZE);
     }
   }
-
-  reserve(): void {}
 
   close(): void {
     this.#pages.clear();

@@ -82,7 +82,9 @@ export class SharedObject implements SharedPages {
   /** Brings the file's pages in [start, end) into the store. Answers 0 or a negative errno. */
   fill(start: number, end: number): number {
     if (this.backing === null) return 0;
-    const last = Math.min(end, pageUp(this.size()));
+    const size = pageUp(this.size());
+    if (this.#resident.size * PAGE_SIZE >= size) return 0;
+    const last = Math.min(end, size);
     for (let at = start; at < last; ) {
       if (this.#resident.has(at / PAGE_SIZE)) {
         at += PAGE_SIZE;

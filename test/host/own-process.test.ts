@@ -13,10 +13,10 @@ beforeAll(() => {
 afterAll(() => rmSync(directory, { recursive: true }));
 
 /** Runs a program that has `Mm` in a Node process of its own. */
-function node(flags: string[], body: string, limit = 'unlimited') {
+function node(flags: string[], body: string, limit = '-v unlimited') {
   const file = join(directory, 'main.js');
   writeFileSync(file, `import { Mm } from './src/memory/mm.js';\n${body}`);
-  const command = `ulimit -v ${limit}; exec "$0" "$@"`;
+  const command = `ulimit ${limit}; exec "$0" "$@"`;
   const { status, signal, stdout, stderr } = spawnSync('bash', ['-c', command, process.execPath, ...flags, file], {
     encoding: 'utf8',
   });
@@ -52,9 +52,26 @@ describe('a host that is not as usual', () => {
       } catch (error) {
         console.log(error.name, error.message);
       }`;
-    const { status, stdout } = node([], body, '8000000');
+    const { status, stdout } = node([], body, '-v 8000000');
     expect(status).toBe(0);
     expect(stdout).toMatch(/^HostLimitError cannot reserve 10 GiB .*ulimit -v.*\n$/);
+  });
+
+  it('with a limit on file sizes gets software protection, as memory files count as files', () => {
+    const body = `
+      const mm = new Mm();
+      mm.writeU32(mm.mmap(0x20000000, 4096, 3, 0x31), 7);
+      console.log(mm.protection, mm.fork().readU32(0x20000000));`;
+    expect(node([], body, '-f 1000').stdout).toBe('software 7\n');
+  });
+
+  it('lets many mappings live with few descriptors', () => {
+    const body = `
+      const mm = new Mm();
+      const at = Array.from({ length: 300 }, () => mm.mmap(0, 4096, 3, 0x21));
+      at.forEach((address, i) => mm.writeU32(address, i));
+      console.log(at.every((address, i) => mm.readU32(address) === i));`;
+    expect(node([], body, '-n 64').stdout).toBe('true\n');
   });
 
   it('lets a hundred guests live at once', () => {
