@@ -7,6 +7,8 @@ import type { Plain } from '../wait/wait.ts';
 export class Call implements StepRecord {
   /** Number, or -1 between calls. */
   nr = -1;
+  /** Calls begun: tells one from the next. */
+  serial = 0;
   /** ebx ecx edx esi edi ebp at entry. */
   readonly words = new Int32Array(6);
   /** Answers of the steps that were completed, in order: Sleeper.once(). */
@@ -21,6 +23,7 @@ export class Call implements StepRecord {
 
   begin(nr: number): void {
     this.nr = nr;
+    this.serial++;
     this.pending.length = 0;
     this.progress = 0;
     this.layers = null;

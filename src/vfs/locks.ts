@@ -20,7 +20,7 @@ export interface RecordLock extends Range {
   pid: number;
 }
 
-/** The record locks of one file: sorted by start; those of one owner never overlap. */
+/** The record locks of one file: owner after owner, each one's sorted by start and never overlapping. */
 class FileLocks {
   records: RecordLock[] = [];
   /** flock holders; at most one when exclusive. */
@@ -75,20 +75,25 @@ export class LockTable {
   /** Replaces what the owner holds in the range, splitting and joining its locks. */
   #apply(inode: Inode, lock: RecordLock): void {
     const locks = this.#of(inode);
-    const kept: RecordLock[] = [];
+    const own: RecordLock[] = [];
     const merged = { ...lock };
     for (const other of locks.records) {
-      const same = other.owner === lock.owner;
-      if (same && other.type === lock.type && other.start <= merged.end && merged.start <= other.end) {
+      if (other.owner !== lock.owner) continue;
+      if (other.type === lock.type && other.start <= merged.end && merged.start <= other.end) {
         merged.start = Math.min(merged.start, other.start);
         merged.end = Math.max(merged.end, other.end);
-      } else if (same && other.start < lock.end && lock.start < other.end) {
-        if (other.start < lock.start) kept.push({ ...other, end: lock.start });
-        if (other.end > lock.end) kept.push({ ...other, start: lock.end });
-      } else kept.push(other);
+      } else if (other.start < lock.end && lock.start < other.end) {
+        if (other.start < lock.start) own.push({ ...other, end: lock.start });
+        if (other.end > lock.end) own.push({ ...other, start: lock.end });
+      } else own.push(other);
     }
-    if (lock.type !== F_UNLCK) kept.push(merged);
-    locks.records = kept.sort((a, b) => a.start - b.start);
+    if (lock.type !== F_UNLCK) own.push(merged);
+    own.sort((a, b) => a.start - b.start);
+    // Owners keep their place: F_GETLK tells the conflict of whoever came first.
+    const first = locks.records.findIndex((other) => other.owner === lock.owner);
+    const others = locks.records.filter((other) => other.owner !== lock.owner);
+    others.splice(first === -1 ? others.length : first, 0, ...own);
+    locks.records = others;
     locks.released.wake();
   }
 

@@ -54,7 +54,7 @@ export class BlockingFs implements FileSystem {
    * caches on the next run, and steps are told apart by their order.
    */
   gate(s: Sleeper, inode: object, operation: string): number {
-    const { calls } = s as { calls?: number };
+    const { calls = (s as { call?: { serial: number } }).call?.serial } = s as { calls?: number };
     if (this.#passed.sleeper !== s || this.#passed.calls !== calls)
       this.#passed = { sleeper: s, calls, steps: new Map() };
     const { steps } = this.#passed;
@@ -63,7 +63,9 @@ export class BlockingFs implements FileSystem {
     if (known.has(operation)) return 0;
     known.add(operation);
     this.sleepsTaken++;
-    return s.block(this.queue);
+    const answer = s.block(this.queue);
+    this.queue.wake();
+    return answer;
   }
 
   status(s: Sleeper): FileSystemStatus | number {
