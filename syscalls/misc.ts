@@ -2,8 +2,8 @@
 import { EINVAL, ENODEV, ENOSYS, EPERM } from '../src/abi/errno.ts';
 import { newUtsnameLayout, oldestUtsnameLayout, oldUtsnameLayout, sysinfoLayout } from '../src/abi/system.ts';
 import type { Task } from '../src/kernel/task.ts';
-import { CAP_SYS_ADMIN, capable } from '../src/vfs/credentials.ts';
 import { flags, inBuf, int, outBuf, outStruct, pointer, refused, size, syscall, uint } from '../src/syscall/index.ts';
+import { CAP_SYS_ADMIN, capable } from '../src/vfs/credentials.ts';
 
 const family = { class: 'system' } as const;
 const PER_MASK_UNAME26 = 0x0020000;
@@ -46,7 +46,13 @@ function setName(which: 'nodename' | 'domainname') {
   };
 }
 export const sethostname = syscall(74, 'sethostname', [inBuf('name', 1), size('len')], setName('nodename'), family);
-export const setdomainname = syscall(121, 'setdomainname', [inBuf('name', 1), size('len')], setName('domainname'), family);
+export const setdomainname = syscall(
+  121,
+  'setdomainname',
+  [inBuf('name', 1), size('len')],
+  setName('domainname'),
+  family,
+);
 
 /** A machine of 4 GiB, of which a guest can have 3. */
 const TOTAL_MEMORY = 0xfffff000;
@@ -98,7 +104,6 @@ export const syslog = syscall(
   },
   { ...family, level: 'partial', note: 'the log is empty' },
 );
-
 
 export const bpf = refused(357, 'bpf', ENOSYS, 'no BPF');
 export const seccomp = refused(354, 'seccomp', ENOSYS, 'use policies (layers); programs run without it');

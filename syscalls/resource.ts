@@ -7,7 +7,6 @@ import { type Limit, memoryLimits, RLIM_INFINITY, RLIMIT_COUNT, RLIMIT_NOFILE } 
 import type { Task } from '../src/kernel/task.ts';
 import type { ThreadGroup } from '../src/kernel/thread-group.ts';
 import { addUsage, emptyUsage, type Usage } from '../src/kernel/usage.ts';
-import { CAP_SETPCAP, CAP_SYS_NICE, CAP_SYS_RESOURCE, capable } from '../src/vfs/credentials.ts';
 import {
   choice,
   inStruct,
@@ -19,6 +18,7 @@ import {
   uint,
   writeValue,
 } from '../src/syscall/index.ts';
+import { CAP_SETPCAP, CAP_SYS_NICE, CAP_SYS_RESOURCE, capable } from '../src/vfs/credentials.ts';
 import { rusageOf } from './process.ts';
 
 const family = { class: 'process' } as const;
@@ -109,7 +109,10 @@ function mayLimit(task: Task, target: Task): boolean {
   if (task.group === target.group || capable(task.credentials, CAP_SYS_RESOURCE)) return true;
   const { uid, gid } = task.credentials;
   const other = target.credentials;
-  return [other.uid, other.euid, other.suid].every((id) => id === uid) && [other.gid, other.egid, other.sgid].every((id) => id === gid);
+  return (
+    [other.uid, other.euid, other.suid].every((id) => id === uid) &&
+    [other.gid, other.egid, other.sgid].every((id) => id === gid)
+  );
 }
 
 const RUSAGE_SELF = 0;
@@ -172,10 +175,16 @@ export const setpriority = syscall(
   },
   { ...family, level: 'partial', note: 'remembered, but all tasks take turns alike' },
 );
-export const nice = syscall(34, 'nice', [int('inc')], (task, increment) => {
-  const failed = setNice(task, task, task.nice + Math.max(-40, Math.min(40, increment)));
-  return failed === -EACCES ? -EPERM : failed;
-}, family);
+export const nice = syscall(
+  34,
+  'nice',
+  [int('inc')],
+  (task, increment) => {
+    const failed = setNice(task, task, task.nice + Math.max(-40, Math.min(40, increment)));
+    return failed === -EACCES ? -EPERM : failed;
+  },
+  family,
+);
 
 function setNice(task: Task, other: Task, wanted: number): number {
   const value = Math.max(-20, Math.min(19, wanted));
@@ -278,7 +287,10 @@ function ambient(task: Task, operation: number, capability: number): number {
   const bit = 1n << BigInt(capability);
   if (operation === 1) return Number((credentials.ambient & bit) !== 0n);
   if (operation === 2 && (credentials.permitted & credentials.inheritable & bit) === 0n) return -EPERM;
-  task.credentials = { ...credentials, ambient: operation === 2 ? credentials.ambient | bit : credentials.ambient & ~bit };
+  task.credentials = {
+    ...credentials,
+    ambient: operation === 2 ? credentials.ambient | bit : credentials.ambient & ~bit,
+  };
   return 0;
 }
 
@@ -301,4 +313,3 @@ export const personality = syscall(
   },
   family,
 );
-

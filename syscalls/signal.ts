@@ -347,7 +347,7 @@ function setAltStack(task: Task, stack: { sp: number; flags: number; size: numbe
     return 0;
   }
   if (stack.size < MINSIGSTKSZ) return -ENOMEM;
-  task.altStack = { sp: stack.sp, size: stack.size, flags: stack.flags & SS_AUTODISARM };
+  task.altStack = { sp: stack.sp, size: stack.size, flags: stack.flags };
   return 0;
 }
 

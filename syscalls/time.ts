@@ -227,9 +227,7 @@ function monotonicTime(task: Task, clock: number, nanoseconds: number): number {
 
 function clockSleep(task: Task, clock: number, bits: number, request: Timespec, remaining: Out<Timespec>): number {
   if (readClock(task, clock) === undefined) return -EINVAL;
-  if (clock === CLOCK_THREAD_CPUTIME_ID) return -EINVAL;
-  if (clock < 0 || clock === CLOCK_PROCESS_CPUTIME_ID || clock === CLOCK_MONOTONIC_RAW) return -EOPNOTSUPP;
-  if (clock === CLOCK_REALTIME_COARSE || clock === CLOCK_MONOTONIC_COARSE) return -EOPNOTSUPP;
+  if (clock < 0 || NOT_SLEPT_ON.includes(clock)) return -EOPNOTSUPP;
   const nanoseconds = toNanoseconds(request);
   if (Number.isNaN(nanoseconds)) return -EINVAL;
   if ((bits & TIMER_ABSTIME) !== 0) return sleepUntil(task, monotonicTime(task, clock, nanoseconds), null);
@@ -239,6 +237,14 @@ function clockSleep(task: Task, clock: number, bits: number, request: Timespec, 
     remaining,
   );
 }
+
+const NOT_SLEPT_ON = [
+  CLOCK_PROCESS_CPUTIME_ID,
+  CLOCK_THREAD_CPUTIME_ID,
+  CLOCK_MONOTONIC_RAW,
+  CLOCK_REALTIME_COARSE,
+  CLOCK_MONOTONIC_COARSE,
+];
 
 const sleepFlags = flags('flags', { TIMER_ABSTIME });
 const request32 = inStruct('request', 'struct timespec', timespec32Layout);

@@ -168,7 +168,13 @@ export const sigcontextLayout = struct({
   oldmask: u32,
   cr2: u32,
 });
-export const ucontextLayout = struct({ flags: u32, link: u32, stack: stackLayout, mcontext: sigcontextLayout, mask: u64 });
+export const ucontextLayout = struct({
+  flags: u32,
+  link: u32,
+  stack: stackLayout,
+  mcontext: sigcontextLayout,
+  mask: u64,
+});
 
 /** struct sigevent: timer_create, mq_notify. */
 export const sigeventLayout = struct({ value: u32, signo: i32, notify: i32, tid: i32, rest: pad(48) });

@@ -1,5 +1,5 @@
 /** CPU time: charged to the task, and to the timers and limits that count it. */
-import { SIGKILL, SIGPROF, SIGVTALRM, SIGXCPU, SI_KERNEL } from '../abi/signal.ts';
+import { SI_KERNEL, SIGKILL, SIGPROF, SIGVTALRM, SIGXCPU } from '../abi/signal.ts';
 import { RLIM_INFINITY, RLIMIT_CPU } from './limits.ts';
 import type { Task } from './task.ts';
 import type { IntervalTimer, ThreadGroup } from './thread-group.ts';
@@ -29,7 +29,8 @@ export function chargeTime(task: Task, user: number, system: number): void {
 
 function elapsed(timer: IntervalTimer, time: number): boolean {
   if (timer.next === 0 || time < timer.next) return false;
-  timer.next = timer.interval === 0 ? 0 : timer.next + timer.interval * Math.ceil((time - timer.next + 1) / timer.interval);
+  timer.next =
+    timer.interval === 0 ? 0 : timer.next + timer.interval * Math.ceil((time - timer.next + 1) / timer.interval);
   return true;
 }
 

@@ -1,5 +1,8 @@
 /** Delivery: what a task does about its pending signals before it goes on (get_signal, do_signal). */
+
+import { EINTR } from '../abi/errno.ts';
 import {
+  bit,
   CLD_STOPPED,
   defaultAction,
   SA_NODEFER,
@@ -9,9 +12,7 @@ import {
   SIG_IGN,
   SIGSEGV,
   SIGSTOP,
-  bit,
 } from '../abi/signal.ts';
-import { EINTR } from '../abi/errno.ts';
 import { EAX } from '../cpu/state.ts';
 import { ERESTARTNOINTR, ERESTARTSYS } from '../wait/wait.ts';
 import { exitGroup, exitTask } from './exit.ts';
@@ -20,8 +21,8 @@ import { EIP } from './registers.ts';
 import { pushFrame } from './sigframe.ts';
 import type { SignalInfo } from './signal-queue.ts';
 import { setMask, takeSignal } from './signals.ts';
-import { DEFAULT_ACTION, type SigAction, type ThreadGroup } from './thread-group.ts';
 import type { Task } from './task.ts';
+import { DEFAULT_ACTION, type SigAction, type ThreadGroup } from './thread-group.ts';
 
 /** run: on with the instructions. again: the interrupted call runs again. rest: the task has ended or is stopped. */
 export type Verdict = 'run' | 'again' | 'rest';
@@ -75,7 +76,8 @@ function byDefault(task: Task, info: SignalInfo): void {
     case 'continue':
       return;
     case 'stop':
-      if (info.signo === SIGSTOP || !isOrphaned(task.kernel, task.group.processGroup)) stop(task.group, info.signo, task);
+      if (info.signo === SIGSTOP || !isOrphaned(task.kernel, task.group.processGroup))
+        stop(task.group, info.signo, task);
       return;
     default:
       task.kernel.onFatalSignal?.(task, info);

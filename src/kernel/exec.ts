@@ -3,7 +3,7 @@ import { findProgram, type Program } from '../../loader/interp.ts';
 import { type Loaded, load } from '../../loader/load.ts';
 import { isUnloadable, type Unloadable } from '../../loader/program-file.ts';
 import { MS_NOSUID, S_ISGID, S_ISUID, S_IXGRP } from '../abi/fs.ts';
-import { SIG_IGN, SIGCHLD, SS_DISABLE } from '../abi/signal.ts';
+import { SIG_IGN, SIGCHLD } from '../abi/signal.ts';
 import { Mm } from '../memory/mm.ts';
 import { ALL_CAPABILITIES, type Credentials, cloneCredentials } from '../vfs/credentials.ts';
 import { failed } from '../wait/wait.ts';
@@ -126,7 +126,7 @@ function commit(task: Task, mm: Mm, credentials: Credentials, loaded: Loaded, pa
   task.credentials = credentials;
   task.comm = path.slice(path.lastIndexOf('/') + 1).slice(0, 15);
   task.robustList = 0;
-  task.altStack = { sp: 0, size: 0, flags: SS_DISABLE };
+  task.altStack = { sp: 0, size: 0, flags: 0 };
   task.keepCapabilities = false;
   task.tls.fill(null);
   task.lastTrap = { trapno: 0, err: 0, cr2: 0 };

@@ -73,7 +73,7 @@ function pageFault(task: Task, address: number, bits: number): void {
     task.usage.minorFaults++;
     return;
   }
-  const present = answer.signal === 'SEGV' && answer.code === 2 ? 1 : 0;
+  const present = (task.mm.guest.permissions[answer.address >>> 12] & 7) === 0 ? 0 : 1;
   task.lastTrap = { trapno: Exit.pageFault, err: (bits & (WRITE | FETCH)) | USER | present, cr2: answer.address };
   const signo = answer.signal === 'BUS' ? SIGBUS : SIGSEGV;
   task.kernel.signals.force(task, { signo, code: answer.code, addr: answer.address });

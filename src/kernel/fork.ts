@@ -1,5 +1,5 @@
 /** New threads and processes (kernel/fork.c). */
-import { EAGAIN, EINVAL } from '../abi/errno.ts';
+
 import {
   CLONE_CHILD_CLEARTID,
   CLONE_CHILD_SETTID,
@@ -15,6 +15,7 @@ import {
   CLONE_VFORK,
   CLONE_VM,
 } from '../abi/clone.ts';
+import { EAGAIN, EINVAL } from '../abi/errno.ts';
 import { SIG_IGN } from '../abi/signal.ts';
 import { EAX, ESP, STATE } from '../cpu/state.ts';
 import { cloneCredentials } from '../vfs/credentials.ts';
@@ -114,7 +115,9 @@ function makeGroup(task: Task, child: Task, args: CloneArguments): ThreadGroup {
   const made = new ThreadGroup(child.tid, child, parent, group.session, kernel.clock.now());
   made.processGroup = group.processGroup;
   made.exitSignal = has(flags, CLONE_PARENT) ? group.exitSignal : args.exitSignal;
-  made.actions = has(flags, CLONE_SIGHAND) ? group.actions : copyActions(group.actions, has(flags, CLONE_CLEAR_SIGHAND));
+  made.actions = has(flags, CLONE_SIGHAND)
+    ? group.actions
+    : copyActions(group.actions, has(flags, CLONE_CLEAR_SIGHAND));
   made.limits = group.limits.map((limit) => ({ ...limit }));
   made.dumpable = group.dumpable;
   setProgram(made, group.program);

@@ -79,14 +79,13 @@ export class Futexes {
     return woken;
   }
 
-  /** FUTEX_CMP_REQUEUE (expected null: FUTEX_REQUEUE): wakes some and moves others to another word. */
+  /** FUTEX_CMP_REQUEUE (expected null: FUTEX_REQUEUE): wakes some and moves others to another word; answers both. */
   requeue(mm: Mm, from: number, wakes: number, to: number, moves: number, expected: number | null): number {
     if (wakes < 0 || moves < 0) return -EINVAL;
     const word = mm.readU32(from);
     if (word < 0 || !mm.accessible(to, 4, false)) return -EFAULT;
     if (expected !== null && word !== expected >>> 0) return -EAGAIN;
     let done = this.wake(mm, from, wakes);
-    const woken = done;
     const target = this.#key(mm, to);
     for (const waiter of (this.#lists.get(this.#key(mm, from)) ?? []).slice(0, moves)) {
       this.#remove(waiter);
@@ -94,7 +93,7 @@ export class Futexes {
       this.#add(waiter);
       done++;
     }
-    return expected === null ? woken : done;
+    return done;
   }
 
   /** FUTEX_WAKE_OP: changes the second word and wakes sleepers of both, the second's by a condition on its old value. */

@@ -6,7 +6,7 @@ export interface Limit {
   hard: number;
 }
 
-export const RLIM_INFINITY = 0xffffffffffffffff;
+export const RLIM_INFINITY = 2 ** 64;
 
 export const RLIMIT_CPU = 0;
 export const RLIMIT_FSIZE = 1;
@@ -42,7 +42,8 @@ export function defaultLimits(): Limit[] {
 
 /** What an address space has to know of them. */
 export function memoryLimits(limits: readonly Limit[]): MemoryLimits {
-  const soft = (index: number) => (limits[index].soft === RLIM_INFINITY ? Number.POSITIVE_INFINITY : limits[index].soft);
+  const soft = (index: number) =>
+    limits[index].soft === RLIM_INFINITY ? Number.POSITIVE_INFINITY : limits[index].soft;
   return {
     as: soft(RLIMIT_AS),
     data: soft(RLIMIT_DATA),

@@ -1,10 +1,11 @@
 /** Finding the program that execve names: path, permission, and the files behind it (do_open_execat). */
+
+import type { ProgramFile } from '../../loader/program-file.ts';
 import { EACCES, ELOOP, ETXTBSY } from '../abi/errno.ts';
 import { MAY_EXEC, MS_NOEXEC, O_LARGEFILE, O_RDONLY, S_IFLNK, S_IFREG } from '../abi/fs.ts';
-import type { ProgramFile } from '../../loader/program-file.ts';
 import type { Location } from '../vfs/location.ts';
-import type { OpenFile } from '../vfs/open-file.ts';
 import { openInode } from '../vfs/open.ts';
+import type { OpenFile } from '../vfs/open-file.ts';
 import { allowWrite, denyWrite } from '../vfs/page-cache.ts';
 import { permissionAt } from '../vfs/permission.ts';
 import { walk } from '../vfs/walk.ts';

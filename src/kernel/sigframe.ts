@@ -13,7 +13,7 @@ import {
   SS_DISABLE,
   SS_ONSTACK,
   sigcontextLayout,
-  stackLayout,
+  type stackLayout,
   ucontextLayout,
 } from '../abi/signal.ts';
 import type { Value } from '../abi/struct.ts';
@@ -81,7 +81,7 @@ export function pushFrame(task: Task, info: SignalInfo, action: SigAction): numb
     view.setUint32(8, frame + RT_INFO, true);
     view.setUint32(12, frame + RT_UCONTEXT, true);
     writeSiginfo(info, view, RT_INFO);
-    const stack = { sp: task.altStack.sp, flags: savedStackFlags(task), size: task.altStack.size };
+    const stack = { sp: task.altStack.sp, flags: task.altStack.flags, size: task.altStack.size };
     ucontextLayout.write(view, RT_UCONTEXT, { flags: 0, link: 0, stack, mcontext: context, mask });
     if ((task.altStack.flags & SS_AUTODISARM) !== 0) task.altStack = { sp: 0, size: 0, flags: SS_DISABLE };
   } else {
@@ -90,10 +90,6 @@ export function pushFrame(task: Task, info: SignalInfo, action: SigAction): numb
   }
   enterHandler(task, info.signo, action.handler, frame, rt);
   return 0;
-}
-
-function savedStackFlags(task: Task): number {
-  return (task.altStack.flags & SS_AUTODISARM) | altStackState(task.altStack, task.regs[ESP]);
 }
 
 function writeFpstate(task: Task, view: DataView, legacy: number, fxsave: number): void {
@@ -191,7 +187,7 @@ function restoreAltStack(task: Task, stack: Value<typeof stackLayout>): void {
   const disabled = (stack.flags & SS_DISABLE) !== 0;
   task.altStack = disabled
     ? { sp: 0, size: 0, flags: SS_DISABLE }
-    : { sp: stack.sp, size: stack.size, flags: stack.flags & SS_AUTODISARM };
+    : { sp: stack.sp, size: stack.size, flags: stack.flags };
 }
 
 function restoreContext(task: Task, context: Sigcontext): boolean {

@@ -1,8 +1,8 @@
 /** Interval timers and POSIX timers (setitimer(2), timer_create(2)). Clock times are nanoseconds. */
 import { SI_KERNEL, SI_TIMER, SIGALRM } from '../abi/signal.ts';
 import { processTimes } from './accounting.ts';
-import type { Expiring } from './timer-queue.ts';
 import type { IntervalTimer, ThreadGroup } from './thread-group.ts';
+import type { Expiring } from './timer-queue.ts';
 
 export const ITIMER_REAL = 0;
 export const ITIMER_VIRTUAL = 1;
@@ -71,7 +71,12 @@ export class PosixTimer implements Expiring {
   /** Expirations since the signal that is pending was sent; shown when it is delivered. */
   overrun = 0;
 
-  constructor(group: ThreadGroup, id: number, clock: number, event: { notify: number; signo: number; value: number; tid: number }) {
+  constructor(
+    group: ThreadGroup,
+    id: number,
+    clock: number,
+    event: { notify: number; signo: number; value: number; tid: number },
+  ) {
     this.#group = group;
     this.id = id;
     this.clock = clock;

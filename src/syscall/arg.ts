@@ -56,8 +56,8 @@ export function quote(content: Uint8Array | string, limit = 32): string {
   const bytes = typeof content === 'string' ? Uint8Array.from(content, (c) => c.charCodeAt(0) & 0xff) : content;
   let out = '"';
   for (const byte of bytes.subarray(0, limit)) {
-    const escape = ESCAPES[byte];
-    if (escape !== undefined) out += escape;
+    const special = ESCAPES[byte];
+    if (special !== undefined) out += special;
     else out += byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : `\\${byte.toString(8)}`;
   }
   return bytes.length > limit ? `${out}"...` : `${out}"`;

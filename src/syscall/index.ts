@@ -19,5 +19,15 @@ export {
   u64pair,
   uint,
 } from './scalars.ts';
-export { inOutStruct, inStruct, Out, optionalIn, optionalOut, outStruct, readValue, structArray, writeValue } from './structs.ts';
+export {
+  inOutStruct,
+  inStruct,
+  Out,
+  optionalIn,
+  optionalOut,
+  outStruct,
+  readValue,
+  structArray,
+  writeValue,
+} from './structs.ts';
 export { alias, type Declaration, refused, syscall } from './syscall.ts';

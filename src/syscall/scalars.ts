@@ -1,7 +1,12 @@
 /** Arguments that are their registers: numbers, flags, 64-bit pairs. */
 import { type Arg, hex, type Words } from './arg.ts';
 
-function scalar(name: string, kind: string, decode: (word: number) => number, show: (value: number) => string = String): Arg<number> {
+function scalar(
+  name: string,
+  kind: string,
+  decode: (word: number) => number,
+  show: (value: number) => string = String,
+): Arg<number> {
   return {
     name,
     kind,
