@@ -9,6 +9,7 @@ import {
   S_IFLNK,
   S_IFMT,
   S_IFREG,
+  S_IFSOCK,
   S_ISGID,
   S_ISUID,
 } from '../abi/fs.ts';
@@ -185,7 +186,9 @@ export class HostInode extends Inode {
       if (fd < 0) return fd;
       files.close(fd);
     } else {
-      const made = (how.mode & S_IFMT) === S_IFIFO ? files.fifo(handle, name, mode) : -EPERM;
+      const type = how.mode & S_IFMT;
+      if (type !== S_IFIFO && type !== S_IFSOCK) return -EPERM;
+      const made = type === S_IFIFO ? files.fifo(handle, name, mode) : files.socket(handle, name, mode);
       if (made < 0) return made;
     }
     return this.#made(s, handle, name, how);

@@ -19,6 +19,7 @@ import { AF_UNIX, AF_UNSPEC, MSG_DONTWAIT, MSG_PEEK, MSG_TRUNC, SOCK_STREAM } fr
 import type { SocketAddress, UnixAddress } from '../abi/socket-address.ts';
 import { mknod } from '../vfs/create.ts';
 import type { PathContext } from '../vfs/fs-context.ts';
+import type { Inode } from '../vfs/inode.ts';
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRBAND, POLLWRNORM } from '../vfs/open-file.ts';
 import { permission } from '../vfs/permission.ts';
 import { walk } from '../vfs/walk.ts';
@@ -34,8 +35,13 @@ const OUT = POLLOUT | POLLWRNORM | POLLWRBAND;
 /** /proc/sys/net/unix/max_dgram_qlen. */
 export const MAX_DGRAM_QUEUE = 512;
 
+/** A socket that can be bound to a file; it keeps the inode, by which it is found. */
+interface UnixSocket extends Socket {
+  file: Inode | null;
+}
+
 /** Takes a name for a socket: makes a file, or enters an abstract name; '' asks for any name. 0 or a negative errno. */
-function bindName(s: Sleeper, names: SocketNames, socket: Socket, name: string): UnixAddress | number {
+function bindName(s: Sleeper, names: SocketNames, socket: UnixSocket, name: string): UnixAddress | number {
   const { type } = socket.kind;
   const chosen = name === '' ? names.autobindName(type) : name;
   if (chosen.startsWith('\0')) {
@@ -50,6 +56,7 @@ function bindName(s: Sleeper, names: SocketNames, socket: Socket, name: string):
   const place = walk(ctx, ctx.fs.cwd, chosen, { follow: false });
   if (failed(place)) return place;
   names.files.set(place.dentry.inode!, socket);
+  socket.file = place.dentry.inode;
   return { family: AF_UNIX, name: chosen };
 }
 
@@ -78,6 +85,7 @@ function findName(s: Sleeper, names: SocketNames, name: string, type: number): S
 export class UnixConnection extends ConnectionSocket {
   readonly #world: SocketWorld;
   #bound: UnixAddress | null = null;
+  file: Inode | null = null;
 
   constructor(world: SocketWorld, inode: AnonymousInode, kind: SocketKind, flags: number) {
     super(inode, kind, flags);
@@ -147,6 +155,7 @@ interface Datagram extends Ancillary {
 export class UnixDatagram extends Socket {
   readonly #world: SocketWorld;
   #bound: UnixAddress | null = null;
+  file: Inode | null = null;
   peer: UnixDatagram | null = null;
   queue: Datagram[] = [];
   /** Sockets that are connected to this one: told when it goes. */

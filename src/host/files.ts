@@ -251,6 +251,14 @@ export class HostFiles {
     return made < 0 ? made : this.chmod(directory, name, mode);
   }
 
+  /** The file of a UNIX socket; nobody outside can connect to it. */
+  socket(directory: number, name: string, mode: number): number {
+    const c = libc();
+    if (c === null || !this.#viaProc || !c.has('mknodat')) return -errnos.EPERM;
+    const made = c.mknodat(directory, cName(name), fs.constants.S_IFSOCK | mode, 0);
+    return made < 0 ? made : this.chmod(directory, name, mode);
+  }
+
   link(from: number, name: string, to: number, newName: string): number {
     return perform(() => fs.linkSync(this.#path(from, name), this.#path(to, newName)));
   }

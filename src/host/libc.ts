@@ -33,6 +33,7 @@ const DECLARATIONS = {
   unlinkat: 'int unlinkat(int dirfd, const char *path, int flags)',
   mkdirat: 'int mkdirat(int dirfd, const char *path, unsigned int mode)',
   mkfifoat: 'int mkfifoat(int dirfd, const char *path, unsigned int mode)',
+  mknodat: 'int mknodat(int dirfd, const char *path, unsigned int mode, unsigned long dev)',
   symlinkat: 'int symlinkat(const char *target, int dirfd, const char *path)',
   linkat: 'int linkat(int fromdir, const char *from, int todir, const char *to, int flags)',
   renameat: 'int renameat(int fromdir, const char *from, int todir, const char *to)',
