@@ -1,9 +1,10 @@
-import { EFAULT, ENOMEM } from '../abi/errno.ts';
+import { ENOMEM } from '../abi/errno.ts';
 import { type Access, type FaultAnswer, GuestAccess } from './access.ts';
 import type { Backing } from './backing.ts';
 import { brk } from './brk.ts';
 import { resolveFault } from './fault.ts';
-import { clear, establish, fillPages } from './fill.ts';
+import { clear, establish } from './fill.ts';
+import { force } from './force.ts';
 import { copyInto } from './fork.ts';
 import { acquireMemory, forEachRun, type GuestMemory, hostMappings, type Protection } from './guest-memory.ts';
 import { layoutFor, type MmapLayout } from './layout.ts';
@@ -12,7 +13,7 @@ import { lockAll, lockRange } from './lock.ts';
 import { madvise } from './madvise.ts';
 import { type MapSource, mmap, munmap } from './map.ts';
 import { mremap } from './mremap.ts';
-import { PAGE_SIZE, PRESENT, PROT_READ, PROT_WRITE, pageDown, pageUp, TASK_SIZE, X } from './page.ts';
+import { PAGE_SIZE, PRESENT, PROT_WRITE, pageDown, pageUp, TASK_SIZE, X } from './page.ts';
 import { mprotect } from './protect.ts';
 import { type Mapper, type SharedObject, SharedObjects } from './shared-object.ts';
 import { mincore, msync, residency } from './sync.ts';
@@ -176,7 +177,7 @@ export class Mm extends GuestAccess implements Mapper {
   poke(address: number, bytes: Uint8Array): number {
     const start = address >>> 0;
     const end = start + bytes.length;
-    const answer = this.#force(start, bytes.length, () => this.u8.set(bytes, start));
+    const answer = force(this, start, bytes.length, () => this.u8.set(bytes, start));
     if (answer !== 0) return answer;
     this.vmas.update(pageDown(start), pageUp(end), (vma) => (vma.object === null ? vma : { ...vma, copied: true }));
     this.settle();
@@ -187,24 +188,7 @@ export class Mm extends GuestAccess implements Mapper {
   /** Reads regardless of protection: ptrace, core dumps, checkpoints. 0 or -EFAULT. */
   peek(address: number, into: Uint8Array): number {
     const start = address >>> 0;
-    return this.#force(start, into.length, () => into.set(this.u8.subarray(start, start + into.length)));
-  }
-
-  #force(address: number, length: number, access: () => void): number {
-    const { guest, vmas } = this;
-    const start = pageDown(address);
-    const end = pageUp(address + length);
-    if (!vmas.covers(start, end)) return -EFAULT;
-    const parts = vmas.within(start, end);
-    for (const part of parts) if (part.object !== null) fillPages(guest, part, part.start, part.end);
-    let absent = false;
-    forEachRun(guest.permissions, start, end, PRESENT, (from, to, present) => {
-      if (present) guest.protect(from, to, PROT_READ | PROT_WRITE);
-      else absent = true;
-    });
-    if (!absent) access();
-    forEachRun(guest.permissions, start, end, 0xff, (from, to, bits) => guest.protect(from, to, bits & 7));
-    return absent ? -EFAULT : 0;
+    return force(this, start, into.length, () => into.set(this.u8.subarray(start, start + into.length)));
   }
 
   /** Bytes of the VMA that the host holds content for: Rss of /proc/pid/smaps. */
