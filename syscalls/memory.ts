@@ -49,6 +49,8 @@ function map(
   if (noExec && (prot & PROT_EXEC) !== 0) return -EPERM;
   const backing = file.backing(task);
   if (failed(backing)) return backing === -EINVAL ? -ENODEV : backing;
+  const fetched = backing.prefetch?.(task, offset, length) ?? 0;
+  if (fetched < 0) return fetched;
   const sealed = backing.write === undefined;
   if (shared && sealed && (prot & PROT_WRITE) !== 0) return -EPERM;
   const write = !shared || (!sealed && (file.flags & O_ACCMODE) === O_RDWR) ? PROT_WRITE : 0;

@@ -122,7 +122,7 @@ function commit(task: Task, mm: Mm, credentials: Credentials, loaded: Loaded, pa
   mm.activate();
   task.processor.attach(task);
   task.unshareFiles();
-  task.files.closeMarked(task, kernel.namespace.locks);
+  task.files.closeMarked(kernel.namespace.locks);
   task.credentials = credentials;
   task.comm = path.slice(path.lastIndexOf('/') + 1).slice(0, 15);
   task.robustList = 0;

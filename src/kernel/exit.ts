@@ -33,7 +33,7 @@ export function exitTask(task: Task, status: number): void {
   task.leaveQueues();
   walkRobustList(task);
   releaseMm(task);
-  if (kernel.shares.drop(task.files)) task.files.closeAll(task, kernel.namespace.locks);
+  if (kernel.shares.drop(task.files)) task.files.closeAll(kernel.namespace.locks);
   task.processor.detach();
   task.runState = 'dead';
   task.call.nr = -1;

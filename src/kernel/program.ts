@@ -6,7 +6,7 @@ import { MAY_EXEC, MS_NOEXEC, O_LARGEFILE, O_RDONLY, S_IFLNK, S_IFREG } from '..
 import type { Location } from '../vfs/location.ts';
 import { openInode } from '../vfs/open.ts';
 import type { OpenFile } from '../vfs/open-file.ts';
-import { allowWrite, denyWrite } from '../vfs/page-cache.ts';
+import { allowWrite, denyWrite, prefetchProgram } from '../vfs/page-cache.ts';
 import { permissionAt } from '../vfs/permission.ts';
 import { walk } from '../vfs/walk.ts';
 import { failed } from '../wait/wait.ts';
@@ -32,6 +32,8 @@ export function openProgramAt(task: Task, place: Location, path: string): OpenPr
   const allowed = permissionAt(task, place, MAY_EXEC);
   if (allowed !== 0) return allowed;
   if (inode.writers > 0) return -ETXTBSY;
+  const fetched = prefetchProgram(task, inode, path);
+  if (fetched < 0) return fetched;
   const file = openInode(task, place, O_RDONLY | O_LARGEFILE);
   if (failed(file)) return file;
   file.hold();

@@ -1,3 +1,5 @@
+import type { Sleeper } from '../wait/wait.ts';
+
 /** What a VMA maps: a file (src/vfs implements it), shared anonymous memory, or nothing (private anonymous). */
 export interface Backing {
   /** Same object, same key: identifies shared pages and invalidates code through writable aliases. */
@@ -12,6 +14,11 @@ export interface Backing {
   read(offset: number, into: Uint8Array): number;
   /** Writes shared pages back (msync, munmap, exit). Absent when the mapping cannot be written. */
   write?(offset: number, from: Uint8Array): number;
+  /**
+   * Fetches a range ahead where read() would have to sleep: 0, a negative errno or BLOCKED. Asked by calls that can still
+   * sleep (mmap, execve); page faults cannot.
+   */
+  prefetch?(s: Sleeper, offset: number, length: number): number;
   /** Called when the first VMA that maps it appears and when the last has gone, so that the owner can keep the file open and its cached pages coherent with read and write. */
   mapped?(pages: SharedPages): void;
   unmapped?(): void;

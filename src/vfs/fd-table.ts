@@ -1,6 +1,6 @@
 /** File descriptors: what CLONE_FILES shares. */
 import { EBADF, EMFILE } from '../abi/errno.ts';
-import type { Sleeper } from '../wait/wait.ts';
+import { BLOCKED, type Sleeper } from '../wait/wait.ts';
 import type { LockTable } from './locks.ts';
 import type { OpenFile } from './open-file.ts';
 
@@ -41,9 +41,8 @@ export class FdTable {
   /** dup2: onto exactly this descriptor, closing what is there. */
   replace(s: Sleeper, fd: number, file: OpenFile, cloexec: boolean, locks: LockTable): number {
     if (fd < 0 || fd >= this.limit) return -EBADF;
-    file.hold();
-    if (this.#files[fd] !== undefined) this.close(s, fd, locks);
-    this.#put(fd, file, cloexec);
+    if (this.#files[fd] !== undefined && this.close(s, fd, locks) === BLOCKED) return BLOCKED;
+    this.#put(fd, file.hold(), cloexec);
     return fd;
   }
 
@@ -51,13 +50,17 @@ export class FdTable {
   close(s: Sleeper, fd: number, locks: LockTable): number {
     const file = this.#files[fd];
     if (file === undefined) return -EBADF;
+    const flushed = file.flush(s);
+    if (flushed !== BLOCKED) this.#remove(fd, file, locks);
+    return flushed;
+  }
+
+  #remove(fd: number, file: OpenFile, locks: LockTable): void {
     this.#files[fd] = undefined;
     this.#closeOnExec.delete(fd);
     if (fd < this.#lowest) this.#lowest = fd;
     locks.dropOwner(file.inode, this);
-    const flushed = file.flush(s);
     file.drop();
-    return flushed;
   }
 
   isCloseOnExec(fd: number): boolean {
@@ -69,14 +72,17 @@ export class FdTable {
     else this.#closeOnExec.delete(fd);
   }
 
-  /** execve. */
-  closeMarked(s: Sleeper, locks: LockTable): void {
-    for (const fd of [...this.#closeOnExec]) this.close(s, fd, locks);
+  /** execve: does not wait for what is still being written. */
+  closeMarked(locks: LockTable): void {
+    for (const fd of [...this.#closeOnExec]) {
+      const file = this.#files[fd];
+      if (file !== undefined) this.#remove(fd, file, locks);
+    }
   }
 
   /** The last task of the table has ended. */
-  closeAll(s: Sleeper, locks: LockTable): void {
-    for (const [fd] of this.entries()) this.close(s, fd, locks);
+  closeAll(locks: LockTable): void {
+    for (const [fd, file] of this.entries()) this.#remove(fd, file, locks);
   }
 
   /** fork: the same descriptions, other descriptors. Record locks stay with the parent. */

@@ -2,6 +2,7 @@
 import { EIO } from '../abi/errno.ts';
 import type { Backing, SharedPages } from '../memory/backing.ts';
 import { failed, type Plain, type Sleeper } from '../wait/wait.ts';
+import { Background } from './background.ts';
 import type { Inode } from './inode.ts';
 
 /** Bytes fetched at a time from file systems that sleep. */
@@ -41,6 +42,7 @@ export class Mapping implements Backing {
   #size: number;
   /** Contents fetched ahead, where the file system sleeps. */
   readonly #fetched = new Map<number, Uint8Array>();
+  readonly #behind: Background;
 
   constructor(node: Inode, ino: number, size: number, path: string, clock: Sleeper) {
     this.key = `${node.fs.device}:${ino}`;
@@ -50,6 +52,7 @@ export class Mapping implements Backing {
     this.#node = node;
     this.#size = size;
     this.#sleeper = new Unsleeping(clock);
+    this.#behind = new Background(clock);
   }
 
   size(): number {
@@ -67,8 +70,18 @@ export class Mapping implements Backing {
     return part.length;
   }
 
+  /** Where the file system sleeps, the bytes are written behind, in order; write() and fsync() wait for them. */
   write(offset: number, from: Uint8Array): number {
-    return this.#node.write(this.#sleeper, offset, from);
+    if (this.#node.fs.sleeps !== true) return this.#node.write(this.#sleeper, offset, from);
+    const bytes = Uint8Array.from(from);
+    this.#update(offset, bytes);
+    this.#behind.add(() => this.#node.write(this.#behind, offset, bytes));
+    return from.length;
+  }
+
+  /** 0 when everything is written; else the caller sleeps, or learns of an error. */
+  settle(s: Sleeper): number {
+    return this.#behind.busy ? s.block(this.#behind.idle) : this.#behind.takeFailure();
   }
 
   mapped(pages: SharedPages): void {
@@ -78,20 +91,35 @@ export class Mapping implements Backing {
   unmapped(): void {
     this.pages = null;
     this.#fetched.clear();
-    if (this.#node.mapping === this) this.#node.mapping = null;
+    if (this.#node.mapping === this && !this.#behind.busy) this.#node.mapping = null;
   }
 
   truncate(size: number): void {
     this.#size = size;
-    this.#fetched.clear();
+    for (const [index, chunk] of this.#fetched) {
+      const kept = Math.max(0, Math.min(CHUNK, size - index * CHUNK));
+      if (kept < chunk.length) this.#fetched.set(index, chunk.subarray(0, kept));
+    }
     this.pages?.truncate(size);
   }
 
   /** What write(2) wrote, for those who map the file. */
   poke(offset: number, from: Uint8Array): void {
     this.#size = Math.max(this.#size, offset + from.length);
-    this.#fetched.clear();
+    if (this.#fetched.size > 0) this.#update(offset, from);
     this.pages?.poke(offset, from);
+  }
+
+  #update(offset: number, from: Uint8Array): void {
+    for (const [index, chunk] of this.#fetched) {
+      const at = offset - index * CHUNK;
+      const end = Math.min(CHUNK, at + from.length);
+      if (at >= CHUNK || end <= 0) continue;
+      const whole = new Uint8Array(Math.max(chunk.length, end));
+      whole.set(chunk);
+      whole.set(from.subarray(Math.max(0, -at), end - at), Math.max(0, at));
+      this.#fetched.set(index, whole);
+    }
   }
 
   /** Fetches a range ahead, so that read() need not sleep: mmap does this while its call can still block. */
@@ -116,6 +144,13 @@ export function mappingOf(s: Sleeper, inode: Inode, path: string): Mapping | num
   if (failed(attributes)) return attributes;
   inode.mapping = new Mapping(inode, attributes.ino, attributes.size, path, s);
   return inode.mapping;
+}
+
+/** Makes a program's contents readable without sleeping, before anything of it is opened. */
+export function prefetchProgram(s: Sleeper, inode: Inode, path: string): number {
+  if (inode.fs.sleeps !== true) return 0;
+  const mapping = mappingOf(s, inode, path);
+  return failed(mapping) ? mapping : mapping.prefetch(s, 0, mapping.size());
 }
 
 /** deny_write_access(): a program runs from the file (execve). False where it is open for writing: -ETXTBSY. */

@@ -160,7 +160,11 @@ export class RegularFile extends PlacedFile {
   }
 
   override fsync(s: Sleeper, dataOnly: boolean): number {
-    return this.inode.fsync(s, dataOnly);
+    return (this.inode.mapping?.settle(s) ?? 0) || this.inode.fsync(s, dataOnly);
+  }
+
+  override flush(s: Sleeper): number {
+    return this.inode.mapping?.settle(s) ?? 0;
   }
 
   override backing(s: Sleeper): Backing | number {

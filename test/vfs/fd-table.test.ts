@@ -53,12 +53,12 @@ describe('descriptors', () => {
     const child = table.clone();
     expect(file.references).toBe(4);
     expect(child.isCloseOnExec(5)).toBe(true);
-    child.closeMarked(world, locks);
+    child.closeMarked(locks);
     expect(child.get(5)).toBeUndefined();
     expect(child.get(0)).toBe(file);
     expect(file.references).toBe(3);
-    child.closeAll(world, locks);
-    table.closeAll(world, locks);
+    child.closeAll(locks);
+    table.closeAll(locks);
     expect(file.references).toBe(0);
   });
 
