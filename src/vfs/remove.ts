@@ -15,7 +15,10 @@ export function unlink(ctx: PathContext, start: Location, path: string): number 
   if (failed(at)) return at;
   if (at.lastKind !== 'name') return -EISDIR;
   // Checked once: when the call is run again, the name may have gone by its own doing.
-  return ctx.once(() => checkUnlink(at)) || removed(at, at.dentry.inode!.unlink(ctx, at.last));
+  const checked = ctx.once(() => checkUnlink(at));
+  if (checked !== 0) return checked;
+  const last = isLastName(at);
+  return removed(at, at.dentry.inode!.unlink(ctx, at.last), last);
 }
 
 function checkUnlink(at: Walk): number {
@@ -33,7 +36,7 @@ export function rmdir(ctx: PathContext, start: Location, path: string): number {
   const at = walkToParent(ctx, start, path);
   if (failed(at)) return at;
   if (at.lastKind !== 'name') return at.lastKind === 'dotdot' ? -ENOTEMPTY : at.lastKind === 'dot' ? -EINVAL : -EBUSY;
-  return ctx.once(() => checkRmdir(at)) || removed(at, at.dentry.inode!.rmdir(ctx, at.last));
+  return ctx.once(() => checkRmdir(at)) || removed(at, at.dentry.inode!.rmdir(ctx, at.last), true);
 }
 
 function checkRmdir(at: Walk): number {
@@ -51,15 +54,19 @@ function lookupVictim(at: Walk): Dentry | number {
   return at.lookupLast();
 }
 
-function removed(at: Walk, answer: number): number {
+/** Whether an inode that is watched has no other name: asked while it has this one. */
+function isLastName(at: Walk): boolean {
+  const inode = at.dentry.children?.get(at.last)?.inode;
+  if (inode?.watches == null) return false;
+  const stat = inode.attributes(at.ctx);
+  return failed(stat) || stat.nlink <= 1;
+}
+
+function removed(at: Walk, answer: number, last: boolean): number {
   if (answer < 0) return answer;
   const victim = at.dentry.children?.get(at.last);
   if (victim === undefined) return 0;
   dropDentry(victim);
-  const { inode } = victim;
-  if (at.dentry.inode!.watches !== null || inode?.watches != null) {
-    const left = inode?.attributes(at.ctx);
-    notifyRemoved(at.dentry, at.last, inode, typeof left !== 'object' || inode?.type === S_IFDIR || left.nlink === 0);
-  }
+  notifyRemoved(at.dentry, at.last, victim.inode, last);
   return 0;
 }
