@@ -1,7 +1,7 @@
 /** Finds the program in the guest's name space; a file of the host that is named by path is granted, read-only. */
 import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, resolve } from 'node:path';
-import { S_IFREG } from '../abi/fs.ts';
+import { S_IFDIR, S_IFREG } from '../abi/fs.ts';
 import type { Machine } from '../machine.ts';
 import { walk } from '../vfs/walk.ts';
 import { failed } from '../wait/wait.ts';
@@ -26,9 +26,13 @@ export function findProgram(
   searchPath: string | undefined,
 ): Found {
   if (name.includes('/')) {
-    if (isFile(machine, resolve(cwd, name))) return { path: name };
+    const type = typeOf(machine, resolve(cwd, name));
+    if (type === S_IFDIR) throw new CliError(EXIT.notExecutable, `cannot run ${name}: it is a directory`);
+    if (type !== undefined) return { path: name };
     const host = resolve(name);
-    if (statSync(host, { throwIfNoEntry: false }) !== undefined) return { path: host, grant: host };
+    const stat = statSync(host, { throwIfNoEntry: false });
+    if (stat?.isDirectory()) throw new CliError(EXIT.notExecutable, `cannot run ${name}: it is a directory`);
+    if (stat !== undefined) return { path: host, grant: host };
     throw new CliError(EXIT.notFound, `${name}: not found${hasSysroot ? ', neither in the sysroot nor here' : ''}`);
   }
   for (const directory of (searchPath ?? DEFAULT_PATH).split(':')) {
@@ -50,10 +54,14 @@ function hint(machine: Machine, name: string, cwd: string, hasSysroot: boolean):
   return hasSysroot ? ' of the guest' : '; programs of Debian come with a sysroot: tallship sysroot DIR PACKAGE...';
 }
 
-function isFile(machine: Machine, path: string): boolean {
+function typeOf(machine: Machine, path: string): number | undefined {
   const ctx = machine.context();
   const place = walk(ctx, ctx.fs.root, path, { follow: true });
-  return !failed(place) && place.dentry.inode?.type === S_IFREG;
+  return failed(place) ? undefined : place.dentry.inode?.type;
+}
+
+function isFile(machine: Machine, path: string): boolean {
+  return typeOf(machine, path) === S_IFREG;
 }
 
 function searchHost(name: string): string | undefined {

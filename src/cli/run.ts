@@ -1,5 +1,6 @@
 /** tallship run: one program and what it starts, with our caller's descriptors, environment and identity. */
 import { resolve } from 'node:path';
+import { EACCES, ENOENT } from '../abi/errno.ts';
 import { say } from '../host/node.ts';
 import { SpawnError } from '../machine.ts';
 import { makeCredentials } from '../vfs/credentials.ts';
@@ -12,8 +13,6 @@ import { grants } from './grants.ts';
 import { Session } from './session.ts';
 import { showStats } from './stats.ts';
 import { guestFiles, openStdio } from './stdio.ts';
-
-const ENOENT = 2;
 
 export async function main(values: RunValues, [program, ...args]: string[]): Promise<number> {
   if (program === undefined) throw new CliError(EXIT.failure, 'run: which program? See tallship --help');
@@ -75,6 +74,7 @@ function parseUser(text: string | undefined): { uid: number; gid: number; groups
 
 /** Which of program, interpreter or library is missing is in the reason; where to get it is for us to say. */
 function explain({ errno, message }: SpawnError, hasSysroot: boolean): CliError {
+  if (errno === EACCES) return new CliError(EXIT.notExecutable, `${message}: permission denied; is it executable?`);
   if (errno !== ENOENT) return new CliError(EXIT.notExecutable, message);
   const where = hasSysroot
     ? 'the sysroot has none'

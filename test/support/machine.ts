@@ -61,3 +61,6 @@ function open(machine: Machine, path: string): OpenFile {
   if (failed(file)) throw new Error(`${path}: ${file}`);
   return file;
 }
+
+/** Node's host, with what it would write to stderr in a list. */
+export const quietHost = (lines: string[]) => new NodeHost((line) => lines.push(line));

@@ -39,8 +39,14 @@ const PROTECTION = process.env.TALLSHIP_TEST_PROTECTION;
 
 /** `tallship ARGS`. */
 export function tallship(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
-  const mode = PROTECTION === undefined ? [] : ['--protection', PROTECTION];
-  return run(process.execPath, [MAIN, ...mode, ...args], options);
+  return run(process.execPath, commandLine(args), options);
+}
+
+/** Node's arguments for `tallship ARGS`: programs run in the mode that is being tested. */
+export function commandLine(args: readonly string[]): string[] {
+  const runs = !['sysroot', 'completion', '--help', '--version'].includes(args[0]);
+  const mode = runs && PROTECTION !== undefined ? ['--protection', PROTECTION] : [];
+  return args[0] === 'run' ? [MAIN, 'run', ...mode, ...args.slice(1)] : [MAIN, ...mode, ...args];
 }
 
 export function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<Outcome> {

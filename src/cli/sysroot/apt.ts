@@ -72,6 +72,9 @@ export async function update(apt: Apt, configuration: string, progress: Progress
   writeFileSync(stamp, key);
 }
 
+/** What every Debian has beside libc6, and programs count on: accounts, profiles, the C.UTF-8 locale, getconf. */
+const ALWAYS = ['base-files', 'base-passwd', 'libc-bin'];
+
 /** The .deb files that the packages and what they depend on need beyond what is installed. */
 export async function download(
   apt: Apt,
@@ -79,18 +82,25 @@ export async function download(
   packages: readonly string[],
   progress: Progress,
 ): Promise<string[]> {
-  // Files that are in the archive directory already are not listed: for the plan it looks at an empty one.
-  const plan = await run(
-    ['install', '--print-uris', '-qq', '-y', '-o', `Dir::Cache::archives=${join(apt.directory, 'empty')}`, ...packages],
-    configuration,
-  );
-  if (plan.status !== 0) throw new CliError(125, `apt-get: ${explain(plan.errors)}`);
-  const files = [...plan.output.matchAll(/^'[^']*' (\S+) \d+/gm)].map((match) => match[1]);
-  const fetch = await run(['install', '--download-only', '-qq', '-y', ...packages], configuration, (text) =>
+  let wanted = packages;
+  let files = await plan(apt, configuration, wanted);
+  if (files.some((file) => file.startsWith('libc6_'))) {
+    wanted = [...packages, ...ALWAYS];
+    files = await plan(apt, configuration, wanted);
+  }
+  const fetch = await run(['install', '--download-only', '-qq', '-y', ...wanted], configuration, (text) =>
     progress.show('download', text),
   );
   if (fetch.status !== 0) throw new CliError(125, `apt-get: ${explain(fetch.errors)}`);
   return files;
+}
+
+/** Files that are in the archive directory already are not listed by apt-get: for the plan it looks at an empty one. */
+async function plan(apt: Apt, configuration: string, packages: readonly string[]): Promise<string[]> {
+  const archives = `Dir::Cache::archives=${join(apt.directory, 'empty')}`;
+  const answer = await run(['install', '--print-uris', '-qq', '-y', '-o', archives, ...packages], configuration);
+  if (answer.status !== 0) throw new CliError(125, `apt-get: ${explain(answer.errors)}`);
+  return [...answer.output.matchAll(/^'[^']*' (\S+) \d+/gm)].map((match) => match[1]);
 }
 
 function explain(errors: readonly string[]): string {
