@@ -100,10 +100,8 @@ export class MemInode extends Inode {
     if (this.names === null) return -ENOTDIR;
     this.#touchAccess(s);
     const found: DirectoryEntry[] = [];
-    for (const [name, child] of this.names.children) {
-      if (name === '.' || name === '..') continue;
-      const { cookie, target } = child as MemLink;
-      if (cookie > position) found.push({ name, ino: target.ino, type: direntType(target.mode), next: cookie });
+    for (const { name, ino, cookie, target } of this.names.entries()) {
+      if (cookie > position) found.push({ name, ino, type: direntType(target.mode), next: cookie });
     }
     return found;
   }

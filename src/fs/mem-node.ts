@@ -54,6 +54,17 @@ export class MemLink extends Link {
     return this.children.get(name) as MemLink | undefined;
   }
 
+  /** Names and what they lead to, without the dots, in the order of their cookies. */
+  entries(): { name: string; ino: number; cookie: number; target: MemNode }[] {
+    const found = [];
+    for (const [name, link] of this.children) {
+      if (name === '.' || name === '..') continue;
+      const { ino, cookie, target } = link as MemLink;
+      found.push({ name, ino, cookie, target });
+    }
+    return found;
+  }
+
   get empty(): boolean {
     for (const name of this.children.keys()) {
       if (name !== '.' && name !== '..') return false;
