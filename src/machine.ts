@@ -15,6 +15,7 @@ import { Kernel } from './kernel/kernel.ts';
 import { procSourceOf } from './kernel/proc-source.ts';
 import { spawn } from './kernel/spawn.ts';
 import type { Protection } from './memory/guest-memory.ts';
+import type { Layer } from './syscall/layer.ts';
 import { SyscallTable } from './syscall/table.ts';
 import { type Credentials, makeCredentials } from './vfs/credentials.ts';
 import { FsContext, type PathContext } from './vfs/fs-context.ts';
@@ -48,6 +49,8 @@ export interface MachineOptions {
   readonly console?: (jobs: Jobs) => Tty;
   /** System calls; absent: all of syscalls/. */
   readonly table?: SyscallTable;
+  /** In front of the table, outermost first. */
+  readonly layers?: readonly Layer[];
   /** How guest pages are protected; absent: by the host where it can. */
   readonly protection?: Protection;
   /** 32 bytes that decide every random number; absent: fresh ones from the host. */
@@ -109,6 +112,7 @@ export class Machine {
   constructor(options: MachineOptions) {
     const { features } = options;
     this.table = options.table ?? new SyscallTable(DECLARATIONS);
+    for (const layer of [...(options.layers ?? [])].reverse()) this.table.install(layer);
     this.kernel = new Kernel({
       host: options.host,
       table: this.table,

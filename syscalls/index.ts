@@ -1,5 +1,5 @@
 /** All declarations: Tallship's table of system calls. */
-import type { Declaration } from '../src/syscall/index.ts';
+import { type Declaration, layersFor } from '../src/syscall/index.ts';
 import * as credentials from './credentials.ts';
 import * as dir from './dir.ts';
 import * as epoll from './epoll.ts';
@@ -66,3 +66,12 @@ export const DECLARATIONS: readonly (Declaration & { readonly family: string })[
       .map((declaration) => ({ ...declaration, family })),
   )
   .sort((a, b) => a.nr - b.nr);
+
+type Families = typeof FAMILIES;
+/** Every declaration, by its type: names and arguments of the calls. */
+export type AnyDeclaration = {
+  [F in keyof Families]: Extract<Families[F][keyof Families[F]], Declaration>;
+}[keyof Families];
+
+/** layer() for this table: `call.<argument>` has the argument's type. */
+export const layer = layersFor<AnyDeclaration>();

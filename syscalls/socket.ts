@@ -35,6 +35,7 @@ import {
   uint,
   writeValue,
 } from '../src/syscall/index.ts';
+import type { OpenFile } from '../src/vfs/open-file.ts';
 import { BLOCKED, failed } from '../src/wait/wait.ts';
 
 const family = { class: 'network' } as const;
@@ -45,15 +46,17 @@ const loopback = {
 } as const;
 
 /** A descriptor that must be a socket. */
-function socketArg(name = 'sockfd'): Arg<Socket> {
-  const opened = file(name);
+function socketArg(): Arg<Socket, 'sockfd', number> {
+  const opened = file('sockfd');
+  const check = (found: OpenFile | Refusal) => {
+    if (found instanceof Refusal) return found;
+    return found instanceof Socket ? found : new Refusal(ENOTSOCK);
+  };
   return {
     ...opened,
-    decode(task, words, at) {
-      const found = opened.decode(task, words, at);
-      if (found instanceof Refusal) return found;
-      return found instanceof Socket ? found : new Refusal(ENOTSOCK);
-    },
+    plain: (_socket, words, at) => words[at],
+    decode: (task, words, at) => check(opened.decode(task, words, at)),
+    fromPlain: (number, task) => check(opened.fromPlain!(number, task)),
     show: (_socket, shown, at) => String(shown.words[at]),
   };
 }

@@ -203,6 +203,11 @@ export class Task implements Sleeper {
     publishTls(this, stateOf(this));
   }
 
+  /** A line for whoever operates the machine. */
+  log(line: string): void {
+    this.kernel.host.log(`[${this.tid}] ${line}`);
+  }
+
   /** A timer of the kernel's queue has run out. */
   expire(): void {
     this.deadline = undefined;

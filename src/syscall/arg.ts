@@ -29,9 +29,10 @@ export interface Shown {
   readonly result?: number;
 }
 
-export interface Arg<T> {
+/** T: what the handler gets. N: the parameter's name. P: what layers see and may change, where that is another value. */
+export interface Arg<T, N extends string = string, P = T> {
   /** The parameter's name in the manual page: layers see `call.<name>`. */
-  readonly name: string;
+  readonly name: N;
   /** The type as documentation shows it: 'int', 'path', 'struct timespec *'. */
   readonly kind: string;
   readonly direction: Direction;
@@ -41,14 +42,23 @@ export interface Arg<T> {
   /** Turns the word at `at` into the handler's value; a Refusal ends the call. */
   decode(task: Task, words: Words, at: number): T | Refusal;
   /** What layers, traces and remote frames see, where it differs from the handler's value. */
-  plain?(value: T, words: Words, at: number): unknown;
+  plain?(value: T, words: Words, at: number): P;
+  /** The handler's value for one that a layer put in place of it. */
+  fromPlain?(value: P, task: Task): T | Refusal;
   /** Text in the manner of strace. */
   show(value: T, shown: Shown, at: number): string;
 }
 
 /** The handler's parameters for a tuple of arguments. */
 export type Decoded<A extends readonly Arg<unknown>[]> = {
-  -readonly [K in keyof A]: A[K] extends Arg<infer T> ? T : never;
+  -readonly [K in keyof A]: A[K] extends { decode(...from: never[]): infer T } ? Exclude<T, Refusal> : never;
+};
+
+/** What layers see: call.<name> for each argument. */
+export type Named<A extends readonly Arg<unknown>[]> = {
+  [X in A[number] as string extends X['name'] ? never : X['name']]: X extends { plain?(...from: never[]): infer P }
+    ? P
+    : never;
 };
 
 /** Quotes bytes or text as strace does, shortened to 32 characters. */

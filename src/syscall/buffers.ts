@@ -19,7 +19,7 @@ export function readText(task: Task, address: number, limit: number): string | n
   return typeof bytes === 'number' ? bytes : decodePath(bytes);
 }
 
-function buffer(name: string, countWord: number, write: boolean): Arg<Uint8Array> {
+function buffer<const N extends string>(name: N, countWord: number, write: boolean): Arg<Uint8Array, N> {
   return {
     name,
     kind: write ? 'void *' : 'const void *',
@@ -43,9 +43,9 @@ function buffer(name: string, countWord: number, write: boolean): Arg<Uint8Array
  * Bytes that the call reads; `countWord` is the index of the word with their number. The view is of guest memory, and
  * shortened to what is accessible: Linux too moves what it can before it answers -EFAULT.
  */
-export const inBuf = (name: string, countWord: number) => buffer(name, countWord, false);
+export const inBuf = <const N extends string>(name: N, countWord: number) => buffer(name, countWord, false);
 /** Bytes that the call writes; the handler fills the view and answers how many. */
-export const outBuf = (name: string, countWord: number) => buffer(name, countWord, true);
+export const outBuf = <const N extends string>(name: N, countWord: number) => buffer(name, countWord, true);
 
 function vectors(task: Task, words: Words, at: number, countWord: number, write: boolean): Uint8Array[] | Refusal {
   const count = words[countWord] >>> 0;
@@ -71,7 +71,7 @@ function vectors(task: Task, words: Words, at: number, countWord: number, write:
   return views;
 }
 
-function iovec(name: string, countWord: number, write: boolean): Arg<Uint8Array[]> {
+function iovec<const N extends string>(name: N, countWord: number, write: boolean): Arg<Uint8Array[], N> {
   return {
     name,
     kind: 'const struct iovec *',
@@ -92,15 +92,15 @@ function iovec(name: string, countWord: number, write: boolean): Arg<Uint8Array[
 }
 
 /** Scatter/gather: one view per iovec, of what is accessible. */
-export const iovecIn = (name: string, countWord: number) => iovec(name, countWord, false);
-export const iovecOut = (name: string, countWord: number) => iovec(name, countWord, true);
+export const iovecIn = <const N extends string>(name: N, countWord: number) => iovec(name, countWord, false);
+export const iovecOut = <const N extends string>(name: N, countWord: number) => iovec(name, countWord, true);
 
 /** Arguments and environment together may take this much (a quarter of the 8 MiB stack). */
 const ARG_MAX = 2 * 1024 * 1024;
 const MAX_ARG_STRLEN = 131072;
 
 /** A NULL-terminated array of strings (argv, envp); a NULL pointer is an empty one, as on Linux. */
-export function stringArray(name: string): Arg<string[]> {
+export function stringArray<const N extends string>(name: N): Arg<string[], N> {
   return {
     name,
     kind: 'char *const []',

@@ -1,6 +1,7 @@
 /** Everything a file of syscalls/ needs: `import { syscall, file, outBuf, size } from '../src/syscall/index.ts'`. */
 export { type Arg, hex, quote, Refusal, type Words } from './arg.ts';
 export { inBuf, iovecIn, iovecOut, outBuf, stringArray } from './buffers.ts';
+export { type Hooks, type Layer, type LayeredCall, layer, layersFor } from './layer.ts';
 export { anyFile, cstring, file, optionalPath, path } from './paths.ts';
 export {
   choice,

@@ -17,7 +17,9 @@ function readPath(task: Task, address: number): string | Refusal {
 }
 
 /** A path name (abi/path.ts); shorter than PATH_MAX. An empty one reaches the handler: walk() answers -ENOENT. */
-export function path(name = 'pathname'): Arg<string> {
+export function path(): Arg<string, 'path'>;
+export function path<const N extends string>(name: N): Arg<string, N>;
+export function path(name = 'path'): Arg<string> {
   return {
     name,
     kind: 'const char *',
@@ -30,7 +32,9 @@ export function path(name = 'pathname'): Arg<string> {
 }
 
 /** A path where NULL is allowed (utimensat, statx): null. */
-export function optionalPath(name = 'pathname'): Arg<string | null> {
+export function optionalPath(): Arg<string | null, 'path'>;
+export function optionalPath<const N extends string>(name: N): Arg<string | null, N>;
+export function optionalPath(name = 'path'): Arg<string | null> {
   return {
     ...path(name),
     decode: (task, words, at) => (words[at] === 0 ? null : readPath(task, words[at] >>> 0)),
@@ -39,7 +43,7 @@ export function optionalPath(name = 'pathname'): Arg<string | null> {
 }
 
 /** Other text (xattr names, keys): as a path, with its own limit and error. */
-export function cstring(name: string, limit: number, errno: number): Arg<string> {
+export function cstring<const N extends string>(name: N, limit: number, errno: number): Arg<string, N> {
   const tooLong = new Refusal(errno);
   return {
     ...path(name),
@@ -51,23 +55,32 @@ export function cstring(name: string, limit: number, errno: number): Arg<string>
   };
 }
 
-function opened(name: string, pathOnly: boolean): Arg<OpenFile> {
+function opened<const N extends string>(name: N, pathOnly: boolean): Arg<OpenFile, N, number> {
+  const find = (task: Task, number: number) => {
+    const found = task.files.get(number);
+    return found === undefined || (!pathOnly && (found.flags & O_PATH) !== 0) ? BAD_DESCRIPTOR : found;
+  };
   return {
     name,
     kind: 'int',
     direction: 'value',
     words: 1,
-    decode(task, words, at) {
-      const found = task.files.get(words[at]);
-      if (found === undefined || (!pathOnly && (found.flags & O_PATH) !== 0)) return BAD_DESCRIPTOR;
-      return found;
-    },
+    decode: (task, words, at) => find(task, words[at]),
+    fromPlain: (number, task) => find(task, number),
     plain: (_file, words, at) => words[at],
     show: (_file, shown, at) => String(shown.words[at]),
   };
 }
 
 /** An open descriptor, as its open file description; -EBADF for closed ones and for O_PATH. */
-export const file = (name = 'fd') => opened(name, false);
+export function file(): Arg<OpenFile, 'fd', number>;
+export function file<const N extends string>(name: N): Arg<OpenFile, N, number>;
+export function file(name = 'fd'): Arg<OpenFile, string, number> {
+  return opened(name, false);
+}
 /** The same, O_PATH included: fstat, fchdir, dup, fcntl. */
-export const anyFile = (name = 'fd') => opened(name, true);
+export function anyFile(): Arg<OpenFile, 'fd', number>;
+export function anyFile<const N extends string>(name: N): Arg<OpenFile, N, number>;
+export function anyFile(name = 'fd'): Arg<OpenFile, string, number> {
+  return opened(name, true);
+}

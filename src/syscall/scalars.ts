@@ -1,12 +1,12 @@
 /** Arguments that are their registers: numbers, flags, 64-bit pairs. */
 import { type Arg, hex, type Words } from './arg.ts';
 
-function scalar(
-  name: string,
+function scalar<const N extends string>(
+  name: N,
   kind: string,
   decode: (word: number) => number,
   show: (value: number) => string = String,
-): Arg<number> {
+): Arg<number, N> {
   return {
     name,
     kind,
@@ -20,36 +20,50 @@ function scalar(
 const signed = (word: number) => word;
 const unsigned = (word: number) => word >>> 0;
 
-export const int = (name: string) => scalar(name, 'int', signed);
-export const long = (name: string) => scalar(name, 'long', signed);
-export const uint = (name: string) => scalar(name, 'unsigned int', unsigned);
-export const size = (name: string) => scalar(name, 'size_t', unsigned);
+export const int = <const N extends string>(name: N) => scalar(name, 'int', signed);
+export const long = <const N extends string>(name: N) => scalar(name, 'long', signed);
+export const uint = <const N extends string>(name: N) => scalar(name, 'unsigned int', unsigned);
+export const size = <const N extends string>(name: N) => scalar(name, 'size_t', unsigned);
 /** A guest address that the handler itself looks at. */
-export const pointer = (name: string) => scalar(name, 'void *', unsigned, hex);
+export const pointer = <const N extends string>(name: N) => scalar(name, 'void *', unsigned, hex);
 /** A file descriptor that need not be open, as a number; `file()` gives the open file. */
-export const fd = (name = 'fd') => scalar(name, 'int', signed);
+export function fd(): Arg<number, 'fd'>;
+export function fd<const N extends string>(name: N): Arg<number, N>;
+export function fd(name = 'fd'): Arg<number> {
+  return scalar(name, 'int', signed);
+}
 /** mode_t: only 12 bits and the type count. */
-export const mode = (name = 'mode') =>
-  scalar(
+export function mode(): Arg<number, 'mode'>;
+export function mode<const N extends string>(name: N): Arg<number, N>;
+export function mode(name = 'mode'): Arg<number> {
+  return scalar(
     name,
     'mode_t',
     (word) => word & 0xffff,
     (value) => `0${value.toString(8)}`,
   );
-export const signalNumber = (name = 'sig') => scalar(name, 'int', signed);
+}
+export function signalNumber(): Arg<number, 'sig'>;
+export function signalNumber<const N extends string>(name: N): Arg<number, N>;
+export function signalNumber(name = 'sig'): Arg<number> {
+  return scalar(name, 'int', signed);
+}
 
 /** Directory descriptor of the *at calls: AT_FDCWD or a descriptor, as a number. */
-export const dirfd = (name = 'dirfd') =>
-  scalar(name, 'int', signed, (value) => (value === -100 ? 'AT_FDCWD' : String(value)));
+export function dirfd(): Arg<number, 'dirfd'>;
+export function dirfd<const N extends string>(name: N): Arg<number, N>;
+export function dirfd(name = 'dirfd'): Arg<number> {
+  return scalar(name, 'int', signed, (value) => (value === -100 ? 'AT_FDCWD' : String(value)));
+}
 
 /** An int of which only named values are valid; show() gives the name. */
-export function choice(name: string, names: Readonly<Record<string, number>>): Arg<number> {
+export function choice<const N extends string>(name: N, names: Readonly<Record<string, number>>): Arg<number, N> {
   const byValue = new Map(Object.entries(names).map(([label, value]) => [value, label]));
   return scalar(name, 'int', signed, (value) => byValue.get(value) ?? String(value));
 }
 
 /** Bits with names. A name whose value is a mask of several bits wins over its parts when it comes first. */
-export function flags(name: string, names: Readonly<Record<string, number>>): Arg<number> {
+export function flags<const N extends string>(name: N, names: Readonly<Record<string, number>>): Arg<number, N> {
   return scalar(name, 'int', signed, (value) => showFlags(value, names));
 }
 
@@ -67,7 +81,11 @@ export function showFlags(value: number, names: Readonly<Record<string, number>>
   return Object.entries(names).find(([, bits]) => bits === 0)?.[0] ?? '0';
 }
 
-function pair(name: string, kind: string, high: (words: Words, at: number) => number): Arg<number> {
+function pair<const N extends string>(
+  name: N,
+  kind: string,
+  high: (words: Words, at: number) => number,
+): Arg<number, N> {
   return {
     name,
     kind,
@@ -79,10 +97,10 @@ function pair(name: string, kind: string, high: (words: Words, at: number) => nu
 }
 
 /** loff_t in two registers, low word first: pread64, truncate64, fadvise64. */
-export const loff = (name: string) => pair(name, 'loff_t', (words, at) => words[at + 1]);
-export const u64pair = (name: string) => pair(name, 'u64', (words, at) => words[at + 1] >>> 0);
+export const loff = <const N extends string>(name: N) => pair(name, 'loff_t', (words, at) => words[at + 1]);
+export const u64pair = <const N extends string>(name: N) => pair(name, 'u64', (words, at) => words[at + 1] >>> 0);
 /** A signed offset in two registers, high word first: _llseek. */
-export const offsetHighLow = (name: string): Arg<number> => ({
+export const offsetHighLow = <const N extends string>(name: N): Arg<number, N> => ({
   name,
   kind: 'loff_t',
   direction: 'value',

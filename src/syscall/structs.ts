@@ -62,7 +62,7 @@ function showValue(value: unknown): string {
 }
 
 /** A struct that the call reads. */
-export function inStruct<T>(name: string, kind: string, layout: Layout<T>): Arg<T> {
+export function inStruct<T, const N extends string>(name: N, kind: string, layout: Layout<T>): Arg<T, N> {
   return {
     name,
     kind: `const ${kind} *`,
@@ -75,12 +75,12 @@ export function inStruct<T>(name: string, kind: string, layout: Layout<T>): Arg<
 }
 
 /** The same; a NULL pointer decodes to null. */
-export function optionalIn<T>(name: string, kind: string, layout: Layout<T>): Arg<T | null> {
+export function optionalIn<T, const N extends string>(name: N, kind: string, layout: Layout<T>): Arg<T | null, N> {
   const required = inStruct(name, kind, layout);
   return { ...required, decode: (task, words, at) => (words[at] === 0 ? null : required.decode(task, words, at)) };
 }
 
-function out<T>(name: string, kind: string, layout: Layout<T>, optional: boolean): Arg<Out<T>> {
+function out<T, const N extends string>(name: N, kind: string, layout: Layout<T>, optional: boolean): Arg<Out<T>, N> {
   return {
     name,
     kind: `${kind} *`,
@@ -96,12 +96,18 @@ function out<T>(name: string, kind: string, layout: Layout<T>, optional: boolean
 }
 
 /** A struct that the call fills: the handler answers `out.write({...})`. */
-export const outStruct = <T>(name: string, kind: string, layout: Layout<T>) => out(name, kind, layout, false);
+export const outStruct = <T, const N extends string>(name: N, kind: string, layout: Layout<T>) =>
+  out(name, kind, layout, false);
 /** The same; NULL means that it is not wanted, and write() then does nothing. */
-export const optionalOut = <T>(name: string, kind: string, layout: Layout<T>) => out(name, kind, layout, true);
+export const optionalOut = <T, const N extends string>(name: N, kind: string, layout: Layout<T>) =>
+  out(name, kind, layout, true);
 
 /** A struct that the call reads and updates: readable or -EFAULT, then as outStruct. */
-export function inOutStruct<T>(name: string, kind: string, layout: Layout<T>): Arg<{ value: T; out: Out<T> }> {
+export function inOutStruct<T, const N extends string>(
+  name: N,
+  kind: string,
+  layout: Layout<T>,
+): Arg<{ value: T; out: Out<T> }, N> {
   return {
     name,
     kind: `${kind} *`,
@@ -113,19 +119,18 @@ export function inOutStruct<T>(name: string, kind: string, layout: Layout<T>): A
       const value = place.read();
       return value === undefined ? FAULT : { value, out: place };
     },
-    plain: ({ value }) => value,
     show: ({ value }) => showValue(value),
   };
 }
 
 /** As many structs as another word says (pollfd, sembuf, mmsghdr): values, and the address to write back to. */
-export function structArray<T>(
-  name: string,
+export function structArray<T, const N extends string>(
+  name: N,
   kind: string,
   layout: Layout<T>,
   countWord: number,
   limit: { readonly count: number; readonly errno: number },
-): Arg<{ values: T[]; address: number }> {
+): Arg<{ values: T[]; address: number }, N> {
   const refusal = new Refusal(limit.errno);
   return {
     name,
@@ -143,7 +148,6 @@ export function structArray<T>(
       const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
       return { values: Array.from({ length: count }, (_, i) => layout.read(view, i * layout.size)), address };
     },
-    plain: ({ values }) => values,
     show: ({ values }) => showValue(values),
   };
 }

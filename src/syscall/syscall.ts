@@ -34,10 +34,10 @@ export interface Options {
 /** One run of a call: takes the words from task.call, answers as a handler does. */
 export type Entry = (task: Task) => number;
 
-export interface Declaration {
+export interface Declaration<N extends string = string, A extends readonly Arg<unknown>[] = readonly Arg<unknown>[]> {
   readonly nr: number;
-  readonly name: string;
-  readonly args: readonly Arg<unknown>[];
+  readonly name: N;
+  readonly args: A;
   /** For each argument the index of its first word. */
   readonly at: readonly number[];
   readonly level: Level;
@@ -50,13 +50,13 @@ export interface Declaration {
   readonly handler: (task: Task, ...values: unknown[]) => number;
 }
 
-export function syscall<const A extends readonly Arg<unknown>[]>(
+export function syscall<const N extends string, const A extends readonly Arg<unknown>[]>(
   nr: number,
-  name: string,
+  name: N,
   args: A,
   handler: (task: Task, ...values: Decoded<A>) => number,
   options: Options = {},
-): Declaration {
+): Declaration<N, A> {
   const at: number[] = [];
   let words = 0;
   for (const arg of args) {
@@ -80,12 +80,22 @@ export function syscall<const A extends readonly Arg<unknown>[]>(
 }
 
 /** The same call under another number: 32-bit and 64-bit variants, old numbers. */
-export function alias(nr: number, name: string, of: Declaration): Declaration {
+export function alias<const N extends string, A extends readonly Arg<unknown>[]>(
+  nr: number,
+  name: N,
+  of: Declaration<string, A>,
+): Declaration<N, A> {
   return { ...of, nr, name };
 }
 
 /** A call that honestly is not there: answers the errno, without being counted as a gap. */
-export function refused(nr: number, name: string, errno: number, note: string, family: Class = 'system'): Declaration {
+export function refused<const N extends string>(
+  nr: number,
+  name: N,
+  errno: number,
+  note: string,
+  family: Class = 'system',
+): Declaration<N, readonly []> {
   return syscall(nr, name, [], () => -errno, { level: 'fixed', note, class: family });
 }
 
