@@ -1,6 +1,6 @@
 import { DECLARATIONS } from '../syscalls/index.ts';
 import { EINTR, errnoName } from './abi/errno.ts';
-import { S_IFDIR, S_IFREG } from './abi/fs.ts';
+import { MS_RDONLY, S_IFDIR, S_IFREG } from './abi/fs.ts';
 import { Cpu } from './cpu/cpu.ts';
 import type { Feature } from './cpu/isa/insn.ts';
 import type { Jobs } from './fs/caller.ts';
@@ -8,6 +8,7 @@ import { installSpecialFiles, populateDev } from './fs/dev.ts';
 import { DevPts } from './fs/devpts.ts';
 import { MemFs } from './fs/memfs.ts';
 import { makeProc } from './fs/proc-root.ts';
+import { makeSysfs } from './fs/sysfs.ts';
 import type { Tty } from './fs/tty.ts';
 import type { MachineHost } from './kernel/host.ts';
 import { jobsOf } from './kernel/job-control.ts';
@@ -43,7 +44,7 @@ export interface MachineOptions {
   readonly mounts?: readonly MountRequest[];
   /** Makes /dev, /dev/pts and /dev/shm in memory (the default). */
   readonly dev?: boolean;
-  /** Mounts /proc (the default). */
+  /** Mounts /proc and /sys (the default). */
   readonly proc?: boolean;
   /** Makes the terminal that /dev/console is. */
   readonly console?: (jobs: Jobs) => Tty;
@@ -137,6 +138,8 @@ export class Machine {
     if (options.proc !== false) {
       const proc = makeProc(this.nextDevice(), procSourceOf(this.kernel, features), clock.realtime());
       this.mount({ path: '/proc', fs: proc, source: 'proc' });
+      const sys = makeSysfs(this.nextDevice(), proc.source, clock.realtime());
+      this.mount({ path: '/sys', fs: sys, flags: MS_RDONLY, source: 'sysfs' });
     }
     this.kernel.onExit = (group, status) => {
       if (group.id === this.#first?.pid) this.#first.status = status;

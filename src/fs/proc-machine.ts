@@ -55,6 +55,14 @@ export function machineStatText(facts: MachineFacts): string {
   );
 }
 
+/** What vmstat(8) looks for. */
+export function vmstatText({ memoryFree, pageFaults }: MachineFacts): string {
+  return (
+    `nr_free_pages ${Math.floor(memoryFree / 4096)}\npgpgin 0\npgpgout 0\npswpin 0\npswpout 0\n` +
+    `pgfault ${pageFaults}\npgmajfault 0\n`
+  );
+}
+
 export const uptimeText = ({ uptime, idle }: MachineFacts) => `${seconds(uptime)} ${seconds(idle)}\n`;
 
 /** No averages are kept: what runs now stands for them. */
@@ -67,7 +75,7 @@ export function versionText({ uts }: ProcSource): string {
   return `${uts.sysname} version ${uts.release} (tallship) ${uts.version}\n`;
 }
 
-export const FILESYSTEMS = ['proc', 'tmpfs', 'devtmpfs', 'devpts', 'sockfs', 'pipefs', 'overlay']
+export const FILESYSTEMS = ['proc', 'tmpfs', 'devtmpfs', 'devpts', 'sysfs', 'sockfs', 'pipefs', 'overlay']
   .map((name) => `nodev\t${name}\n`)
   .join('');
 

@@ -11,6 +11,7 @@ import {
   meminfoText,
   uptimeText,
   versionText,
+  vmstatText,
 } from './proc-machine.ts';
 import { makeNet } from './proc-net.ts';
 import { ProcRoot } from './proc-pid.ts';
@@ -52,6 +53,7 @@ const FIXED: Record<string, Maker> = {
   'thread-self': link((s) => `${callerOf(s).group.id}/task/${callerOf(s).tid}`),
   uptime: facts(uptimeText),
   version: file(versionText),
+  vmstat: facts(vmstatText),
 };
 
 const SYSVIPC: Record<string, Maker> = {
@@ -67,5 +69,5 @@ const SYSVIPC: Record<string, Maker> = {
 };
 
 export function makeProc(device: number, source: ProcSource, now: bigint): ProcFs {
-  return new ProcFs(device, source, now, (fs) => new ProcRoot(fs, FIXED));
+  return new ProcFs('proc', device, source, now, (fs) => new ProcRoot(fs, FIXED));
 }

@@ -35,6 +35,7 @@ export interface MachineFacts {
   system: number;
   contextSwitches: number;
   forks: number;
+  pageFaults: number;
   running: number;
   tasks: number;
   lastPid: number;

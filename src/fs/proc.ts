@@ -1,6 +1,16 @@
-/** proc(5): the file system and its kinds of inodes. What they show is in the other proc-*.ts files. */
+/** proc(5), and sysfs(5) which is made of the same: the file system and its kinds of inodes. What they show is in the other proc-*.ts files. */
 import { EACCES, EINVAL, ENOENT, EPERM } from '../abi/errno.ts';
-import { direntType, O_ACCMODE, O_RDONLY, PROC_SUPER_MAGIC, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../abi/fs.ts';
+import {
+  direntType,
+  O_ACCMODE,
+  O_RDONLY,
+  PROC_SUPER_MAGIC,
+  S_IFDIR,
+  S_IFLNK,
+  S_IFMT,
+  S_IFREG,
+  SYSFS_MAGIC,
+} from '../abi/fs.ts';
 import { encodePath } from '../abi/path.ts';
 import {
   type AttributeChanges,
@@ -22,7 +32,7 @@ export interface Owner {
 const ROOT: Owner = { uid: 0, gid: 0 };
 
 export class ProcFs implements FileSystem {
-  readonly type = 'proc';
+  readonly type: string;
   readonly readOnly = false;
   readonly volatile = true;
   readonly device: number;
@@ -31,7 +41,14 @@ export class ProcFs implements FileSystem {
   readonly now: bigint;
   lastInode = 0;
 
-  constructor(device: number, source: ProcSource, now: bigint, makeRoot: (fs: ProcFs) => Inode) {
+  constructor(
+    type: 'proc' | 'sysfs',
+    device: number,
+    source: ProcSource,
+    now: bigint,
+    makeRoot: (fs: ProcFs) => Inode,
+  ) {
+    this.type = type;
     this.device = device;
     this.source = source;
     this.now = now;
@@ -40,7 +57,8 @@ export class ProcFs implements FileSystem {
 
   status(): FileSystemStatus {
     const none = { blocks: 0, bfree: 0, bavail: 0, files: 0, ffree: 0, flags: 0 };
-    return { type: PROC_SUPER_MAGIC, bsize: 4096, namelen: 255, ...none };
+    const magic = this.type === 'proc' ? PROC_SUPER_MAGIC : SYSFS_MAGIC;
+    return { type: magic, bsize: 4096, namelen: 255, ...none };
   }
 }
 

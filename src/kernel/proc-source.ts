@@ -42,18 +42,19 @@ export function procSourceOf(kernel: Kernel, features: readonly Feature[] = DEFA
 
 function machineFacts(kernel: Kernel, cpu: CpuFacts): MachineFacts {
   const uptime = kernel.clock.now();
-  let [user, system, contextSwitches, running] = [0, 0, 0, 0];
+  let [user, system, contextSwitches, running, pageFaults] = [0, 0, 0, 0, 0];
   for (const group of kernel.groups.values()) {
     const times = processTimes(group);
     user += times.utime;
     system += times.stime;
     for (const task of group.tasks) {
       contextSwitches += task.usage.voluntarySwitches + task.usage.involuntarySwitches;
+      pageFaults += task.usage.minorFaults;
       if (task.runState === 'runnable') running++;
     }
   }
   return {
-    ...{ uptime, user, system, contextSwitches, running, cpu },
+    ...{ uptime, user, system, contextSwitches, running, pageFaults, cpu },
     idle: Math.max(0, uptime - user - system),
     bootTime: Math.floor((Number(kernel.clock.realtime()) - uptime) / 1e9),
     forks: kernel.forks,
