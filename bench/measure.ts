@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-export const MAIN = join(ROOT, 'dist/src/cli/main.js');
+export const MAIN = join(ROOT, 'dist/src/bin/tallship.js');
 export const fixture = (name: string) => join(ROOT, 'fixtures/bin', name);
 
 /** The sysroot of the program tests, where they have made one. */

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cacheDirectory } from '../../src/cli/cache.ts';
 
-export const MAIN = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url));
+export const MAIN = fileURLToPath(new URL('../../dist/src/bin/tallship.js', import.meta.url));
 
 const PACKAGES = [
   ...['base-files', 'base-passwd', 'busybox-static', 'coreutils', 'bash', 'dash', 'sed', 'grep', 'gawk', 'mawk'],
