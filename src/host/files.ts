@@ -8,36 +8,15 @@
 import fs from 'node:fs';
 import * as errnos from '../abi/errno.ts';
 import { decodePath, encodePath } from '../abi/path.ts';
-import { libc } from './libc.ts';
+import { AT_FDCWD, type Libc, libc } from './libc.ts';
+import { fromNode, type HostEntry, type HostStat, listOpen, statAt } from './stat.ts';
 
 const O_PATH = 0o10000000;
 const { O_RDONLY, O_RDWR, O_WRONLY, O_CREAT, O_EXCL, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = fs.constants;
 const NUMBERS = errnos as unknown as Readonly<Record<string, number | undefined>>;
 const UTIME_OMIT = 0x3ffffffen;
 
-export interface HostStat {
-  dev: number;
-  ino: number;
-  mode: number;
-  nlink: number;
-  uid: number;
-  gid: number;
-  rdev: number;
-  size: number;
-  blksize: number;
-  blocks: number;
-  atime: bigint;
-  mtime: bigint;
-  ctime: bigint;
-  btime: bigint;
-}
-
-export interface HostEntry {
-  name: string;
-  ino: number;
-  /** S_IFMT bits; 0: not known. */
-  type: number;
-}
+export type { HostEntry, HostStat };
 
 export interface HostStatus {
   type: number;
@@ -86,28 +65,10 @@ function perform(call: () => void): number {
   }
 }
 
-function toStat(from: fs.BigIntStats): HostStat {
-  return {
-    dev: Number(from.dev),
-    ino: Number(from.ino),
-    mode: Number(from.mode),
-    nlink: Number(from.nlink),
-    uid: Number(from.uid),
-    gid: Number(from.gid),
-    rdev: Number(from.rdev),
-    size: Number(from.size),
-    blksize: Number(from.blksize),
-    blocks: Number(from.blocks),
-    atime: from.atimeNs,
-    mtime: from.mtimeNs,
-    ctime: from.ctimeNs,
-    btime: from.birthtimeNs,
-  };
-}
-
 /** One tree of the host. */
 export class HostFiles {
   readonly #viaProc = process.platform === 'linux' && fs.existsSync('/proc/self/fd');
+  readonly #c = fastLibc(this.#viaProc);
   /** Where there is no /proc: the paths behind handles. */
   readonly #paths = new Map<number, string>();
   #nextHandle = 1;
@@ -139,8 +100,7 @@ export class HostFiles {
   }
 
   #path(handle: number, name: string): string | Buffer {
-    // The walk is not ours: whatever asks, one name is one name.
-    if (name === '..' || name.includes('/') || name.includes('\0')) throw new HostError('ENOENT');
+    if (checkName(name) !== 0) throw new HostError('ENOENT');
     const directory = this.#viaProc ? `/proc/self/fd/${handle}` : this.#checked(handle);
     if (isAscii(name)) return `${directory}/${name}`;
     return Buffer.concat([Buffer.from(`${directory}/`), encodePath(name)]);
@@ -158,22 +118,26 @@ export class HostFiles {
   }
 
   stat(directory: number, name: string): HostStat | number {
+    if (this.#c !== null) return checkName(name) || statAt(this.#c, directory, cName(name));
     return attempt(() => {
       const stat = fs.lstatSync(this.#path(directory, name), { bigint: true, throwIfNoEntry: false });
-      return stat === undefined ? -errnos.ENOENT : toStat(stat);
+      return stat === undefined ? -errnos.ENOENT : fromNode(stat);
     });
   }
 
   statDirectory(handle: number): HostStat | number {
-    return attempt(() => toStat(fs.statSync(this.#directoryPath(handle), { bigint: true })));
+    if (this.#c !== null) return statAt(this.#c, handle, '');
+    return attempt(() => fromNode(fs.statSync(this.#directoryPath(handle), { bigint: true })));
   }
 
   statOpen(fd: number): HostStat | number {
-    return attempt(() => toStat(fs.fstatSync(fd, { bigint: true })));
+    if (this.#c !== null) return statAt(this.#c, fd, '');
+    return attempt(() => fromNode(fs.fstatSync(fd, { bigint: true })));
   }
 
   list(directory: number): HostEntry[] | number {
     return attempt(() => {
+      if (this.#c !== null) return this.#listOpen(this.#c, directory);
       const names = fs.readdirSync(this.#directoryPath(directory), { encoding: 'buffer' });
       const entries: HostEntry[] = [];
       for (const bytes of names) {
@@ -183,6 +147,15 @@ export class HostFiles {
       }
       return entries;
     });
+  }
+
+  #listOpen(c: Libc, directory: number): HostEntry[] | number {
+    const fd = fs.openSync(this.#directoryPath(directory), O_RDONLY | O_DIRECTORY);
+    try {
+      return listOpen(c, fd);
+    } finally {
+      fs.closeSync(fd);
+    }
   }
 
   readlink(directory: number, name: string): string | number {
@@ -354,6 +327,18 @@ function timespecs(atime: bigint | undefined, mtime: bigint | undefined): Uint8A
     times[2 * i + 1] = time === undefined ? UTIME_OMIT : time - times[2 * i] * 1_000_000_000n;
   }
   return new Uint8Array(times.buffer);
+}
+
+/** The walk is not ours: whatever asks, one name is one name. */
+function checkName(name: string): number {
+  return name === '..' || name.includes('/') || name.includes('\0') ? -errnos.ENOENT : 0;
+}
+
+/** Where stat and readdir need not go through node:fs: descriptors are handles, and the library and kernel have statx. */
+function fastLibc(viaProc: boolean): Libc | null {
+  const c = viaProc ? libc() : null;
+  const usable = c?.has('statx') === true && c.has('getdents64') && typeof statAt(c, AT_FDCWD, '/') !== 'number';
+  return usable ? c : null;
 }
 
 function nodePath(path: string): string | Buffer {

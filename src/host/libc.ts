@@ -40,6 +40,8 @@ const DECLARATIONS = {
   renameat2: 'int renameat2(int fromdir, const char *from, int todir, const char *to, unsigned int flags)',
   fchmodat: 'int fchmodat(int dirfd, const char *path, unsigned int mode, int flags)',
   fchownat: 'int fchownat(int dirfd, const char *path, unsigned int uid, unsigned int gid, int flags)',
+  statx: 'int statx(int dirfd, const char *path, int flags, unsigned int mask, _Out_ uint8_t *buf)',
+  getdents64: 'intptr_t getdents64(int fd, _Out_ uint8_t *buf, size_t count)',
   utimensat: 'int utimensat(int dirfd, const char *path, const uint8_t *times, int flags)',
   fallocate: 'int fallocate(int fd, int mode, int64_t offset, int64_t length)',
   flock: 'int flock(int fd, int operation)',
