@@ -20,6 +20,7 @@ import * as process from './process.ts';
 import * as resource from './resource.ts';
 import * as signal from './signal.ts';
 import * as socket from './socket.ts';
+import * as socketIo from './socket-io.ts';
 import * as stat from './stat.ts';
 import * as thread from './thread.ts';
 import * as time from './time.ts';
@@ -47,6 +48,7 @@ const FAMILIES = {
   resource,
   signal,
   socket,
+  socketIo,
   stat,
   thread,
   time,
