@@ -48,12 +48,13 @@ export const aam = insn('aam', {}, ['D4 Ib'], (e, base) => {
   e.flags.result(low, 1, {});
 });
 
-/** SDM Vol. 2A, AAD. */
+/** SDM Vol. 2A, AAD. CF, AF and OF are undefined: the addition's. */
 export const aad = insn('aad', {}, ['D5 Ib'], (e, base) => {
-  const product = e.mul(e.register(4, 1), e.load(base));
-  const result = e.zext(e.add(e.register(EAX, 1), product), 1);
+  const product = e.zext(e.mul(e.register(4, 1), e.load(base)), 1);
+  const al = e.register(EAX, 1);
+  const result = e.zext(e.add(al, product), 1);
   e.setRegister(EAX, result, 2);
-  e.flags.result(result, 1, {});
+  e.flags.add(al, product, result, 1);
 });
 
 export const bcd = [daa, das, aaa, aas, aam, aad];

@@ -7,6 +7,15 @@ import { insn } from './insn.ts';
 
 type Narrow = 1 | 2;
 
+/** CF and OF are defined. As on Intel's processors, SF and PF are those of the low half, ZF and AF clear. */
+function productFlags<V>(e: Emitter<V>, low: V, size: 1 | 2 | 4, overflow: V): void {
+  const no = e.const(0);
+  const byte = e.and(low, e.const(0xff));
+  const pf = e.eqz(e.and(e.popcnt(byte), e.const(1)));
+  const sf = e.and(e.shrU(low, e.const(size * 8 - 1)), e.const(1));
+  e.flags.set({ cf: overflow, of: overflow, sf, pf, zf: no, af: no });
+}
+
 /** Writes a product's halves to AH:AL or DX:AX; value is the whole product in the low 16 or 32 bits. */
 function setNarrowProduct<V>(e: Emitter<V>, product: V, size: Narrow): void {
   if (size === 1) {
@@ -28,13 +37,13 @@ export const mul = insn('mul', {}, ['F7 /4 Ev', 'F6 /4 Eb'], (e, src) => {
     const high = e.i64.wrap(e.i64.shrU(product, e.const64(32n)));
     e.setRegister(EAX, low, 4);
     e.setRegister(EDX, high, 4);
-    e.flags.result(low, 4, { cf: high, of: high });
+    productFlags(e, low, 4, high);
     return;
   }
   const product = e.mul(a, b);
   setNarrowProduct(e, product, size);
   const high = e.shrU(product, e.const(size * 8));
-  e.flags.result(product, size, { cf: high, of: high });
+  productFlags(e, product, size, high);
 });
 
 /** Signed product of two operands: its low part, and whether it did not fit. */
@@ -59,13 +68,13 @@ export const imul1 = insn('imul', {}, ['F7 /5 Ev', 'F6 /5 Eb'], (e, src) => {
     const overflow = e.i64.ne(product, e.i64.extendS(low));
     e.setRegister(EAX, low, 4);
     e.setRegister(EDX, e.i64.wrap(e.i64.shrU(product, e.const64(32n))), 4);
-    e.flags.result(low, 4, { cf: overflow, of: overflow });
+    productFlags(e, low, 4, overflow);
     return;
   }
   const product = e.mul(e.sext(a, size), e.sext(b, size));
   setNarrowProduct(e, product, size);
   const overflow = e.ne(product, e.sext(product, size));
-  e.flags.result(product, size, { cf: overflow, of: overflow });
+  productFlags(e, product, size, overflow);
 });
 
 /** SDM Vol. 2A, IMUL with two and with three operands. */
@@ -75,7 +84,7 @@ export const imul = insn('imul', {}, ['0F AF /r Gv,Ev', '6B /r Gv,Ev,Ibs', '69 /
   const b = e.load(factor ?? dst);
   const { low, overflow } = signedProduct(e, a, b, size);
   e.store(dst, low);
-  e.flags.result(low, size, { cf: overflow, of: overflow });
+  productFlags(e, low, size, overflow);
 });
 
 const divideError = <V>(e: Emitter<V>, condition: V): void => e.if(condition, () => e.fault(Exit.divideError));

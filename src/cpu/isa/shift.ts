@@ -1,4 +1,8 @@
-/** Shifts and rotates (SDM Vol. 1, 7.3.6). The count is taken modulo 32; with 0 nothing changes, no flag either. */
+/**
+ * Shifts and rotates (SDM Vol. 1, 7.3.6). The count is taken modulo 32; with 0 nothing changes, no flag either. OF is
+ * undefined for counts above 1. Intel's processors have it as a shift by 1 would set it; ROL and ROR of a
+ * register by an immediate leave it.
+ */
 import type { Emitter, Operand } from '../emit/emitter.ts';
 import { generalSize } from './arith.ts';
 import type { Insn } from './insn.ts';
@@ -21,7 +25,6 @@ function shiftRows(digit: number): string[] {
 interface Shifted<V> {
   result: V;
   cf: V;
-  /** Only defined for a count of 1. */
   of: V;
 }
 
@@ -29,14 +32,14 @@ function shiftInsn(
   name: string,
   digits: readonly number[],
   isRotate: boolean,
-  compute: <V>(e: Emitter<V>, a: V, count: V, size: Narrow) => Shifted<V>,
+  compute: <V>(e: Emitter<V>, a: V, count: V, size: Narrow, keepsOf: boolean) => Shifted<V>,
 ): Insn {
   return insn(name, { modifies: true }, digits.flatMap(shiftRows), (e, dst: Operand, by: Operand) => {
     const size = generalSize(dst);
     const a = e.load(dst);
     const count = e.and(e.load(by), e.const(31));
     e.if(count, () => {
-      const { result, cf, of } = compute(e, a, count, size);
+      const { result, cf, of } = compute(e, a, count, size, by.kind === 'immediate' && !e.isMemory(dst));
       e.store(dst, result);
       if (isRotate) e.flags.set({ cf, of });
       else e.flags.result(result, size, { cf, of });
@@ -47,12 +50,14 @@ function shiftInsn(
 /** Bit n of a value, as 0 or 1. */
 const bit = <V>(e: Emitter<V>, value: V, n: number): V => e.and(e.shrU(value, e.const(n)), e.const(1));
 
+const topBitsDiffer = <V>(e: Emitter<V>, a: V, size: Narrow): V =>
+  e.xor(bit(e, a, size * 8 - 1), bit(e, a, size * 8 - 2));
+
 /** SDM Vol. 2B, SAL/SHL; /6 is an alias of /4. */
 export const shl = shiftInsn('shl', [4, 6], false, (e, a, count, size) => {
   const wide = e.shl(a, count);
   const cf = size === 4 ? bit(e, e.shrU(a, e.sub(e.const(32), count)), 0) : bit(e, wide, size * 8);
-  const result = e.zext(wide, size);
-  return { result, cf, of: e.xor(bit(e, result, size * 8 - 1), cf) };
+  return { result: e.zext(wide, size), cf, of: topBitsDiffer(e, a, size) };
 });
 
 /** SDM Vol. 2B, SHR. */
@@ -80,18 +85,20 @@ function rotateLeft<V>(e: Emitter<V>, a: V, count: V, size: Narrow): V {
   return e.zext(e.or(e.shl(a, by), right), size);
 }
 
+const ofOfRotation = <V>(e: Emitter<V>, count: V, of: V, keepsOf: boolean): V =>
+  keepsOf ? e.select(e.eq(count, e.const(1)), of, e.flags.get('of')) : of;
+
 /** SDM Vol. 2B, ROL. */
-export const rol = shiftInsn('rol', [0], true, (e, a, count, size) => {
+export const rol = shiftInsn('rol', [0], true, (e, a, count, size, keepsOf) => {
   const result = rotateLeft(e, a, count, size);
-  const cf = bit(e, result, 0);
-  return { result, cf, of: e.xor(bit(e, result, size * 8 - 1), cf) };
+  return { result, cf: bit(e, result, 0), of: ofOfRotation(e, count, topBitsDiffer(e, a, size), keepsOf) };
 });
 
 /** SDM Vol. 2B, ROR. */
-export const ror = shiftInsn('ror', [1], true, (e, a, count, size) => {
+export const ror = shiftInsn('ror', [1], true, (e, a, count, size, keepsOf) => {
   const result = rotateLeft(e, a, e.sub(e.const(32), count), size);
-  const cf = bit(e, result, size * 8 - 1);
-  return { result, cf, of: e.xor(cf, bit(e, result, size * 8 - 2)) };
+  const of = e.xor(bit(e, a, size * 8 - 1), bit(e, a, 0));
+  return { result, cf: bit(e, result, size * 8 - 1), of: ofOfRotation(e, count, of, keepsOf) };
 });
 
 /** Rotates CF:a, size * 8 + 1 bits, left by `count`, which is less than that. */
@@ -108,17 +115,23 @@ function rotateThroughCarry<V>(e: Emitter<V>, a: V, count: V, size: Narrow): { r
 const countModulo = <V>(e: Emitter<V>, count: V, size: Narrow): V =>
   size === 4 ? count : e.remU(count, e.const(size * 8 + 1));
 
+/** A count of 9 or 17 turns a byte or word all the way round: that leaves OF too. */
+const ofOfTurn = <V>(e: Emitter<V>, turn: V, of: V, size: Narrow): V =>
+  size === 4 ? of : e.select(turn, of, e.flags.get('of'));
+
 /** SDM Vol. 2B, RCL. */
 export const rcl = shiftInsn('rcl', [2], true, (e, a, count, size) => {
-  const { result, cf } = rotateThroughCarry(e, a, countModulo(e, count, size), size);
-  return { result, cf, of: e.xor(bit(e, result, size * 8 - 1), cf) };
+  const turn = countModulo(e, count, size);
+  const { result, cf } = rotateThroughCarry(e, a, turn, size);
+  return { result, cf, of: ofOfTurn(e, turn, topBitsDiffer(e, a, size), size) };
 });
 
 /** SDM Vol. 2B, RCR: a rotation left by the rest of the width. */
 export const rcr = shiftInsn('rcr', [3], true, (e, a, count, size) => {
-  const left = e.sub(e.const(size * 8 + 1), countModulo(e, count, size));
-  const { result, cf } = rotateThroughCarry(e, a, left, size);
-  return { result, cf, of: e.xor(bit(e, result, size * 8 - 1), bit(e, result, size * 8 - 2)) };
+  const turn = countModulo(e, count, size);
+  const { result, cf } = rotateThroughCarry(e, a, e.sub(e.const(size * 8 + 1), turn), size);
+  const of = e.xor(bit(e, a, size * 8 - 1), e.flags.get('cf'));
+  return { result, cf, of: ofOfTurn(e, turn, of, size) };
 });
 
 /**
@@ -146,7 +159,7 @@ function doubleShift(name: string, opcodes: readonly string[], isLeft: boolean):
         ? e.i64.shrU(wide, e.i64.sub(e.const64(from + bits), distance))
         : e.i64.shrU(wide, e.i64.add(e.i64.sub(distance, e.const64(1n)), e.const64(from)));
       const cf = e.and(e.i64.wrap(outside), e.const(1));
-      const of = bit(e, e.xor(a, result), size * 8 - 1);
+      const of = isLeft ? topBitsDiffer(e, a, size) : e.xor(bit(e, a, size * 8 - 1), bit(e, b, 0));
       e.store(dst, result);
       e.flags.result(result, size, { cf, of });
     });
