@@ -5,6 +5,7 @@ import { Socket } from '../src/fs/socket.ts';
 import { writeAddress } from '../src/kernel/socket-message.ts';
 import type { Task } from '../src/kernel/task.ts';
 import { type Arg, file, int, pointer, Refusal, readValue, writeValue } from '../src/syscall/index.ts';
+import type { OpenFile } from '../src/vfs/open-file.ts';
 
 export const network = { class: 'network' } as const;
 
