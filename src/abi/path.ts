@@ -22,6 +22,13 @@ export function decodePath(bytes: Uint8Array): string {
 
 /** The bytes of a name (without a terminating NUL). */
 export function encodePath(path: string): Uint8Array {
+  const bytes = new Uint8Array(path.length);
+  for (let i = 0; ; i++) {
+    if (i === path.length) return bytes;
+    const code = path.charCodeAt(i);
+    if (code >= 0x80) break;
+    bytes[i] = code;
+  }
   if (!hasEscapes(path)) return encoder.encode(path);
   const out: number[] = [];
   for (const char of path) {

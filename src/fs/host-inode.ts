@@ -95,9 +95,23 @@ export class HostInode extends Inode {
       if (refreshed < 0) return refreshed;
       this.#statTime = now;
     }
-    const { dev: _, ...attributes } = this.#stat;
-    attributes.ino = this.fs.numberOf(this.#stat);
-    return attributes;
+    const stat = this.#stat;
+    // Member by member: copying by `...` takes ten times as long, and a walk asks every directory.
+    return {
+      ino: this.fs.numberOf(stat),
+      mode: stat.mode,
+      nlink: stat.nlink,
+      uid: stat.uid,
+      gid: stat.gid,
+      rdev: stat.rdev,
+      size: stat.size,
+      blksize: stat.blksize,
+      blocks: stat.blocks,
+      atime: stat.atime,
+      mtime: stat.mtime,
+      ctime: stat.ctime,
+      btime: stat.btime,
+    };
   }
 
   #changed(): void {

@@ -79,7 +79,9 @@ export abstract class OverlayNode extends Inode {
     if (ino < 0) return ino;
     const merged = this.type === S_IFDIR && this.upper !== null && this.lower !== null;
     // As overlayfs: a merged directory does not count its children.
-    return { ...attributes, ino, nlink: merged ? 1 : attributes.nlink + this.extraLinks };
+    attributes.ino = ino;
+    attributes.nlink = merged ? 1 : attributes.nlink + this.extraLinks;
+    return attributes;
   }
 
   /** The number that the file had before it was copied. */

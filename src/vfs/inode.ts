@@ -90,6 +90,7 @@ export abstract class Inode {
   /** O_TMPFILE without O_EXCL: link() may give it a name although it has none. */
   linkable = false;
 
+  /** A new object: the caller may change it. */
   abstract attributes(s: Sleeper): Attributes | number;
   change(s: Sleeper, changes: AttributeChanges): number {
     return -EPERM;
