@@ -116,6 +116,8 @@ export class World extends FakeCaller implements PathContext {
   }
 }
 
+/** Its root belongs to whoever runs the tests, as a directory of the host would. */
 export function memoryFs(device = 20, firstInode = 1): MemFs {
-  return new MemFs({ device, firstInode, now: 1_700_000_000_000_000_000n });
+  const [uid, gid] = [process.getuid!(), process.getgid!()];
+  return new MemFs({ device, firstInode, uid, gid, now: 1_700_000_000_000_000_000n });
 }

@@ -193,9 +193,9 @@ const steps = (minLength: number, maxLength: number) => fc.array(step, { minLeng
 
 function worldOn(tree: FileSystem, fresh: boolean): World {
   const world = new World(tree);
+  world.credentials = makeCredentials(process.getuid!(), process.getgid!(), process.getgroups!());
   for (const made of fresh ? ['/p', '/p/q', '/p/q/r'] : [])
     expect(world.run(() => mkdir(world, world.cwd, made, 0o755))).toBe(0);
-  world.credentials = makeCredentials(process.getuid!(), process.getgid!(), process.getgroups!());
   return world;
 }
 
