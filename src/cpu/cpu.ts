@@ -58,7 +58,7 @@ export class Cpu {
     this.state = vm.subarray(VM_STATE, VM_STATE + STATE_SIZE);
     this.#words = new Int32Array(vm.buffer, vm.byteOffset + VM_STATE, STATE_SIZE / 4);
     this.regs = this.#words.subarray(STATE.gpr / 4, STATE.gpr / 4 + 8);
-    const { module, keys, found } = loadInterpreter(memory);
+    const { module, keys, found, fused } = loadInterpreter(memory);
     const instance = new WebAssembly.Instance(module, { env: { memory: memory.memory } });
     this.#run = instance.exports.run as (record: number) => void;
     this.#cache = new RecordCache(memory, {
@@ -66,6 +66,7 @@ export class Cpu {
       numbers,
       handlers: keys,
       found,
+      fused,
     });
   }
 

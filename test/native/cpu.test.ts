@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { isa } from '../../src/cpu/isa/index.ts';
-import { experimentFor, integerInsns, Random, rowsOf } from '../cpu/support/insn-generator.ts';
+import { experimentFor, integerInsns, Random, rowsOf, sequenceFor } from '../cpu/support/insn-generator.ts';
 import type { Experiment, Outcome } from '../cpu/support/insn-oracle.ts';
 import { InterpLab, runNative } from '../cpu/support/insn-oracle.ts';
 import { undefinedFlags } from '../cpu/support/undefined-flags.ts';
@@ -10,6 +10,10 @@ import { undefinedFlags } from '../cpu/support/undefined-flags.ts';
 const PROGRAM = fileURLToPath(new URL('../../fixtures/bin/insn-oracle', import.meta.url));
 /** The oracle is an i386 program: it needs an x86 Linux that still runs those. */
 const canRun = process.platform === 'linux' && process.arch === 'x64' && existsSync('/proc/sys/abi/vsyscall32');
+
+/** Undefined after logical operations, and after shifts. */
+const AF = 0x10;
+const OF_AND_AF = 0x810;
 
 /** Depends on what runs around the processor: microcode's order in POPA, which control registers exist, UMIP. */
 const HARDWARE_DIFFERS = new Set(['popa', 'sgdt', 'sidt', 'smsw', 'sldt', 'str']);
@@ -46,4 +50,17 @@ describe.skipIf(!canRun)('integer instructions on the real CPU (x86-64 Linux wit
     },
     120_000,
   );
+
+  it('do so in a row', () => {
+    const random = new Random(31415);
+    const experiments = Array.from({ length: 6000 }, () => sequenceFor(random, rows));
+    const native = runNative(PROGRAM, experiments);
+    expect(native.length).toBe(experiments.length);
+    for (const [i, experiment] of experiments.entries()) {
+      const what = `${experiment.name} ${Buffer.from(experiment.code).toString('hex')}`;
+      const mask = ~(/sh[lr]|rol/.test(experiment.name) ? OF_AND_AF : AF);
+      const seen = lab.run(experiment);
+      expect({ ...seen, eflags: seen.eflags & mask }, what).toEqual({ ...native[i], eflags: native[i].eflags & mask });
+    }
+  }, 120_000);
 });

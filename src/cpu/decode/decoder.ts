@@ -45,6 +45,11 @@ export class Cursor {
     this.position = eip;
   }
 
+  /** What follows the opcode makes no instruction. */
+  undefinedOpcode(): never {
+    throw new Stop({ vector: Exit.undefinedOpcode, address: this.eip });
+  }
+
   u8(): number {
     if (this.position - this.eip >= MAX_LENGTH) throw new Stop({ vector: Exit.generalProtection, address: this.eip });
     if (this.position >= this.#code.limit) throw new Stop({ vector: Exit.pageFault, address: this.position });

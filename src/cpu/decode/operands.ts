@@ -1,7 +1,7 @@
 /** Operands: ModRM, SIB, displacement, immediates (SDM Vol. 2, 2.1.3 to 2.1.5). */
 import { registerOffset } from '../emit/base-emitter.ts';
 import type { Operand, Size } from '../emit/emitter.ts';
-import { EBP, ESP, STATE } from '../state.ts';
+import { CS, EBP, ESP, GS, STATE } from '../state.ts';
 import type { Address, DecodedOperand } from './decoded.ts';
 import type { Cursor } from './decoder.ts';
 import type { OperandSpec, Row, Width } from './rows.ts';
@@ -225,8 +225,12 @@ export function decodeOperand(shape: Shape, index: number): DecodedOperand {
     }
     case 'O':
       return absoluteOperand(cursor, size);
-    case 'S':
-      return fileOperand('segment', 2, STATE.selector + ((modrm >> 3) & 7) * 4);
+    case 'S': {
+      // There are six; and CS as a destination is none.
+      const number = (modrm >> 3) & 7;
+      if (number > GS || (number === CS && index === 0)) cursor.undefinedOpcode();
+      return fileOperand('segment', 2, STATE.selector + number * 4);
+    }
     case 'Z':
       return registerOperand(letter, shape.opcode & 7, size);
     case 'G':

@@ -1,7 +1,7 @@
 /** The part of an emitter that follows from a few primitives and is the same in every interpretation. */
 
 import { Exit } from '../exit.ts';
-import { CS, STATE } from '../state.ts';
+import { STATE } from '../state.ts';
 import type { ConditionCode, Emitter, Flags, Operand, Size, Variable, WasmType } from './emitter.ts';
 import { flagCondition, lazyFlags } from './flags.ts';
 import type { LaneMethods, NumericMethods } from './numeric.ts';
@@ -157,8 +157,6 @@ export abstract class BaseEmitter<V> implements Emitter<V> {
     const isNull = this.and(this.ltU(selector, this.const(4)), this.eqz(isStack));
     const hasBase = this.or(this.isSegment(operand, 4), this.isSegment(operand, 5));
     const usable = this.and(isPresent, this.or(hasBase, this.eqz(base)));
-    const isCode = this.isSegment(operand, CS);
-    this.if(isCode, () => this.fault(Exit.undefinedOpcode));
     this.if(this.eqz(this.or(this.or(isUser, isNull), usable)), () =>
       this.fault(Exit.generalProtection, this.and(selector, this.const(0xfffc))),
     );

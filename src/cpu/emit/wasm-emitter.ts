@@ -7,8 +7,9 @@ import { VM_STATE } from '../layout.ts';
 import { STATE } from '../state.ts';
 import type { MemoryType } from './base-emitter.ts';
 import { BaseEmitter, MEMORY_BYTES } from './base-emitter.ts';
-import type { Variable, WasmType } from './emitter.ts';
+import type { ConditionCode, Flags, Size, Variable, WasmType } from './emitter.ts';
 import { applyOp } from './evaluate-ops.ts';
+import { lazyFlags } from './flags.ts';
 import type { LaneShape, NumericOp } from './ops.ts';
 import { I32 } from './ops.ts';
 import type { Routine } from './routine.ts';
@@ -96,6 +97,14 @@ function isBoolOp(op: NumericOp, args: readonly Node[]): boolean {
   return COMBINES_BOOLS.has(op) && args.every((a) => a.isBool);
 }
 
+/** A subtraction (two operands) or a logical operation whose flags are the present ones. */
+interface FlagOrigin {
+  readonly operands: readonly Node[] | undefined;
+  readonly result: Node;
+  readonly size: Size;
+  readonly list: Node[];
+}
+
 export abstract class WasmEmitter extends BaseEmitter<Node> {
   protected readonly target: WasmTarget;
   readonly #routines: RoutineTable;
@@ -103,6 +112,8 @@ export abstract class WasmEmitter extends BaseEmitter<Node> {
   readonly #outer: Node[][] = [];
   #ended = new Set<Node[]>();
   readonly #variables: LocalSlot[] = [];
+  #flagOrigin: FlagOrigin | undefined;
+  override readonly flags: Flags<Node>;
   /** The access whose address STATE.lastAccess already holds here. */
   #noted: { address: Node; list: Node[]; kind: number } | undefined;
 
@@ -114,6 +125,59 @@ export abstract class WasmEmitter extends BaseEmitter<Node> {
     });
     this.target = target;
     this.#routines = routines;
+    this.flags = this.#rememberingFlags(lazyFlags(this));
+  }
+
+  /** As `lazy`, and notes what the flags come from: a condition on them is then a comparison of its own. */
+  #rememberingFlags(lazy: Flags<Node>): Flags<Node> {
+    const remember = (origin: Omit<FlagOrigin, 'list'>): void => {
+      this.#flagOrigin = { ...origin, list: this.#list };
+    };
+    return {
+      ...lazy,
+      sub: (a, b, difference, size) => {
+        lazy.sub(a, b, difference, size);
+        remember({ operands: [a, b], result: difference, size });
+      },
+      logic: (result, size) => {
+        lazy.logic(result, size);
+        remember({ operands: undefined, result, size });
+      },
+    };
+  }
+
+  /** The condition from its origin, if that still holds here; null: it takes the flags. */
+  #originCondition(positive: number): Node | null {
+    const origin = this.#flagOrigin;
+    if (!origin || (origin.list !== this.#list && !this.#outer.includes(origin.list))) return null;
+    const signed = (value: Node): Node => this.sext(value, origin.size);
+    const zero = this.const(0);
+    const [a, b] = origin.operands?.map((value) => this.zext(value, origin.size)) ?? [
+      this.zext(origin.result, origin.size),
+      zero,
+    ];
+    switch (positive) {
+      case 1:
+        return origin.operands ? this.ltU(a, b) : zero;
+      case 2:
+        return this.eq(a, b);
+      case 3:
+        return origin.operands ? this.leU(a, b) : this.eqz(a);
+      case 4:
+        return this.ltS(signed(origin.result), zero);
+      case 6:
+        return this.ltS(signed(a), signed(b));
+      case 7:
+        return this.leS(signed(a), signed(b));
+      default:
+        return null;
+    }
+  }
+
+  override condition(code: ConditionCode): Node {
+    const positive = this.#originCondition(code >> 1);
+    if (!positive) return super.condition(code);
+    return code & 1 ? this.eqz(positive) : positive;
   }
 
   /** The statements so far, and the mutable locals that they use. */
@@ -126,6 +190,11 @@ export abstract class WasmEmitter extends BaseEmitter<Node> {
   /** True when control cannot reach this point. */
   get isEnded(): boolean {
     return this.#ended.has(this.#list);
+  }
+
+  /** Nothing that was noted about the running instruction holds any more. */
+  protected forgetAccess(): void {
+    this.#noted = undefined;
   }
 
   protected append(one: Node): Node {
@@ -194,6 +263,7 @@ export abstract class WasmEmitter extends BaseEmitter<Node> {
     return this.vmLoad(this.#vmAddress(index), type, VM_STATE + offset);
   }
   setState(offset: number, value: Node, type: MemoryType = 'i32', index?: Node): void {
+    if (offset === STATE.flagResult || offset === STATE.flagAux) this.#flagOrigin = undefined;
     this.vmStore(this.#vmAddress(index), value, type, VM_STATE + offset);
   }
 

@@ -24,6 +24,14 @@ export interface Handler {
   readonly isFrequent: boolean;
   /** Statements are consumed when assembled: each assembly emits anew. */
   readonly emit: () => InterpEmitter;
+  /** What it is made of, but for the special ones. */
+  readonly content?: HandlerContent;
+}
+
+export interface HandlerContent {
+  readonly insn: Insn;
+  readonly mode: Mode;
+  readonly operands: readonly SlotOperand[];
 }
 
 /** Instructions frequent enough for handlers of their own for indexed and TLS operands. */
@@ -84,9 +92,13 @@ export function slots(operands: readonly Pick<Operand, 'kind'>[]): number[] {
 
 type Form = Pick<Operand, 'kind' | 'size'> & { shape?: MemoryShape };
 
+/** `r4 m4` and the like: kind or shape and size of each operand. */
+export function formsText(forms: readonly Form[]): string {
+  return forms.map((f) => `${f.shape ?? KIND_LETTER[f.kind]}${f.size}`).join(' ');
+}
+
 export function handlerKey(insn: number, mode: Mode, forms: readonly Form[]): string {
-  const operands = forms.map((f) => `${f.shape ?? KIND_LETTER[f.kind]}${f.size}`).join(' ');
-  return `${insn}/${mode.operandSize}${mode.addressSize}/${mode.repeat}/${operands}`;
+  return `${insn}/${mode.operandSize}${mode.addressSize}/${mode.repeat}/${formsText(forms)}`;
 }
 
 function withShapes(name: string, form: Form): Form[] {
@@ -179,7 +191,8 @@ function rowHandlers(row: Row, number: number, target: WasmTarget, routines: Rou
         return e;
       };
       if (made.length === 0) emit();
-      made.push({ key: handlerKey(number, mode, forms), isFrequent: isBase && mode.operandSize === 4, emit });
+      const isFrequent = isBase && mode.operandSize === 4;
+      made.push({ key: handlerKey(number, mode, forms), isFrequent, emit, content: { insn, mode, operands } });
     }
   }
   return made;

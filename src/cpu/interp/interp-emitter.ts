@@ -28,7 +28,7 @@ export interface Mode {
 const RECORD_POINTER = node({ code: [0x20, 0], type: 'i32', inline: true });
 
 export class InterpEmitter extends WasmEmitter {
-  readonly #mode: Mode;
+  #mode: Mode;
   /** Whether the body asked for the mode: if not, one handler serves all. */
   readonly asked = { operandSize: false, addressSize: false };
   readonly #pointers = new Map<number, Node>();
@@ -37,6 +37,12 @@ export class InterpEmitter extends WasmEmitter {
   constructor(target: WasmTarget, routines: RoutineTable, mode: Mode, operands: readonly SlotOperand[]) {
     super(target, routines);
     this.#mode = mode;
+    this.#takeOperands(operands);
+  }
+
+  #takeOperands(operands: readonly SlotOperand[]): void {
+    this.#pointers.clear();
+    this.#addresses.clear();
     // What an operand needs is computed first, where every path of the body can use it; what is not used vanishes.
     for (const { slot, kind } of operands) {
       if (kind !== 'memory' && !this.#pointers.has(slot)) this.#pointers.set(slot, this.field(slot));
@@ -131,6 +137,14 @@ export class InterpEmitter extends WasmEmitter {
   }
   restart(): void {
     this.leave('restart');
+  }
+  /** Goes over to the instruction of the next record, in the same handler. */
+  advance(mode: Mode, operands: readonly SlotOperand[]): void {
+    const bytes = [...RECORD_POINTER.code, 0x41, RECORD_SIZE, 0x6a, 0x21, 0];
+    this.append(node({ code: bytes, effect: true }));
+    this.forgetAccess();
+    this.#mode = mode;
+    this.#takeOperands(operands);
   }
   /** On to the next record. */
   next(): void {

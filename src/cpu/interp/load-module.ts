@@ -2,12 +2,14 @@
 import type { Row } from '../decode/rows.ts';
 import type { WasmTarget } from '../emit/wasm-emitter.ts';
 import { isa } from '../isa/index.ts';
+import { fusedPairs } from './fusions.ts';
 import type { InterpModule } from './module.ts';
 import { buildInterpreter } from './module.ts';
 
 export interface CompiledInterp {
   readonly module: WebAssembly.Module;
   readonly keys: ReadonlyMap<string, number>;
+  readonly fused: ReadonlyMap<number, number>;
   /** See Isa.found. */
   readonly found: Map<Row, Map<number, number>>;
 }
@@ -29,7 +31,7 @@ export function loadInterpreter(target: WasmTarget): CompiledInterp {
   let found = compiled.get(key);
   if (!found) {
     const { bytes, keys } = prebuilt(key) ?? buildInterpreter(isa, target);
-    found = { module: new WebAssembly.Module(bytes), keys, found: new Map() };
+    found = { module: new WebAssembly.Module(bytes), keys, fused: fusedPairs(keys), found: new Map() };
     compiled.set(key, found);
   }
   return found;

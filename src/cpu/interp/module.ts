@@ -19,6 +19,7 @@ import { VM_STATE } from '../layout.ts';
 import { STATE } from '../state.ts';
 import type { InlineCode, Label } from './assembly.ts';
 import { assembleFunction, assembleInline, bigFunctionLocals, LOCAL, OUTCOME } from './assembly.ts';
+import { fusedHandlers } from './fusions.ts';
 import type { Handler } from './handlers.ts';
 import { allHandlers } from './handlers.ts';
 import { RECORD, RECORD_SIZE } from './record.ts';
@@ -105,7 +106,8 @@ interface Placed {
 /** Function 0 is the big one, then come the routines, and the outlined handlers last. */
 export function buildInterpreter(insns: readonly Insn[], target: WasmTarget): InterpModule {
   const routines = new Routines(target, 1);
-  const handlers = allHandlers(insns, target, routines);
+  const single = allHandlers(insns, target, routines);
+  const handlers = [...single, ...fusedHandlers(single, target, routines)];
   const locals = bigFunctionLocals();
   const keys = new Map<string, number>();
   const known = new Map<string, number>();

@@ -10,6 +10,7 @@ import type { Insn } from '../isa/insn.ts';
 import { HASH_ENTRIES, VM_HASH, VM_RECORDS, VM_RECORDS_END, VM_STATE } from '../layout.ts';
 import type { CpuMemory } from '../memory.ts';
 import { STATE } from '../state.ts';
+import { pairKey } from './fusions.ts';
 import { findHandler, memoryShape, slots } from './handlers.ts';
 import type { MemoryShape } from './record.ts';
 import { RECORD, RECORD_SIZE } from './record.ts';
@@ -32,6 +33,8 @@ export interface Isa {
   readonly table: RowTable;
   readonly numbers: ReadonlyMap<Insn, number>;
   readonly handlers: ReadonlyMap<string, number>;
+  /** Handlers that run two records, by pairKey (fusions.ts). */
+  readonly fused: ReadonlyMap<number, number>;
   /** Handlers that were looked up: by row, and what else decides. */
   readonly found: Map<Row, Map<number, number>>;
 }
@@ -46,6 +49,8 @@ export class RecordCache {
   /** Offset in the VM's area of the next free record. */
   #free = 0;
   readonly #code: { bytes: Uint8Array; limit: number };
+  /** The instructions of the run at hand: record, handler, and pages. Pairs must be forgotten together. */
+  readonly #run: { at: number; handler: number; first: number; last: number }[] = [];
   /** The record of an instruction that cannot be decoded: made anew each time. */
   #faulting = 0;
   /** Counts what was decoded, for statistics. */
@@ -169,6 +174,7 @@ export class RecordCache {
     if (isFault(first)) return this.#writeFault(start, first);
     const record = this.#free + this.#memory.vmIndex;
     let decoded = first;
+    this.#run.length = 0;
     for (let count = 1; ; count++) {
       this.#writeInsn(decoded);
       const next = decoded.eip + decoded.length;
@@ -183,7 +189,25 @@ export class RecordCache {
       this.#free += RECORD_SIZE;
       break;
     }
+    this.#fuseRun();
     return record;
+  }
+
+  /** Gives pairs of records in the run their fused handlers, so that as few handlers as possible run from any point on. */
+  #fuseRun(): void {
+    const run = this.#run;
+    const costs = [0, 0];
+    for (let i = run.length - 1; i >= 0; i--) {
+      const [one, two] = [run[i], run[i + 1]];
+      const isNext =
+        two !== undefined && two.at === one.at + RECORD_SIZE && two.first >= one.first && two.last <= one.last;
+      const fused = isNext ? this.#isa.fused.get(pairKey(one.handler, two.handler)) : undefined;
+      const isBetter = fused !== undefined && costs[1] <= costs[0];
+      if (isBetter) this.#vm.setUint16(one.at + RECORD.handler, fused, true);
+      const cost = 1 + (isBetter ? costs[1] : costs[0]);
+      costs[1] = costs[0];
+      costs[0] = cost;
+    }
   }
 
   #writeHead(at: number, handler: number, eip: number, length: number): void {
@@ -236,6 +260,7 @@ export class RecordCache {
     const handler = this.#handler(decoded, shape === 'special' ? 'm' : shape);
     const at = this.#free;
     this.#writeHead(at, handler, eip, length);
+    this.#run.push({ at, handler, first: eip >>> PAGE_SHIFT, last: (eip + length - 1) >>> PAGE_SHIFT });
     this.#vm.setUint16(at + RECORD.segment, decoded.dataSegment, true);
     const places = slots(decoded.operands);
     for (const [i, operand] of decoded.operands.entries()) {

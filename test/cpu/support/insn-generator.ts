@@ -76,10 +76,11 @@ function modrmBytes(random: Random, row: Row, isNarrowAddress: boolean): number[
   return bytes;
 }
 
-export function encode(random: Random, row: Row): Uint8Array {
+/** isPlain: without prefixes that change sizes. */
+export function encode(random: Random, row: Row, isPlain = false): Uint8Array {
   const prefixes: number[] = [];
-  const isNarrow = row.prefix !== 0x66 && random.chance(25);
-  const isNarrowAddress = random.chance(5);
+  const isNarrow = !isPlain && row.prefix !== 0x66 && random.chance(25);
+  const isNarrowAddress = !isPlain && random.chance(5);
   if (isNarrow || row.prefix === 0x66) prefixes.push(0x66);
   if (isNarrowAddress) prefixes.push(0x67);
   if (row.insn.options.rep && random.chance(60)) prefixes.push(random.pick([0xf2, 0xf3]));
@@ -141,4 +142,44 @@ const FEATURES = new Set(['base', 'cmov', 'cx8', 'movbe']);
 
 export function integerInsns(insns: readonly Insn[]): Insn[] {
   return insns.filter((insn) => FEATURES.has(insn.options.feature ?? 'base') && !APART.has(insn.name));
+}
+
+/** What the interpreter runs in pairs with one handler (interp/fusions.ts), and neighbours of those. */
+const PAIRED = new Set([
+  'mov',
+  'movzx',
+  'lea',
+  'add',
+  'sub',
+  'and',
+  'or',
+  'xor',
+  'cmp',
+  'test',
+  'dec',
+  'inc',
+  'shl',
+  'shr',
+  'rol',
+  'push',
+  'pop',
+  'cmov',
+  'set',
+  'j',
+]);
+
+/** Several frequent instructions in a row, as long as they fit into a request. */
+export function sequenceFor(random: Random, rows: readonly Row[]): Experiment {
+  const frequent = rows.filter((row) => PAIRED.has(row.insn.name));
+  const base = experimentFor(random, frequent[0]);
+  const code: number[] = [];
+  const names: string[] = [];
+  for (let i = 0; i < 8; i++) {
+    const row = random.pick(frequent);
+    const bytes = encode(random, row, true);
+    if (code.length + bytes.length > 24) break;
+    code.push(...bytes);
+    names.push(row.insn.name);
+  }
+  return { ...base, name: names.join(' '), code: Uint8Array.from(code) };
 }
