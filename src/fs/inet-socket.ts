@@ -66,6 +66,7 @@ export class TcpSocket extends ConnectionSocket implements Bindable {
   constructor(world: SocketWorld, inode: AnonymousInode, kind: SocketKind, flags: number) {
     super(inode, kind, flags);
     this.#world = world;
+    world.names.all.add(this);
   }
 
   makePeer(): TcpSocket {
@@ -202,6 +203,7 @@ export class TcpSocket extends ConnectionSocket implements Bindable {
   }
 
   override release(): void {
+    this.#world.names.all.delete(this);
     if (this.bound !== null) this.#world.names.releasePort('tcp', this.bound.port, this);
     super.release();
   }
@@ -227,6 +229,7 @@ export class UdpSocket extends Socket implements Bindable {
   constructor(world: SocketWorld, inode: AnonymousInode, kind: SocketKind, flags: number) {
     super(inode, kind, flags);
     this.#world = world;
+    world.names.all.add(this);
   }
 
   get unread(): number {
@@ -343,6 +346,7 @@ export class UdpSocket extends Socket implements Bindable {
   }
 
   override release(): void {
+    this.#world.names.all.delete(this);
     if (this.bound !== null) this.#world.names.releasePort('udp', this.bound.port, this);
   }
 }

@@ -22,6 +22,7 @@ import {
 } from './proc.ts';
 import { makeFdDirectory, makeFdInfoDirectory } from './proc-fd.ts';
 import { mountInfoText, mountStatsText } from './proc-mounts.ts';
+import { makeNet } from './proc-net.ts';
 import type { ProcProcess, ProcThread } from './proc-source.ts';
 import { limitsText, mapsText, smapsRollupText, smapsText, statmText, statText, statusText } from './proc-status.ts';
 
@@ -148,6 +149,7 @@ function tableFor(subject: Subject, isProcess: boolean): Record<string, Maker> {
     ...table,
     coredump_filter: text(() => '00000033\n', { mode: 0o644 }),
     mountstats: text(({ thread }) => mountStatsText(subject.fs.source.namespace, thread.fs.root), { mode: 0o400 }),
+    net: makeNet,
     setgroups: text(() => 'allow\n', { mode: 0o644 }),
     task: (fs) => new TaskDirectory(fs, subject),
     timerslack_ns: text(({ process }) => `${process.timerSlack}\n`, { mode: 0o666 }),

@@ -13,7 +13,6 @@ import {
   versionText,
   vmstatText,
 } from './proc-machine.ts';
-import { makeNet } from './proc-net.ts';
 import { ProcRoot } from './proc-pid.ts';
 import type { MachineFacts, ProcSource } from './proc-source.ts';
 import { makeSys } from './proc-sys.ts';
@@ -43,7 +42,7 @@ const FIXED: Record<string, Maker> = {
   misc: file(() => ''),
   modules: file(() => ''),
   mounts: link('self/mounts'),
-  net: (fs) => makeNet(fs),
+  net: link('self/net'),
   partitions: file(() => 'major minor  #blocks  name\n\n'),
   self: link((s) => String(callerOf(s).group.id)),
   stat: facts(machineStatText),

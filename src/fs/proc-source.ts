@@ -5,6 +5,7 @@ import type { FsContext } from '../vfs/fs-context.ts';
 import type { MountNamespace } from '../vfs/mounts.ts';
 import type { OpenFile } from '../vfs/open-file.ts';
 import type { ControllingTerminal, RandomSource } from './caller.ts';
+import type { Socket } from './socket.ts';
 
 export interface ProcSource {
   readonly namespace: MountNamespace;
@@ -14,6 +15,8 @@ export interface ProcSource {
   /** A process by its own id or that of one of its threads. */
   process(id: number): ProcProcess | undefined;
   machine(): MachineFacts;
+  /** Open sockets, in the order in which they were made. */
+  sockets(): Iterable<Socket>;
   /** What uname(2) says; writable through /proc/sys/kernel. */
   readonly uts: {
     sysname: string;

@@ -7,6 +7,8 @@ const FIRST_EPHEMERAL = 32768;
 const LAST_EPHEMERAL = 60999;
 
 export class SocketNames {
+  /** Every open socket, for /proc/net. */
+  readonly all = new Set<Socket>();
   /** Sockets bound to files, by the file's inode. */
   readonly files = new WeakMap<Inode, Socket>();
   /** Abstract names, by type and name: two types may have the same name. */

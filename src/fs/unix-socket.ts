@@ -90,6 +90,7 @@ export class UnixConnection extends ConnectionSocket {
   constructor(world: SocketWorld, inode: AnonymousInode, kind: SocketKind, flags: number) {
     super(inode, kind, flags);
     this.#world = world;
+    world.names.all.add(this);
   }
 
   makePeer(): UnixConnection {
@@ -140,6 +141,7 @@ export class UnixConnection extends ConnectionSocket {
   }
 
   override release(): void {
+    this.#world.names.all.delete(this);
     releaseName(this.#world.names, this, this.#bound);
     super.release();
   }
@@ -165,6 +167,7 @@ export class UnixDatagram extends Socket {
   constructor(world: SocketWorld, inode: AnonymousInode, kind: SocketKind, flags: number) {
     super(inode, kind, flags);
     this.#world = world;
+    world.names.all.add(this);
   }
 
   get unread(): number {
@@ -304,6 +307,7 @@ export class UnixDatagram extends Socket {
   }
 
   override release(): void {
+    this.#world.names.all.delete(this);
     this.closed = true;
     releaseName(this.#world.names, this, this.#bound);
     this.peer?.followers.delete(this);

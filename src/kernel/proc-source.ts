@@ -37,6 +37,7 @@ export function procSourceOf(kernel: Kernel, features: readonly Feature[] = DEFA
       return group === undefined ? undefined : new ProcessView(group);
     },
     machine: () => machineFacts(kernel, cpu),
+    sockets: () => kernel.socketNames.all,
   };
 }
 
