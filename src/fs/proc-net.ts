@@ -46,14 +46,15 @@ const INET = '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when
 const INET6 =
   '  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode';
 
+const hasPort = (socket: Socket) => (socket.address() as InetAddress).port !== 0;
+
 /** One table of Internet sockets: those that have a port. */
 const inet =
   (domain: number, type: number): Maker =>
   (fs) =>
     new ProcText(fs, 0o444, () => {
       const wanted = [...fs.source.sockets()].filter(
-        (socket) =>
-          socket.kind.domain === domain && socket.kind.type === type && 'bound' in socket && socket.bound !== null,
+        (socket) => socket.kind.domain === domain && socket.kind.type === type && hasPort(socket),
       );
       const tail = type === SOCK_DGRAM ? ' ref pointer drops' : '';
       const header = domain === AF_INET ? `${INET}${tail}`.padEnd(type === SOCK_DGRAM ? 127 : 149) : `${INET6}${tail}`;
