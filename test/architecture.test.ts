@@ -28,7 +28,7 @@ const MAY_IMPORT: Record<string, string[]> = {
 };
 /** Types may come from where values must not. */
 const TYPES_ONLY: Record<string, string[]> = { memory: ['vfs'], vfs: ['memory'], kernel: ['syscall'], syscall: ['fs'] };
-const ABOVE_ALL = ['cli', 'index.ts'];
+const ABOVE_ALL = ['cli', 'index.ts', 'machine.ts', 'node.ts', 'node-cpu.ts'];
 const NODE_ALLOWED = ['host', 'cli'];
 
 interface Import {
