@@ -10,10 +10,12 @@ import * as file from './file.ts';
 import * as inotify from './inotify.ts';
 import * as io from './io.ts';
 import * as ioctl from './ioctl.ts';
+import * as ipc from './ipc.ts';
 import * as memfd from './memfd.ts';
 import * as memory from './memory.ts';
 import * as misc from './misc.ts';
 import * as mode from './mode.ts';
+import * as mount from './mount.ts';
 import * as pipe from './pipe.ts';
 import * as poll from './poll.ts';
 import * as process from './process.ts';
@@ -39,9 +41,11 @@ const FAMILIES = {
   io,
   ioctl,
   memfd,
+  ipc,
   memory,
   misc,
   mode,
+  mount,
   pipe,
   poll,
   process,

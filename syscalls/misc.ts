@@ -148,3 +148,14 @@ export const landlock_create_ruleset = refused(444, 'landlock_create_ruleset', E
 export const add_key = refused(286, 'add_key', ENOSYS, 'no key rings');
 export const request_key = refused(287, 'request_key', ENOSYS, 'no key rings');
 export const keyctl = refused(288, 'keyctl', ENOSYS, 'no key rings');
+export const vhangup = refused(111, 'vhangup', EPERM, 'terminals are hung up by whoever made them');
+export const kexec_load = refused(283, 'kexec_load', EPERM, 'the kernel is a program');
+export const fanotify_init = refused(338, 'fanotify_init', ENOSYS, 'inotify is there');
+export const arch_prctl = refused(
+  384,
+  'arch_prctl',
+  EINVAL,
+  'CPUID cannot be made to fault, and no dynamic CPU features',
+);
+export const futex_waitv = refused(449, 'futex_waitv', ENOSYS, 'programs fall back to futex');
+export const pidfd_getfd = refused(438, 'pidfd_getfd', ENOSYS, 'no pidfds; programs fall back to pids');

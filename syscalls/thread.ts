@@ -2,10 +2,10 @@
 import { CLONE_SETTLS } from '../src/abi/clone.ts';
 import { EFAULT, EINVAL, ENOSYS, EPERM, ESRCH } from '../src/abi/errno.ts';
 import { userDescLayout } from '../src/abi/process.ts';
-import { i32, u32, type Value } from '../src/abi/struct.ts';
+import { i32, struct, u32, u64, type Value } from '../src/abi/struct.ts';
 import { type Timespec, timespec32Layout, timespec64Layout, toNanoseconds, toTimespec } from '../src/abi/time.ts';
+import { TLS_FIRST } from '../src/cpu/emit/segments.ts';
 import { MATCH_ANY } from '../src/kernel/futex.ts';
-import { TLS_FIRST } from '../src/kernel/registers.ts';
 import type { Task, TlsEntry } from '../src/kernel/task.ts';
 import {
   inOutStruct,
@@ -305,6 +305,70 @@ export const sched_get_priority_min = syscall(
   [int('policy')],
   (_task, policy) => (!known(policy) ? -EINVAL : realtime(policy) ? 1 : 0),
   family,
+);
+
+/** struct sched_attr: size, policy, flags, nice, priority, and three deadlines. */
+const schedAttrLayout = struct({
+  size: u32,
+  policy: u32,
+  flags: u64,
+  nice: i32,
+  priority: u32,
+  runtime: u64,
+  deadline: u64,
+  period: u64,
+});
+
+export const sched_setattr = syscall(
+  351,
+  'sched_setattr',
+  [int('pid'), inStruct('attr', 'struct sched_attr', schedAttrLayout), uint('flags')],
+  (task, pid, attr, bits) => {
+    if (bits !== 0) return -EINVAL;
+    const answer = setPolicy(task, pid, attr.policy, attr.priority);
+    const subject = target(task, pid);
+    if (answer === 0 && subject !== undefined && !realtime(attr.policy)) subject.nice = attr.nice;
+    return answer;
+  },
+  schedNote,
+);
+export const sched_getattr = syscall(
+  352,
+  'sched_getattr',
+  [int('pid'), outStruct('attr', 'struct sched_attr', schedAttrLayout), uint('size'), uint('flags')],
+  (task, pid, out, length, bits) => {
+    const subject = target(task, pid);
+    if (bits !== 0 || length < schedAttrLayout.size) return -EINVAL;
+    if (subject === undefined) return -ESRCH;
+    const { policy, priority, nice } = subject;
+    const none = { flags: 0n, runtime: 0n, deadline: 0n, period: 0n };
+    return out.write({ size: schedAttrLayout.size, policy, nice, priority, ...none });
+  },
+  family,
+);
+
+const IOPRIO_WHO_PROCESS = 1;
+const IOPRIO_CLASS_SHIFT = 13;
+/** Best effort, 4: what a process has that never asked. */
+export const ioprio_get = syscall(
+  290,
+  'ioprio_get',
+  [int('which'), int('who')],
+  (task, which, who) => {
+    if (which < IOPRIO_WHO_PROCESS || which > 3) return -EINVAL;
+    return which === IOPRIO_WHO_PROCESS && target(task, who) === undefined ? -ESRCH : (2 << IOPRIO_CLASS_SHIFT) | 4;
+  },
+  { ...family, level: 'partial', note: 'input and output have no priorities' },
+);
+export const ioprio_set = syscall(
+  289,
+  'ioprio_set',
+  [int('which'), int('who'), int('ioprio')],
+  (task, which, who, priority) => {
+    if (which < IOPRIO_WHO_PROCESS || which > 3 || priority >> IOPRIO_CLASS_SHIFT > 3) return -EINVAL;
+    return which === IOPRIO_WHO_PROCESS && target(task, who) === undefined ? -ESRCH : 0;
+  },
+  { ...family, level: 'partial', note: 'input and output have no priorities' },
 );
 
 const ROUND_ROBIN = toTimespec(4_000_000);

@@ -23,6 +23,7 @@ import {
   timespec32Layout,
   timespec64Layout,
   timevalLayout,
+  timexLayout,
   timezoneLayout,
   tmsLayout,
   toNanoseconds,
@@ -45,6 +46,7 @@ import {
 import {
   choice,
   flags,
+  inOutStruct,
   inStruct,
   int,
   type Out,
@@ -431,4 +433,29 @@ export const timer_delete = syscall(
     return 0;
   },
   family,
+);
+
+const TIME_OK = 0;
+/** What a kernel says whose clock nobody steers; the units are those of adjtimex(2). */
+function readTimex(task: Task, modes: number) {
+  const steady = { offset: 0, freq: 0, maxerror: 16_000_000, esterror: 16_000_000, status: 0x40, constant: 2 };
+  return { modes, ...steady, precision: 1, tolerance: 32_768_000, time: toTimeval(task.realtime()), tick: 10_000 };
+}
+
+export const adjtimex = syscall(
+  124,
+  'adjtimex',
+  [inOutStruct('buf', 'struct timex', timexLayout)],
+  (task, { value, out }) => (value.modes !== 0 ? -EPERM : out.write(readTimex(task, 0)) || TIME_OK),
+  { ...family, level: 'partial', note: "the clock is the host's: it can be read, not steered" },
+);
+export const clock_adjtime = syscall(
+  343,
+  'clock_adjtime',
+  [clockId, inOutStruct('utx', 'struct timex', timexLayout)],
+  (task, clock, { value, out }) => {
+    if (clock !== CLOCK_REALTIME) return readClock(task, clock) === undefined ? -EINVAL : -EOPNOTSUPP;
+    return value.modes !== 0 ? -EPERM : out.write(readTimex(task, 0)) || TIME_OK;
+  },
+  { ...family, level: 'partial', note: "the clock is the host's: it can be read, not steered" },
 );

@@ -72,6 +72,8 @@ function exitProcess(group: ThreadGroup, status: number): void {
   setProgram(group, null);
   kernel.timers.remove(group.realTimer);
   for (const timer of group.posixTimers.values()) kernel.timers.remove(timer);
+  kernel.semaphores.exit(group);
+  kernel.segments.sweep(kernel);
   reparent(group);
   if (group.session.id === group.id) group.session.terminal?.leaderExited();
   if (heldFromOrphanage(group, group.parent)) continueOrphans(kernel, group.processGroup, group);

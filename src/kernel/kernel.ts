@@ -11,9 +11,12 @@ import { WaitQueue } from '../wait/wait.ts';
 import { Clock } from './clock.ts';
 import { Futexes } from './futex.ts';
 import type { MachineHost } from './host.ts';
+import { MessageQueues } from './message-queues.ts';
 import { Processor } from './processor.ts';
 import { Random } from './random.ts';
 import { Scheduler } from './scheduler.ts';
+import { Semaphores } from './semaphores.ts';
+import { SharedSegments } from './shared-memory.ts';
 import { Shares } from './shares.ts';
 import type { SignalInfo } from './signal-queue.ts';
 import { Signals } from './signals.ts';
@@ -74,6 +77,10 @@ export class Kernel {
   readonly scheduler: Scheduler;
   readonly futexes = new Futexes();
   readonly shares = new Shares();
+  /** System V IPC. */
+  readonly semaphores = new Semaphores();
+  readonly messages = new MessageQueues();
+  readonly segments = new SharedSegments();
   /** pipefs, sockfs, anon_inodefs: what has no name. */
   readonly anonymous = new AnonymousFileSystems();
   readonly socketNames = new SocketNames();

@@ -10,7 +10,7 @@ import { describe, expect, test } from 'vitest';
 import { fixture, runGuest } from '../support/machine.ts';
 import { hasNative } from '../support/run.ts';
 
-const GUESTS = ['faults', 'sigframe', 'signals', 'processes', 'threads', 'programs', 'timers'];
+const GUESTS = ['faults', 'sigframe', 'signals', 'processes', 'threads', 'programs', 'timers', 'ipc'];
 const golden = (name: string) => fileURLToPath(new URL(`../../fixtures/golden/kernel/${name}.txt`, import.meta.url));
 
 function runNatively(name: string): string {
