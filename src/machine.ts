@@ -6,7 +6,7 @@ import type { Feature } from './cpu/isa/insn.ts';
 import type { Jobs } from './fs/caller.ts';
 import { installSpecialFiles, populateDev } from './fs/dev.ts';
 import { DevPts } from './fs/devpts.ts';
-import { MemFs } from './fs/memfs.ts';
+import { MemFs, tmpfs } from './fs/memfs.ts';
 import { makeProc } from './fs/proc-root.ts';
 import { makeSysfs } from './fs/sysfs.ts';
 import type { Tty } from './fs/tty.ts';
@@ -134,10 +134,13 @@ export class Machine {
     });
     installSpecialFiles(this.namespace, { random, pts: this.pts, console: this.console });
     for (const request of options.mounts ?? [{ path: '/', fs: this.memfs() }]) this.mount(request);
+    this.namespace.types.set('tmpfs', (mount) => tmpfs(this.nextDevice(), clock.realtime(), mount));
+    this.namespace.types.set('devpts', () => this.pts);
     if (options.dev !== false) this.#mountDev();
     if (options.proc !== false) {
       const proc = makeProc(this.nextDevice(), procSourceOf(this.kernel, features), clock.realtime());
       this.mount({ path: '/proc', fs: proc, source: 'proc' });
+      this.namespace.types.set('proc', () => proc);
       const sys = makeSysfs(this.nextDevice(), proc.source, clock.realtime());
       this.mount({ path: '/sys', fs: sys, flags: MS_RDONLY, source: 'sysfs' });
     }

@@ -1,5 +1,6 @@
 /** The in-memory file system: names and links in memfs's superblock, content in our page store, rules in src/vfs. */
 import { Superblock } from '@jsonjoy.com/fs-core';
+import { EINVAL } from '../abi/errno.ts';
 import { S_IFDIR, TMPFS_MAGIC } from '../abi/fs.ts';
 import type { Creation, FileSystem, FileSystemStatus } from '../vfs/inode.ts';
 import { MemInode } from './mem-inode.ts';
@@ -74,4 +75,16 @@ export class MemFs implements FileSystem {
     const ffree = Math.max(0, files - this.inodes.size);
     return { type: TMPFS_MAGIC, bsize: PAGE, blocks, bfree, bavail: bfree, files, ffree, namelen: 255, flags: 0 };
   }
+}
+
+const UNITS: Readonly<Record<string, number>> = { '': 1, k: 1024, m: 1 << 20, g: 1 << 30 };
+
+/** tmpfs(5) with its mount options; -EINVAL for those that make no sense. */
+export function tmpfs(device: number, now: bigint, options: ReadonlyMap<string, string>): MemFs | number {
+  const size = /^(\d+)([kmg]?)$/i.exec(options.get('size') ?? `${DEFAULT_LIMIT}`);
+  const mode = /^[0-7]{1,4}$/.exec(options.get('mode') ?? '1777');
+  const [uid, gid] = [options.get('uid') ?? '0', options.get('gid') ?? '0'];
+  if (size === null || mode === null || !/^\d+$/.test(uid) || !/^\d+$/.test(gid)) return -EINVAL;
+  const limit = Number(size[1]) * UNITS[size[2].toLowerCase()];
+  return new MemFs({ device, now, limit, mode: Number.parseInt(mode[0], 8), uid: Number(uid), gid: Number(gid) });
 }

@@ -21,6 +21,10 @@ export interface Mount {
   /** MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC. */
   flags: number;
   source: string;
+  /** Flags that a remount cannot take away: those the machine was given. */
+  lockedFlags: number;
+  /** Made by a program of the machine: only those can be unmounted, so that nothing comes to light from under the others. */
+  byGuest: boolean;
 }
 
 export interface Location {

@@ -16,6 +16,8 @@ export class MountNamespace {
   readonly locks = new LockTable();
   /** By S_IFMT type; the kernel fills it. */
   readonly special = new Map<number, SpecialOpener>();
+  /** What mount(2) can make, by type; the machine fills it. Options are those of `data`: size=1m,mode=755. */
+  readonly types = new Map<string, (options: ReadonlyMap<string, string>) => FileSystem | number>();
   readonly #byMountpoint = new Map<Dentry, Mount[]>();
   #nextId = 1;
 
@@ -26,7 +28,21 @@ export class MountNamespace {
 
   /** MS_BIND: shows what is at `from` at another place too. */
   bind(from: Location, at: Location, flags = 0): Mount | number {
-    return this.#add(from.mount.fs, from.dentry, at, flags, from.mount.source);
+    const bound = this.#add(from.mount.fs, from.dentry, at, flags | from.mount.flags, from.mount.source);
+    if (typeof bound !== 'number') bound.lockedFlags = from.mount.lockedFlags;
+    return bound;
+  }
+
+  /** MS_BIND | MS_REC: also what is mounted below. */
+  bindAll(from: Location, at: Location, flags = 0): Mount | number {
+    const below = this.mounts.filter((mount) => mount.parent === from.mount && isBelow(mount.mountpoint!, from.dentry));
+    const bound = this.bind(from, at, flags);
+    if (typeof bound === 'number') return bound;
+    for (const mount of below) {
+      if (!isBelow(mount.mountpoint!, bound.root)) continue;
+      this.bindAll({ mount, dentry: mount.root }, { mount: bound, dentry: mount.mountpoint! }, 0);
+    }
+    return bound;
   }
 
   #add(fs: FileSystem, root: Dentry, at: Location | null, flags: number, source: string): Mount | number {
@@ -40,6 +56,8 @@ export class MountNamespace {
       mountpoint: top?.dentry ?? null,
       flags,
       source,
+      lockedFlags: flags,
+      byGuest: false,
     };
     this.mounts.push(mount);
     if (top !== null) {
@@ -145,6 +163,8 @@ export function anonymousPlace(inode: Inode, name: string): Location {
     mountpoint: null,
     flags: 0,
     source: inode.fs.type,
+    lockedFlags: 0,
+    byGuest: false,
   };
   return { mount, dentry };
 }
