@@ -38,19 +38,23 @@ export class Random {
   }
 
   #block(): Uint8Array {
-    const input = new Uint32Array(16);
-    input.set([0x61707865, 0x3320646e, 0x79622d32, 0x6b206574]);
-    input.set(this.#key, 4);
-    input[12] = this.#counter >>> 0;
-    input[13] = Math.floor(this.#counter / 2 ** 32);
-    this.#counter++;
-    const x = input.slice();
-    for (let round = 0; round < 10; round++) {
-      for (const [a, b, c, d] of QUARTERS) quarterRound(x, a, b, c, d);
-    }
-    for (let i = 0; i < 16; i++) x[i] += input[i];
-    return new Uint8Array(x.buffer);
+    const counter = this.#counter++;
+    return chachaBlock(this.#key, [counter >>> 0, Math.floor(counter / 2 ** 32), 0, 0]);
   }
+}
+
+/** 64 bytes for a key of 8 words and an input of 4: in the RFC a counter and a nonce. */
+export function chachaBlock(key: Uint32Array, input: readonly number[]): Uint8Array {
+  const start = new Uint32Array(16);
+  start.set([0x61707865, 0x3320646e, 0x79622d32, 0x6b206574]);
+  start.set(key, 4);
+  start.set(input, 12);
+  const x = start.slice();
+  for (let round = 0; round < 10; round++) {
+    for (const [a, b, c, d] of QUARTERS) quarterRound(x, a, b, c, d);
+  }
+  for (let i = 0; i < 16; i++) x[i] += start[i];
+  return new Uint8Array(x.buffer);
 }
 
 const QUARTERS = [

@@ -11,8 +11,8 @@ import type { Task } from './task.ts';
 /** Guest instructions in one run of the CPU: a fraction of a millisecond. */
 const SLICE = 100_000;
 /** Nanoseconds until a task has to let others run, and until Node's event loop has its turn. */
-const TURN = 4_000_000;
-const EVENT_LOOP = 8_000_000;
+const TURN = 3_000_000;
+const EVENT_LOOP = 6_000_000;
 /** System calls between two looks at the clock. */
 const CALLS_PER_LOOK = 64;
 const CALLS_PER_SAMPLE = 16;
