@@ -75,6 +75,7 @@ const IDENTITY = new Map<NumericOp, number>([
   [I32.shrS, 0],
   [I32.and, -1],
 ]);
+const FLAG_WORDS = new Set<number>([STATE.flagResult, STATE.flagAux]);
 const COMBINES_BOOLS = new Set<NumericOp>([I32.and, I32.or, I32.xor]);
 /** In the low bits of STATE.record: log2 of the access's size, and whether it writes. */
 export const ACCESS_WRITE = 8;
@@ -113,6 +114,9 @@ export abstract class WasmEmitter extends BaseEmitter<Node> {
   #ended = new Set<Node[]>();
   readonly #variables: LocalSlot[] = [];
   #flagOrigin: FlagOrigin | undefined;
+  /** The last store to each of the flags' words, while nothing could have read it; and the word that is being stored. */
+  readonly #unseenFlags = new Map<number, { store: Node; list: Node[] }>();
+  #nextFlagStore: number | undefined;
   override readonly flags: Flags<Node>;
   /** The access whose address STATE.lastAccess already holds here. */
   #noted: { address: Node; list: Node[]; kind: number } | undefined;
@@ -252,18 +256,35 @@ export abstract class WasmEmitter extends BaseEmitter<Node> {
   protected vmStore(address: Node, value: Node, type: MemoryType, offset: number): void {
     checkTypes([address, value], ['i32', VALUE_TYPE[type]]);
     const code = [...STORE[type], ...memoryArgument(this.target.vmOffset + offset)];
-    this.append(node({ code, args: [address, value], effect: true }));
+    const store = this.append(node({ code, args: [address, value], effect: true }));
+    if (this.#nextFlagStore !== undefined) this.#unseenFlags.set(this.#nextFlagStore, { store, list: this.#list });
+    this.#nextFlagStore = undefined;
   }
   #vmAddress(index?: Node): Node {
     const base = this.const(this.target.vmIndex);
     return index === undefined ? base : this.add(index, base);
   }
 
+  /** A store to one of the flags' words that nobody can have seen since: it need not be. */
+  #overwriteFlags(offset: number): void {
+    const unseen = this.#unseenFlags.get(offset);
+    if (unseen?.list === this.#list) unseen.store.effect = false;
+    this.#nextFlagStore = offset;
+  }
+  /** From here on the flags may be looked at: by a fault's handler, another path, other code. */
+  #showFlags(): void {
+    this.#unseenFlags.clear();
+  }
+
   state(offset: number, type: MemoryType = 'i32', index?: Node): Node {
+    if (FLAG_WORDS.has(offset) || index !== undefined) this.#showFlags();
     return this.vmLoad(this.#vmAddress(index), type, VM_STATE + offset);
   }
   setState(offset: number, value: Node, type: MemoryType = 'i32', index?: Node): void {
-    if (offset === STATE.flagResult || offset === STATE.flagAux) this.#flagOrigin = undefined;
+    if (FLAG_WORDS.has(offset)) {
+      this.#flagOrigin = undefined;
+      this.#overwriteFlags(offset);
+    }
     this.vmStore(this.#vmAddress(index), value, type, VM_STATE + offset);
   }
 
@@ -280,6 +301,7 @@ export abstract class WasmEmitter extends BaseEmitter<Node> {
 
   /** What was checked once need not be checked again: the store of a read-modify-write costs nothing more. */
   #checkAccess(address: Node, bytes: number, isWrite: boolean): void {
+    this.#showFlags();
     const kind = ACCESS_SIZE[bytes]! | (isWrite ? ACCESS_WRITE : 0);
     const { address: known, list, kind: knownKind } = this.#noted ?? {};
     const isKnown =
@@ -339,6 +361,7 @@ export abstract class WasmEmitter extends BaseEmitter<Node> {
   }
 
   #inList(list: Node[], fill: () => void): Node[] {
+    this.#showFlags();
     const noted = this.#noted;
     this.#outer.push(this.#list);
     this.#list = list;
@@ -378,6 +401,7 @@ export abstract class WasmEmitter extends BaseEmitter<Node> {
   call(routine: Routine, ...args: Node[]): Node[] {
     const code = [0x10, ...leb(this.#routines.index(routine))];
     checkTypes(args, routine.parameters);
+    this.#showFlags();
     const results = routine.results.map((type) => node({ kind: 'result', code: [], type }));
     this.append(node({ kind: 'call', code, args, results, effect: true }));
     return results;
@@ -385,6 +409,7 @@ export abstract class WasmEmitter extends BaseEmitter<Node> {
 
   /** Control leaves this code. */
   protected leave(exitway: Exitway, argument?: Node): void {
+    this.#showFlags();
     this.append(node({ kind: 'goto', code: [], args: argument ? [argument] : [], exitway, effect: true }));
     this.#ended.add(this.#list);
   }

@@ -25,7 +25,7 @@ export interface Node {
   /** Cheap and unchanging: written again at each use (constants, the record pointer). */
   readonly inline: boolean;
   /** Must be kept even when nobody uses the value. */
-  readonly effect: boolean;
+  effect: boolean;
   /** Value of an i32 constant. */
   readonly constant?: number;
   /** Only ever 0 or 1. */
