@@ -120,10 +120,7 @@ export class Scheduler {
         const goesOn = calls % CALLS_PER_SAMPLE === 0 ? this.#timedCall(task) : this.#enterCall(task);
         if (!goesOn) break;
         if (++calls % CALLS_PER_LOOK !== 0 && !this.#yielding) continue;
-      } else if (reason !== Exit.budget) {
-        raiseFault(task, reason);
-        continue;
-      }
+      } else if (reason !== Exit.budget) raiseFault(task, reason);
       if (this.#yielding || clock.now() - start >= TURN || this.#stopping) {
         this.#yielding = false;
         if (this.runnable > 0) task.usage.involuntarySwitches++;
