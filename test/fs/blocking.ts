@@ -24,10 +24,8 @@ export class BlockingFs implements FileSystem {
   readonly inner: FileSystem;
   readonly queue = new WaitQueue();
   readonly #wrapped = new WeakMap<Inode, BlockingInode>();
-  #passed: { sleeper: Sleeper | null; calls?: number; steps: Map<object, Set<string>> } = {
-    sleeper: null,
-    steps: new Map(),
-  };
+  /** What each task's current call has slept for. */
+  readonly #passed = new WeakMap<Sleeper, { calls?: number; steps: Map<object, Set<string>> }>();
   /** How often operations slept. */
   sleepsTaken = 0;
 
@@ -55,9 +53,12 @@ export class BlockingFs implements FileSystem {
    */
   gate(s: Sleeper, inode: object, operation: string): number {
     const { calls = (s as { call?: { serial: number } }).call?.serial } = s as { calls?: number };
-    if (this.#passed.sleeper !== s || this.#passed.calls !== calls)
-      this.#passed = { sleeper: s, calls, steps: new Map() };
-    const { steps } = this.#passed;
+    let passed = this.#passed.get(s);
+    if (passed === undefined || passed.calls !== calls) {
+      passed = { calls, steps: new Map() };
+      this.#passed.set(s, passed);
+    }
+    const { steps } = passed;
     let known = steps.get(inode);
     if (known === undefined) steps.set(inode, (known = new Set()));
     if (known.has(operation)) return 0;
