@@ -1,9 +1,11 @@
 import { EINTR } from '../abi/errno.ts';
+import { SIGKILL } from '../abi/signal.ts';
 import { Exit } from '../cpu/exit.ts';
 import { EAX, EBP, EBX, ECX, EDI, EDX, ESI } from '../cpu/state.ts';
 import { BLOCKED, ERESTART_RESTARTBLOCK, ERESTARTSYS } from '../wait/wait.ts';
 import { chargeTime } from './accounting.ts';
 import { deliver, restoreMask } from './deliver.ts';
+import { exitGroup, exitTask } from './exit.ts';
 import { raiseFault } from './fault.ts';
 import type { Kernel } from './kernel.ts';
 import type { Task } from './task.ts';
@@ -89,7 +91,11 @@ export class Scheduler {
       const task = this.#next();
       if (task.runState !== 'runnable') continue;
       this.current = task;
-      this.#turn(task, now);
+      try {
+        this.#turn(task, now);
+      } catch (error) {
+        this.#fail(task, error);
+      }
       this.current = null;
       now = clock.now();
       if (timers.next !== undefined) timers.expire(now);
@@ -129,6 +135,15 @@ export class Scheduler {
       }
     }
     this.#account(task, start);
+  }
+
+  /** An error of ours must not take the other processes along: this one ends, and whoever runs the machine is told. */
+  #fail(task: Task, error: unknown): void {
+    const what = error instanceof Error ? error.stack : error;
+    this.#kernel.host.log(`internal error in process ${task.tgid} (${task.comm}), which is killed: ${what}`);
+    task.startup = null;
+    exitGroup(task.group, SIGKILL);
+    exitTask(task, SIGKILL);
   }
 
   #account(task: Task, start: number): void {
