@@ -72,6 +72,6 @@ programs('find, grep, sed, awk, diff', [
 programs('procps', [
   {
     name: 'ps and pgrep',
-    run: 'sleep 30 & ps -o comm= -p $!; pgrep -c sleep; kill $!; wait $! || echo $?; ps -o pid= -p 1 > /dev/null; uptime > /dev/null && echo up; free > /dev/null && echo memory',
+    run: 'sleep 30 & ps -o comm= -p $!; pgrep -P $$ -c sleep; kill $!; wait $! || echo $?; ps -o pid= -p 1 > /dev/null; uptime > /dev/null && echo up; free > /dev/null && echo memory',
   },
 ]);

@@ -47,15 +47,19 @@ export function programs(suite: string, tasks: readonly Task[]): void {
 }
 
 async function check(suite: string, task: Task, root: string): Promise<void> {
-  const path = join(GOLDEN, suite, `${task.name.replace(/[^a-z0-9]+/gi, '-')}.json`);
+  const path = join(GOLDEN, slug(suite), `${slug(task.name)}.json`);
   const expected = hasNativeSysroot(root) ? await natively(suite, task, root) : recorded(path);
   if (process.env.TALLSHIP_RECORD && hasNativeSysroot(root)) record(path, expected);
   expect(await inVm(suite, task, root)).toEqual(expected);
 }
 
+function slug(name: string): string {
+  return name.replace(/[^a-z0-9]+/gi, '-');
+}
+
 /** A directory of the sysroot for one task; `kind` keeps the two ways to run it apart. */
 function directoryFor(suite: string, task: Task, root: string, kind: string): { host: string; guest: string } {
-  const id = `${suite}-${task.name}`.replace(/[^a-z0-9]+/gi, '-');
+  const id = slug(`${suite}-${task.name}`);
   const host = join(root, 'work', `${id}${kind}`);
   rmSync(host, { recursive: true, force: true });
   mkdirSync(host, { recursive: true });
