@@ -352,6 +352,27 @@ export class HostInode extends Inode {
     if (this.type !== S_IFREG) return 0;
     return this.#withDescriptor(false, (fd) => this.fs.files.sync(fd, dataOnly));
   }
+
+  // Extended attributes
+
+  override getxattr(_s: Sleeper, name: string): Uint8Array | number {
+    const directory = this.fs.parentHandle(this);
+    return directory < 0 ? directory : this.fs.files.getxattr(directory, this.name, name);
+  }
+  override setxattr(_s: Sleeper, name: string, value: Uint8Array, flags: number): number {
+    this.#changed();
+    const directory = this.fs.parentHandle(this);
+    return directory < 0 ? directory : this.fs.files.setxattr(directory, this.name, name, value, flags);
+  }
+  override listxattr(): string[] | number {
+    const directory = this.fs.parentHandle(this);
+    return directory < 0 ? directory : this.fs.files.listxattr(directory, this.name);
+  }
+  override removexattr(_s: Sleeper, name: string): number {
+    this.#changed();
+    const directory = this.fs.parentHandle(this);
+    return directory < 0 ? directory : this.fs.files.removexattr(directory, this.name, name);
+  }
 }
 
 /** Clocks of other machines (a restored one's) may stand before. */

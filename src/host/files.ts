@@ -10,6 +10,7 @@ import * as errnos from '../abi/errno.ts';
 import { decodePath, encodePath } from '../abi/path.ts';
 import { AT_FDCWD, type Libc, libc } from './libc.ts';
 import { fromNode, type HostEntry, type HostStat, listOpen, statAt } from './stat.ts';
+import { getxattr, listxattr, removexattr, setxattr } from './xattr.ts';
 
 const O_PATH = 0o10000000;
 const { O_RDONLY, O_RDWR, O_WRONLY, O_CREAT, O_EXCL, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = fs.constants;
@@ -289,6 +290,28 @@ export class HostFiles {
       const now = fs.fstatSync(fd, { bigint: true });
       fs.futimesSync(fd, Number(atime ?? now.atimeNs) / 1e9, Number(mtime ?? now.mtimeNs) / 1e9);
     });
+  }
+
+  getxattr(directory: number, name: string, attribute: string): Uint8Array | number {
+    return getxattr(this.#cPath(directory, name), attribute);
+  }
+
+  setxattr(directory: number, name: string, attribute: string, value: Uint8Array, flags: number): number {
+    return setxattr(this.#cPath(directory, name), attribute, value, flags);
+  }
+
+  listxattr(directory: number, name: string): string[] | number {
+    return listxattr(this.#cPath(directory, name));
+  }
+
+  removexattr(directory: number, name: string, attribute: string): number {
+    return removexattr(this.#cPath(directory, name), attribute);
+  }
+
+  /** For the calls that take paths; null where names below a handle have none of their own. */
+  #cPath(directory: number, name: string): string | Uint8Array | null {
+    if (!this.#viaProc || checkName(name) !== 0) return null;
+    return cName(`/proc/self/fd/${directory}/${name}`);
   }
 
   status(directory: number): HostStatus | number {

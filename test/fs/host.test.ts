@@ -1,7 +1,7 @@
 /** Host directories: nothing leads out of them, whatever others do to them meanwhile. */
 import fs from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { ENOENT, EPERM, EROFS, ESTALE } from '../../src/abi/errno.ts';
+import { ENODATA, ENOENT, EOPNOTSUPP, EPERM, EROFS, ESTALE } from '../../src/abi/errno.ts';
 import { O_CREAT, O_RDONLY, O_RDWR, O_WRONLY, RENAME_EXCHANGE, RENAME_NOREPLACE, S_IFCHR } from '../../src/abi/fs.ts';
 import { decodePath } from '../../src/abi/path.ts';
 import { HostFs } from '../../src/fs/host.ts';
@@ -11,6 +11,7 @@ import { mkdir, mknod, symlink } from '../../src/vfs/create.ts';
 import { openPath } from '../../src/vfs/open.ts';
 import { rename } from '../../src/vfs/rename.ts';
 import { walk } from '../../src/vfs/walk.ts';
+import { getxattr, listxattr, removexattr, setxattr } from '../../src/vfs/xattr.ts';
 import { failed } from '../../src/wait/wait.ts';
 import { hostDirectory, hostFs } from '../support/trees.ts';
 import { memoryFs, World } from '../support/world.ts';
@@ -163,6 +164,24 @@ describe('the host is seen as it is', () => {
     expect(move(RENAME_EXCHANGE)).toBe(0);
     expect(fs.readFileSync(`${inside}/a`, 'utf8')).toBe('b');
     expect(world.text('/mnt/a')).toBe('b');
+  });
+
+  test('extended attributes, where the host has them', () => {
+    const { inside, world } = jail();
+    const place = world.place('/mnt/d/file');
+    const value = new Uint8Array(20);
+    const set = world.run(() => setxattr(world, place, 'user.note', Uint8Array.of(1, 2, 3), 0));
+    if (set === -EOPNOTSUPP) return expect(world.run(() => listxattr(world, place, value))).toBe(0);
+    expect(set).toBe(0);
+    expect(world.run(() => getxattr(world, place, 'user.note', value))).toBe(3);
+    expect([...value.subarray(0, 3)]).toEqual([1, 2, 3]);
+    expect(world.run(() => listxattr(world, place, value))).toBe(10);
+    // Links are looked at themselves: they have none, and what they lead to is not touched.
+    fs.symlinkSync('d/file', `${inside}/link`);
+    const link = world.place('/mnt/link', false);
+    expect(link.dentry.inode!.getxattr(world, 'user.note')).toBe(-ENODATA);
+    expect(world.run(() => removexattr(world, place, 'user.note'))).toBe(0);
+    expect(world.run(() => getxattr(world, place, 'user.note', value))).toBe(-ENODATA);
   });
 
   test('one file alone', () => {
