@@ -18,15 +18,18 @@ export class Call implements StepRecord {
   /** Steps that this run of the handler has passed. */
   step = 0;
   depth = 0;
+  /** How often the handler has been run for this call: more than once where it slept. */
+  runs = 0;
   /** State of the layers around the call, once they were entered. */
   layers: Plain = null;
 
   begin(nr: number): void {
     this.nr = nr;
     this.serial++;
-    this.pending.length = 0;
+    if (this.pending.length > 0) this.pending.length = 0;
     this.progress = 0;
     this.layers = null;
+    this.runs = 0;
     this.rerun();
   }
 
@@ -34,5 +37,6 @@ export class Call implements StepRecord {
   rerun(): void {
     this.step = 0;
     this.depth = 0;
+    this.runs++;
   }
 }

@@ -77,7 +77,7 @@ export class SyscallTable {
   run(task: Task): number {
     const { nr } = task.call;
     if (!(nr >= 0 && nr < TABLE_SIZE)) return this.#absent(nr);
-    if (this.counts !== null) this.counts[nr]++;
+    if (this.counts !== null && task.call.runs === 1) this.counts[nr]++;
     return this.#entries[nr](task);
   }
 
