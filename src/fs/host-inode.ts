@@ -274,6 +274,7 @@ export class HostInode extends Inode {
     to.#changed();
     const renamed = this.fs.files.rename(from, name, target, newName, flags);
     if (renamed < 0) return renamed;
+    this.fs.moved();
     // The inodes learn their new names.
     const moved = to.lookup(s, newName);
     if (flags !== 0) this.lookup(s, name);

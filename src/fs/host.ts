@@ -121,6 +121,13 @@ export class HostFs implements FileSystem {
     return inode.parent === null ? this.#base : this.handle(inode.parent);
   }
 
+  /** A directory has another name: what is below it too, where handles are paths. */
+  moved(): void {
+    if (this.files.lasting) return;
+    for (const handle of this.#handles.values()) this.files.closeDirectory(handle);
+    this.#handles.clear();
+  }
+
   #closeOldest(): void {
     const [[inode, handle]] = this.#handles;
     this.#handles.delete(inode);

@@ -68,11 +68,17 @@ function perform(call: () => void): number {
 
 /** One tree of the host. */
 export class HostFiles {
-  readonly #viaProc = process.platform === 'linux' && fs.existsSync('/proc/self/fd');
-  readonly #c = fastLibc(this.#viaProc);
+  readonly #viaProc: boolean;
+  readonly #c: Libc | null;
   /** Where there is no /proc: the paths behind handles. */
   readonly #paths = new Map<number, string>();
   #nextHandle = 1;
+
+  /** @param portable as on hosts without /proc/self/fd, whatever this one has. */
+  constructor(portable = false) {
+    this.#viaProc = !portable && process.platform === 'linux' && fs.existsSync('/proc/self/fd');
+    this.#c = fastLibc(this.#viaProc);
+  }
 
   /** A handle for the directory at a path: the only place where the host follows symlinks, for what the user granted. */
   openRoot(path: string): number {
@@ -88,6 +94,11 @@ export class HostFiles {
       if (this.#viaProc) return fs.openSync(path, O_PATH | O_DIRECTORY | O_NOFOLLOW);
       return fs.lstatSync(path).isDirectory() ? this.#keep(String(path)) : -errnos.ENOTDIR;
     }) as number;
+  }
+
+  /** Whether a handle stays good when its directory gets another name. */
+  get lasting(): boolean {
+    return this.#viaProc;
   }
 
   closeDirectory(handle: number): void {

@@ -18,8 +18,8 @@ export function hostDirectory(): string {
   return path;
 }
 
-export function hostFs(path = hostDirectory(), readOnly = false): HostFs {
-  const fs = HostFs.open({ files: new HostFiles(), path, device: 30, readOnly, ...hostIds() });
+export function hostFs(path = hostDirectory(), readOnly = false, portable = false): HostFs {
+  const fs = HostFs.open({ files: new HostFiles(portable), path, device: 30, readOnly, ...hostIds() });
   if (failed(fs)) throw new Error(`${path}: ${fs}`);
   return fs;
 }
@@ -37,3 +37,6 @@ export const TREES: readonly [string, () => FileSystem][] = [
   ['blocking memory', () => new BlockingFs(memoryFs())],
   ['overlay of blocking layers', () => overlayFs(new BlockingFs(memoryFs(41, 2 ** 31)), new BlockingFs(memoryFs(42)))],
 ];
+
+/** And one with less than Linux gives: no FIFOs, no rename flags, times to the microsecond. */
+export const ALL_TREES: typeof TREES = [...TREES, ['host directory by paths', () => hostFs(undefined, false, true)]];

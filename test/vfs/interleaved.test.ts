@@ -10,7 +10,7 @@ import { rmdir, unlink } from '../../src/vfs/remove.ts';
 import { rename } from '../../src/vfs/rename.ts';
 import { walk } from '../../src/vfs/walk.ts';
 import { BLOCKED, failed } from '../../src/wait/wait.ts';
-import { TREES } from '../support/trees.ts';
+import { ALL_TREES } from '../support/trees.ts';
 import { World } from '../support/world.ts';
 
 type Operation = (task: World) => number;
@@ -111,7 +111,7 @@ function check(world: World, directory: string, depth = 0): void {
   }
 }
 
-describe.each(TREES)('tasks at once over %s', (_name, make) => {
+describe.each(ALL_TREES)('tasks at once over %s', (_name, make) => {
   test('leave a sound tree', () => {
     const work = fc.array(fc.array(operation, { minLength: 1, maxLength: 12 }), { minLength: 3, maxLength: 3 });
     const turns = fc.array(fc.nat({ max: 10 }), { minLength: 1, maxLength: 50 });

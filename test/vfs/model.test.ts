@@ -15,7 +15,7 @@ import { rmdir, unlink } from '../../src/vfs/remove.ts';
 import { rename } from '../../src/vfs/rename.ts';
 import { walk } from '../../src/vfs/walk.ts';
 import { failed } from '../../src/wait/wait.ts';
-import { hostDirectory, TREES } from '../support/trees.ts';
+import { ALL_TREES, hostDirectory } from '../support/trees.ts';
 import { World } from '../support/world.ts';
 
 const { O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_TRUNC, O_APPEND, O_DIRECTORY, O_NOFOLLOW } = fs.constants;
@@ -225,7 +225,7 @@ function contents(world: World, path: string): string {
 const directory = hostDirectory();
 let round = 0;
 
-describe.each(TREES)('as the real kernel, over %s', (_name, make) => {
+describe.each(ALL_TREES)('as the real kernel, over %s', (_name, make) => {
   test('random operations', () => {
     fc.assert(
       fc.property(steps(0, 25), steps(5, 40), (before, after) => {

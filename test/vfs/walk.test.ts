@@ -13,7 +13,7 @@ import { mkdir, symlink } from '../../src/vfs/create.ts';
 import { FsContext } from '../../src/vfs/fs-context.ts';
 import { walk } from '../../src/vfs/walk.ts';
 import { failed } from '../../src/wait/wait.ts';
-import { TREES } from '../support/trees.ts';
+import { ALL_TREES } from '../support/trees.ts';
 import { memoryFs, World } from '../support/world.ts';
 
 function grow(world: World): void {
@@ -32,7 +32,7 @@ function grow(world: World): void {
   }
 }
 
-describe.each(TREES)('walk over %s', (_name, make) => {
+describe.each(ALL_TREES)('walk over %s', (_name, make) => {
   const world = new World(make());
   grow(world);
   const look = (path: string, follow = true, resolve = 0) => {
