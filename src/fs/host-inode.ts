@@ -66,13 +66,19 @@ export class HostInode extends Inode {
     const nlink = this.type === S_IFDIR ? 0 : this.#stat.nlink - 1;
     this.#stat = { ...this.#stat, nlink };
     this.#gone = nlink <= 0;
+    if (this.#gone) this.fs.forget(this, this.#stat);
+  }
+
+  /** Whether stat tells of this very file. Hosts use inode numbers again: type and birth must fit too. */
+  is(stat: HostStat): boolean {
+    if (stat.dev !== this.#dev || stat.ino !== this.#ino || (stat.mode & S_IFMT) !== this.type) return false;
+    return !this.fs.files.birthTimes || stat.btime === this.#stat.btime;
   }
 
   /** Passes on what stat says if it is about this very inode. */
   verify(stat: HostStat | number): number {
     if (failed(stat)) return stat === -ENOENT ? -ESTALE : stat;
-    // Hosts use inode numbers again: the type must fit too.
-    if (stat.dev !== this.#dev || stat.ino !== this.#ino || (stat.mode & S_IFMT) !== this.type) return -ESTALE;
+    if (!this.is(stat)) return -ESTALE;
     this.#stat = stat;
     return 0;
   }

@@ -71,7 +71,7 @@ export class HostFs implements FileSystem {
   inodeOf(stat: HostStat, parent: HostInode | null, name: string): HostInode {
     const key = `${stat.dev}:${stat.ino}`;
     const known = this.#inodes.get(key)?.deref();
-    if (known !== undefined && known.type === (stat.mode & 0o170000)) {
+    if (known?.is(stat) === true) {
       known.seen(stat, parent, name);
       return known;
     }
@@ -79,6 +79,16 @@ export class HostFs implements FileSystem {
     this.#inodes.set(key, new WeakRef(inode));
     this.#gone.register(inode, key);
     return inode;
+  }
+
+  /** The file has gone: the host may give its number to another one. */
+  forget(inode: HostInode, stat: HostStat): void {
+    const key = `${stat.dev}:${stat.ino}`;
+    if (this.#inodes.get(key)?.deref() === inode) this.#inodes.delete(key);
+    const handle = this.#handles.get(inode);
+    if (handle === undefined) return;
+    this.#handles.delete(inode);
+    this.files.closeDirectory(handle);
   }
 
   /** Files of other host file systems below the root get numbers of their own: st_dev is one for all. */

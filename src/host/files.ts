@@ -96,6 +96,11 @@ export class HostFiles {
     }) as number;
   }
 
+  /** Whether birth times are what they say (node:fs makes some up): they tell files apart that share an inode number. */
+  get birthTimes(): boolean {
+    return this.#c !== null;
+  }
+
   /** Whether a handle stays good when its directory gets another name. */
   get lasting(): boolean {
     return this.#viaProc;
