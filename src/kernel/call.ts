@@ -30,7 +30,6 @@ export class Call implements StepRecord {
     this.progress = 0;
     this.layers = null;
     this.runs = 0;
-    this.rerun();
   }
 
   /** The handler runs from its start. */

@@ -32,9 +32,10 @@ export function exitTask(task: Task, status: number): void {
   const { group, kernel } = task;
   task.leaveQueues();
   walkRobustList(task);
+  // Before the address space goes, and the processor's registers with it.
+  task.processor.detach();
   releaseMm(task);
   if (kernel.shares.drop(task.files)) task.files.closeAll(kernel.namespace.locks);
-  task.processor.detach();
   task.runState = 'dead';
   task.call.nr = -1;
   addUsage(group.usage, task.usage);
