@@ -1,9 +1,9 @@
 /** Directories: where a process stands, and what lies in them. */
-import { EINVAL, ENOENT, EOVERFLOW, EPERM, ERANGE } from '../src/abi/errno.ts';
+import { EFAULT, EINVAL, ENOENT, EOVERFLOW, EPERM, ERANGE } from '../src/abi/errno.ts';
 import { encodePath } from '../src/abi/path.ts';
 import { placeOf } from '../src/kernel/file-access.ts';
 import type { Task } from '../src/kernel/task.ts';
-import { anyFile, file, outBuf, path, size, syscall, uint } from '../src/syscall/index.ts';
+import { anyFile, file, outBuf, path, pointer, size, syscall, uint } from '../src/syscall/index.ts';
 import { CAP_SYS_CHROOT, capable } from '../src/vfs/credentials.ts';
 import type { DirectoryEntry } from '../src/vfs/inode.ts';
 import type { OpenFile } from '../src/vfs/open-file.ts';
@@ -139,5 +139,30 @@ export const getdents = syscall(
   'getdents',
   [file(), outBuf('dirp', 2), size('count')],
   (task, directory, into) => readEntries(task, directory, into, putEntry),
+  { class: 'desc' },
+);
+
+/** The first readdir: one entry per call, the count ignored. Answers 1, or 0 at the end. */
+export const readdir = syscall(
+  89,
+  'readdir',
+  [file(), pointer('dirp'), uint('count')],
+  (task, directory, address) => {
+    const entries = directory.entries(task);
+    if (failed(entries)) return entries;
+    if (entries.length === 0) return 0;
+    const [entry] = entries;
+    if (entry.ino > 0xffffffff) return -EOVERFLOW;
+    const name = encodePath(entry.name);
+    const bytes = task.mm.view(address, 10 + name.length + 1, true);
+    if (failed(bytes)) return -EFAULT;
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    view.setUint32(0, entry.ino, true);
+    view.setUint32(4, directory.position, true);
+    view.setUint16(8, name.length, true);
+    putName(view, 10, name, bytes.length);
+    directory.position = entry.next;
+    return 1;
+  },
   { class: 'desc' },
 );
