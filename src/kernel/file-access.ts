@@ -1,6 +1,6 @@
 /** What system calls about files share: where relative paths begin, and limits on sizes. */
 import { EBADF, EFBIG } from '../abi/errno.ts';
-import { AT_FDCWD, S_IFREG } from '../abi/fs.ts';
+import { AT_FDCWD, O_APPEND, S_IFREG } from '../abi/fs.ts';
 import { SIGXFSZ } from '../abi/signal.ts';
 import type { Location } from '../vfs/location.ts';
 import { anonymousPlace } from '../vfs/mounts.ts';
@@ -31,12 +31,20 @@ export function walkAt(task: Task, dirfd: number, path: string, options: WalkOpt
 /** RLIMIT_FSIZE: how many bytes may be written at a position; -EFBIG, with SIGXFSZ, where there is no room at all. */
 export function roomToWrite(task: Task, file: OpenFile, position: number, length: number): number {
   const { soft } = task.group.limits[RLIMIT_FSIZE];
-  if (soft === RLIM_INFINITY || file.inode.type !== S_IFREG) return length;
-  if (position >= soft) {
+  if (soft === RLIM_INFINITY || file.inode.type !== S_IFREG || length === 0) return length;
+  const start = startOfWrite(task, file, position);
+  if (start < 0) return start;
+  if (start >= soft) {
     task.raise(SIGXFSZ);
     return -EFBIG;
   }
-  return Math.min(length, soft - position);
+  return Math.min(length, soft - start);
+}
+
+function startOfWrite(task: Task, file: OpenFile, position: number): number {
+  if ((file.flags & O_APPEND) === 0) return position;
+  const attributes = file.attributes(task);
+  return failed(attributes) ? attributes : attributes.size;
 }
 
 /** The same for truncate and fallocate, which make the file this large. */
