@@ -132,7 +132,8 @@ export class Machine {
       now: () => clock.now(),
       realtime: () => clock.realtime(),
     });
-    installSpecialFiles(this.namespace, { random, pts: this.pts, console: this.console });
+    const { fifos } = this.kernel;
+    installSpecialFiles(this.namespace, { random, pts: this.pts, console: this.console, fifos });
     for (const request of options.mounts ?? [{ path: '/', fs: this.memfs() }]) this.mount(request);
     this.namespace.types.set('tmpfs', (mount) => tmpfs(this.nextDevice(), clock.realtime(), mount));
     this.namespace.types.set('devpts', () => this.pts);

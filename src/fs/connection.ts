@@ -1,15 +1,6 @@
 /** Connected sockets, streams and sequences of packets: the part that UNIX and Internet sockets share. */
 import { ECONNRESET, EINVAL, EISCONN, EMSGSIZE, ENOTCONN, EOPNOTSUPP } from '../abi/errno.ts';
-import {
-  MSG_OOB,
-  MSG_PEEK,
-  MSG_TRUNC,
-  MSG_WAITALL,
-  SHUT_RD,
-  SHUT_WR,
-  SOCK_STREAM,
-  type Ucred,
-} from '../abi/socket.ts';
+import { MSG_OOB, MSG_PEEK, MSG_TRUNC, MSG_WAITALL, SHUT_RD, SHUT_WR, SOCK_STREAM, type Ucred } from '../abi/socket.ts';
 import type { SocketAddress } from '../abi/socket-address.ts';
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRBAND, POLLWRNORM } from '../vfs/open-file.ts';
 import { BLOCKED, type Sleeper } from '../wait/wait.ts';

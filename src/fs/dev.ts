@@ -17,6 +17,8 @@ export interface DeviceParts {
   pts: DevPts;
   /** What /dev/console is: the terminal that Tallship was started on. */
   console: Tty | null;
+  /** What is in the FIFOs of all file systems. */
+  fifos: WeakMap<Inode, Pipe>;
 }
 
 const MEMORY: Readonly<Record<number, MemoryDevice>> = { 3: 'null', 5: 'zero', 7: 'full', 8: 'random', 9: 'random' };
@@ -43,12 +45,12 @@ function terminalOf(parts: DeviceParts, s: Sleeper, major: number, minor: number
 
 /** Tells a name space what FIFOs, sockets and devices open. */
 export function installSpecialFiles(namespace: MountNamespace, parts: DeviceParts): void {
-  const pipes = new WeakMap<Inode, Pipe>();
+  const { fifos } = parts;
   const fifo: SpecialOpener = (s, inode, flags) => {
-    let pipe = pipes.get(inode);
+    let pipe = fifos.get(inode);
     if (pipe === undefined) {
       pipe = new Pipe();
-      pipes.set(inode, pipe);
+      fifos.set(inode, pipe);
     }
     return openFifo(s, pipe, inode, flags, 'fifo');
   };

@@ -12,7 +12,7 @@ import {
 } from '../vfs/inode.ts';
 import type { Sleeper } from '../wait/wait.ts';
 import { callerOf, type Jobs } from './caller.ts';
-import { newPtyState, PtyMaster, PtySlave } from './pty.ts';
+import { newPtyState, PtyMaster, PtySlave, type PtyState } from './pty.ts';
 import { openTty, type Tty, TtyFile } from './tty.ts';
 
 const TTY_GROUP = 5;
@@ -52,14 +52,19 @@ export class DevPts implements FileSystem {
     if (this.inodes.size >= MAX_PTYS) return -ENOSPC;
     let index = 0;
     while (this.inodes.has(index)) index++;
-    const slave = new PtySlave(newPtyState(index), this.#parts.jobs);
-    const peer = this.adopt(index, slave, callerOf(s).credentials.fsuid);
-    const master = new PtyMaster(slave, {
+    return new TtyFile(this.makePair(newPtyState(index), callerOf(s).credentials.fsuid), inode, flags);
+  }
+
+  /** A pair in a given state: a new one, or one from an image. */
+  makePair(state: PtyState, uid: number): PtyMaster {
+    const { index } = state;
+    const slave = new PtySlave(state, this.#parts.jobs);
+    const peer = this.adopt(index, slave, uid);
+    return new PtyMaster(slave, {
       now: this.#parts.now,
       closed: () => this.inodes.delete(index),
       openSlave: (opener, how) => peer.open(opener, how),
     });
-    return new TtyFile(master, inode, flags);
   }
 
   /** Gives a terminal a name here. */

@@ -96,13 +96,24 @@ export class EpollFile extends OpenFile {
     }
     if (file instanceof EpollFile && (file.#reaches(this, 0) || file.#depth() >= MAX_NESTS)) return -ELOOP;
     if (this.#find(fd, file) !== undefined) return -EEXIST;
+    this.#look(this.#insert(fd, file, event));
+    return 0;
+  }
+
+  /** An item as it was, from an image. */
+  restore(fd: number, file: OpenFile, event: EpollEvent, due: boolean): void {
+    const item = this.#insert(fd, file, event);
+    item.events = event.events;
+    if (due) this.#marked.add(item);
+  }
+
+  #insert(fd: number, file: OpenFile, event: EpollEvent): EpollItem {
     const item = new EpollItem(this, fd, file, event);
     const ofFile = this.#items.get(file);
     if (ofFile === undefined) this.#items.set(file, new Map([[fd, item]]));
     else ofFile.set(fd, item);
     file.ready.waiters.add(item);
-    this.#look(item);
-    return 0;
+    return item;
   }
 
   modify(fd: number, file: OpenFile, event: EpollEvent): number {

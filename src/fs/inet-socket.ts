@@ -57,24 +57,24 @@ function reach(socket: Socket, address: SocketAddress): InetAddress | number {
 }
 
 export class TcpSocket extends ConnectionSocket implements Bindable {
-  readonly #world: SocketWorld;
+  readonly world: SocketWorld;
   protected override readonly writeBand = 0;
   bound: InetAddress | null = null;
   /** A non-blocking connect has answered EINPROGRESS, and nobody has asked since. */
-  #connecting = false;
+  connecting = false;
 
   constructor(world: SocketWorld, inode: AnonymousInode, kind: SocketKind, flags: number) {
     super(inode, kind, flags);
-    this.#world = world;
+    this.world = world;
     world.names.all.add(this);
   }
 
   makePeer(): TcpSocket {
-    return new TcpSocket(this.#world, this.#world.makeInode(), this.kind, 0);
+    return new TcpSocket(this.world, this.world.makeInode(), this.kind, 0);
   }
 
   bind(s: Sleeper, address: SocketAddress): number {
-    const bound = bindInet(s, this.#world.names, 'tcp', this, address);
+    const bound = bindInet(s, this.world.names, 'tcp', this, address);
     if (bound === 0) this.name = this.bound;
     return bound;
   }
@@ -90,8 +90,8 @@ export class TcpSocket extends ConnectionSocket implements Bindable {
   }
 
   connect(s: Sleeper, address: SocketAddress): number {
-    if (this.#connecting) {
-      this.#connecting = false;
+    if (this.connecting) {
+      this.connecting = false;
       return this.takeError();
     }
     if (address.family === AF_UNSPEC) return 0;
@@ -103,7 +103,7 @@ export class TcpSocket extends ConnectionSocket implements Bindable {
     const nonBlocking = (this.flags & O_NONBLOCK) !== 0;
     const answer = this.#reachListener(s, target, nonBlocking);
     if (!nonBlocking || (answer !== 0 && answer !== -ECONNREFUSED)) return answer;
-    this.#connecting = true;
+    this.connecting = true;
     this.error = -answer;
     if (answer < 0) this.shut = BOTH;
     this.ready.wake();
@@ -130,7 +130,7 @@ export class TcpSocket extends ConnectionSocket implements Bindable {
   }
 
   #listenerFor(target: InetAddress): TcpSocket | undefined {
-    for (const socket of this.#world.names.holders('tcp', target.port)) {
+    for (const socket of this.world.names.holders('tcp', target.port)) {
       const other = socket as TcpSocket;
       if (other.listening && hears(other.bound!, target, isV6Only(other))) return other;
     }
@@ -203,8 +203,8 @@ export class TcpSocket extends ConnectionSocket implements Bindable {
   }
 
   override release(): void {
-    this.#world.names.all.delete(this);
-    if (this.bound !== null) this.#world.names.releasePort('tcp', this.bound.port, this);
+    this.world.names.all.delete(this);
+    if (this.bound !== null) this.world.names.releasePort('tcp', this.bound.port, this);
     super.release();
   }
 }
@@ -220,15 +220,15 @@ interface Datagram {
 }
 
 export class UdpSocket extends Socket implements Bindable {
-  readonly #world: SocketWorld;
+  readonly world: SocketWorld;
   bound: InetAddress | null = null;
   peer: InetAddress | null = null;
   queue: Datagram[] = [];
-  #queued = 0;
+  queued = 0;
 
   constructor(world: SocketWorld, inode: AnonymousInode, kind: SocketKind, flags: number) {
     super(inode, kind, flags);
-    this.#world = world;
+    this.world = world;
     world.names.all.add(this);
   }
 
@@ -240,7 +240,7 @@ export class UdpSocket extends Socket implements Bindable {
   }
 
   bind(s: Sleeper, address: SocketAddress): number {
-    return bindInet(s, this.#world.names, 'udp', this, address);
+    return bindInet(s, this.world.names, 'udp', this, address);
   }
 
   #autobind(s: Sleeper): number {
@@ -296,7 +296,7 @@ export class UdpSocket extends Socket implements Bindable {
 
   #receiverFor(target: InetAddress, source: InetAddress): UdpSocket | undefined {
     let found: UdpSocket | undefined;
-    for (const socket of this.#world.names.holders('udp', target.port)) {
+    for (const socket of this.world.names.holders('udp', target.port)) {
       const other = socket as UdpSocket;
       if (!hears(other.bound!, target, isV6Only(other))) continue;
       if (other.peer === null) found ??= other;
@@ -307,8 +307,8 @@ export class UdpSocket extends Socket implements Bindable {
 
   /** What finds no room is lost. */
   #take(bytes: Uint8Array, source: InetAddress): void {
-    if (this.#queued + bytes.length > this.options.receiveBuffer || (this.shut & RCV_SHUTDOWN) !== 0) return;
-    this.#queued += bytes.length;
+    if (this.queued + bytes.length > this.options.receiveBuffer || (this.shut & RCV_SHUTDOWN) !== 0) return;
+    this.queued += bytes.length;
     this.queue.push({ bytes: bytes.slice(), from: inFamily(source, this.kind.domain) });
     this.ready.wake(IN);
   }
@@ -325,7 +325,7 @@ export class UdpSocket extends Socket implements Bindable {
     into.set(part);
     if ((flags & MSG_PEEK) === 0) {
       this.queue.shift();
-      this.#queued -= length;
+      this.queued -= length;
     }
     const truncated = part.length < length ? MSG_TRUNC : 0;
     return { count: part.length, length, flags: truncated, from: message.from, rights: [], credentials: null };
@@ -346,7 +346,7 @@ export class UdpSocket extends Socket implements Bindable {
   }
 
   override release(): void {
-    this.#world.names.all.delete(this);
-    if (this.bound !== null) this.#world.names.releasePort('udp', this.bound.port, this);
+    this.world.names.all.delete(this);
+    if (this.bound !== null) this.world.names.releasePort('udp', this.bound.port, this);
   }
 }

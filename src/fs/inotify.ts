@@ -61,7 +61,7 @@ export class InotifyFile extends OpenFile {
   /** Events that nobody has read yet. */
   queue: InotifyEvent[] = [];
   readonly #watches = new Map<number, InotifyWatch>();
-  #lastWd = 0;
+  lastWd = 0;
 
   constructor(inode: Inode, flags: number) {
     super(O_RDONLY | flags);
@@ -95,7 +95,7 @@ export class InotifyFile extends OpenFile {
       known.mask = (mask & IN_MASK_ADD) !== 0 ? known.mask | kept : kept;
       return known.wd;
     }
-    const watch = new InotifyWatch(this, ++this.#lastWd, inode, kept);
+    const watch = new InotifyWatch(this, ++this.lastWd, inode, kept);
     this.#watches.set(watch.wd, watch);
     inode.watches ??= new Set();
     inode.watches.add(watch);
@@ -107,6 +107,15 @@ export class InotifyFile extends OpenFile {
     if (watch === undefined) return -EINVAL;
     this.forget(watch);
     return 0;
+  }
+
+  /** A watch as it was, from an image. */
+  restore(wd: number, inode: Inode, mask: number): void {
+    const watch = new InotifyWatch(this, wd, inode, mask);
+    this.#watches.set(wd, watch);
+    inode.watches ??= new Set();
+    inode.watches.add(watch);
+    this.lastWd = Math.max(this.lastWd, wd);
   }
 
   /** The watch is over; its reader is told. */

@@ -201,7 +201,7 @@ export class PipeFile extends OpenFile {
   override readonly ready: WaitQueue;
   /** A FIFO that was opened O_NONBLOCK without a writer: no POLLHUP before one has come. */
   readonly quietUntil: number;
-  readonly #name: string;
+  readonly name: string;
 
   /** @param quietUntil the pipe's writerOpens at an open that did not wait; -1: hang-ups show at once. */
   constructor(pipe: Pipe, inode: Inode, flags: number, name: string, quietUntil = -1) {
@@ -209,12 +209,12 @@ export class PipeFile extends OpenFile {
     this.pipe = pipe;
     this.inode = inode;
     this.quietUntil = quietUntil;
-    this.#name = name;
+    this.name = name;
     this.ready = readyQueue(pipe, flags);
   }
 
   describe(): string {
-    return this.#name;
+    return this.name;
   }
 
   override read(s: Sleeper, into: Uint8Array): number {
@@ -285,8 +285,8 @@ function readyQueue(pipe: Pipe, flags: number): WaitQueue {
 }
 
 /** The inode of a pipe: opened through /proc/PID/fd it gives one more end, without waiting for another. */
-class PipeInode extends AnonymousInode {
-  readonly pipe = new Pipe();
+export class PipeInode extends AnonymousInode {
+  pipe = new Pipe();
   readonly name = `pipe:[${this.stat.ino}]`;
 
   override open(_s: Sleeper, flags: number): PipeFile {

@@ -130,7 +130,7 @@ export class TtyFile extends OpenFile {
   readonly inode: Inode;
   override readonly ready: WaitQueue;
   /** It was open when the terminal was hung up. */
-  #dead = false;
+  dead = false;
 
   constructor(tty: Tty, inode: Inode, flags: number) {
     super(flags & ~O_NOCTTY);
@@ -141,7 +141,7 @@ export class TtyFile extends OpenFile {
   }
 
   get hungUp(): boolean {
-    return (this.#dead ||= this.tty.hungUp);
+    return (this.dead ||= this.tty.hungUp);
   }
   get nonBlocking(): boolean {
     return (this.flags & O_NONBLOCK) !== 0;

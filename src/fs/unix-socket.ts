@@ -83,38 +83,38 @@ function findName(s: Sleeper, names: SocketNames, name: string, type: number): S
 }
 
 export class UnixConnection extends ConnectionSocket {
-  readonly #world: SocketWorld;
-  #bound: UnixAddress | null = null;
+  readonly world: SocketWorld;
+  bound: UnixAddress | null = null;
   file: Inode | null = null;
 
   constructor(world: SocketWorld, inode: AnonymousInode, kind: SocketKind, flags: number) {
     super(inode, kind, flags);
-    this.#world = world;
+    this.world = world;
     world.names.all.add(this);
   }
 
   makePeer(): UnixConnection {
-    return new UnixConnection(this.#world, this.#world.makeInode(), this.kind, 0);
+    return new UnixConnection(this.world, this.world.makeInode(), this.kind, 0);
   }
 
   bind(s: Sleeper, address: SocketAddress): number {
     if (address.family !== AF_UNIX) return -EINVAL;
-    if (this.#bound !== null) return -EINVAL;
-    const bound = bindName(s, this.#world.names, this, address.name);
+    if (this.bound !== null) return -EINVAL;
+    const bound = bindName(s, this.world.names, this, address.name);
     if (failed(bound)) return bound;
-    this.name = this.#bound = bound;
+    this.name = this.bound = bound;
     return 0;
   }
 
   override listen(s: Sleeper, backlog: number): number {
-    return this.#bound === null ? -EINVAL : this.startListening(s, backlog);
+    return this.bound === null ? -EINVAL : this.startListening(s, backlog);
   }
 
   connect(s: Sleeper, address: SocketAddress): number {
     if (address.family !== AF_UNIX) return -EINVAL;
     if (this.state === 'connected') return -EISCONN;
     if (this.state === 'listening') return -EINVAL;
-    const listener = findName(s, this.#world.names, address.name, this.kind.type);
+    const listener = findName(s, this.world.names, address.name, this.kind.type);
     if (failed(listener)) return listener;
     if (!(listener instanceof UnixConnection) || !listener.listening || listener.closed) return -ECONNREFUSED;
     if ((listener.shut & RCV_SHUTDOWN) !== 0) return -ECONNREFUSED;
@@ -141,8 +141,8 @@ export class UnixConnection extends ConnectionSocket {
   }
 
   override release(): void {
-    this.#world.names.all.delete(this);
-    releaseName(this.#world.names, this, this.#bound);
+    this.world.names.all.delete(this);
+    releaseName(this.world.names, this, this.bound);
     super.release();
   }
 }
@@ -155,8 +155,8 @@ interface Datagram extends Ancillary {
 }
 
 export class UnixDatagram extends Socket {
-  readonly #world: SocketWorld;
-  #bound: UnixAddress | null = null;
+  readonly world: SocketWorld;
+  bound: UnixAddress | null = null;
   file: Inode | null = null;
   peer: UnixDatagram | null = null;
   queue: Datagram[] = [];
@@ -166,7 +166,7 @@ export class UnixDatagram extends Socket {
 
   constructor(world: SocketWorld, inode: AnonymousInode, kind: SocketKind, flags: number) {
     super(inode, kind, flags);
-    this.#world = world;
+    this.world = world;
     world.names.all.add(this);
   }
 
@@ -181,35 +181,35 @@ export class UnixDatagram extends Socket {
   }
 
   bind(s: Sleeper, address: SocketAddress): number {
-    if (address.family !== AF_UNIX || this.#bound !== null) return -EINVAL;
-    const bound = bindName(s, this.#world.names, this, address.name);
+    if (address.family !== AF_UNIX || this.bound !== null) return -EINVAL;
+    const bound = bindName(s, this.world.names, this, address.name);
     if (failed(bound)) return bound;
-    this.#bound = bound;
+    this.bound = bound;
     return 0;
   }
 
   connect(s: Sleeper, address: SocketAddress): number {
     if (address.family === AF_UNSPEC) {
-      this.#follow(null);
+      this.follow(null);
       return 0;
     }
     if (address.family !== AF_UNIX) return -EINVAL;
-    const target = findName(s, this.#world.names, address.name, this.kind.type);
+    const target = findName(s, this.world.names, address.name, this.kind.type);
     if (failed(target)) return target;
     const peer = target as UnixDatagram;
     if (!peer.#accepts(this)) return -EPERM;
-    this.#follow(peer);
+    this.follow(peer);
     return 0;
   }
 
   override pair(_s: Sleeper, other: Socket): number {
     const peer = other as UnixDatagram;
-    this.#follow(peer);
-    peer.#follow(this);
+    this.follow(peer);
+    peer.follow(this);
     return 0;
   }
 
-  #follow(peer: UnixDatagram | null): void {
+  follow(peer: UnixDatagram | null): void {
     const old = this.peer;
     old?.followers.delete(this);
     this.peer = peer;
@@ -228,7 +228,7 @@ export class UnixDatagram extends Socket {
   }
 
   address(): SocketAddress {
-    return this.#bound ?? NAMELESS;
+    return this.bound ?? NAMELESS;
   }
   peerAddress(): SocketAddress | number {
     return this.peer === null ? -ENOTCONN : this.peer.address();
@@ -239,7 +239,7 @@ export class UnixDatagram extends Socket {
     if (this.error !== 0) return this.takeError();
     if (bytes.length > this.options.sendBuffer - 32) return -EMSGSIZE;
     if ((this.shut & SEND_SHUTDOWN) !== 0) return this.broken(s, flags);
-    const target = to === null ? this.peer : findName(s, this.#world.names, (to as UnixAddress).name, this.kind.type);
+    const target = to === null ? this.peer : findName(s, this.world.names, (to as UnixAddress).name, this.kind.type);
     if (failed(target)) return target;
     if (target === null) return -(to === null ? ENOTCONN : EDESTADDRREQ);
     return this.#deliver(s, target as UnixDatagram, bytes, flags, along);
@@ -247,7 +247,7 @@ export class UnixDatagram extends Socket {
 
   #deliver(s: Sleeper, target: UnixDatagram, bytes: Uint8Array, flags: number, along: Ancillary): number {
     if (target.closed) {
-      if (this.peer === target) this.#follow(null);
+      if (this.peer === target) this.follow(null);
       return -ECONNREFUSED;
     }
     if (!target.#accepts(this)) return -EPERM;
@@ -259,7 +259,7 @@ export class UnixDatagram extends Socket {
       return s.block([target.ready, this.ready], deadline) || -EAGAIN;
     }
     for (const file of along.rights) file.hold();
-    target.queue.push({ bytes: bytes.slice(), from: this.#bound, sender: this, ...along });
+    target.queue.push({ bytes: bytes.slice(), from: this.bound, sender: this, ...along });
     target.ready.wake(IN);
     return bytes.length;
   }
@@ -307,9 +307,9 @@ export class UnixDatagram extends Socket {
   }
 
   override release(): void {
-    this.#world.names.all.delete(this);
+    this.world.names.all.delete(this);
     this.closed = true;
-    releaseName(this.#world.names, this, this.#bound);
+    releaseName(this.world.names, this, this.bound);
     this.peer?.followers.delete(this);
     for (const { rights } of this.queue) for (const file of rights) file.drop();
     this.queue = [];

@@ -2,10 +2,12 @@ import { makeDevice } from '../abi/fs.ts';
 import type { Cpu } from '../cpu/cpu.ts';
 import { AnonymousFileSystems } from '../fs/anonymous.ts';
 import { MemFs } from '../fs/memfs.ts';
+import type { Pipe } from '../fs/pipe.ts';
 import { SocketNames } from '../fs/socket-names.ts';
 import type { Protection } from '../memory/guest-memory.ts';
 import type { Mm } from '../memory/mm.ts';
 import { SharedObjects } from '../memory/shared-object.ts';
+import type { Inode } from '../vfs/inode.ts';
 import type { MountNamespace } from '../vfs/mounts.ts';
 import { WaitQueue } from '../wait/wait.ts';
 import { Clock } from './clock.ts';
@@ -84,6 +86,8 @@ export class Kernel {
   /** pipefs, sockfs, anon_inodefs: what has no name. */
   readonly anonymous = new AnonymousFileSystems();
   readonly socketNames = new SocketNames();
+  /** What is in the FIFOs of all file systems. */
+  readonly fifos = new WeakMap<Inode, Pipe>();
   /** signalfd: woken when a signal becomes pending for anyone. */
   readonly signalArrived = new WaitQueue();
   readonly uts: UtsName = { ...UTS };
