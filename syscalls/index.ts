@@ -20,12 +20,14 @@ import * as pipe from './pipe.ts';
 import * as poll from './poll.ts';
 import * as process from './process.ts';
 import * as resource from './resource.ts';
+import * as sched from './sched.ts';
 import * as signal from './signal.ts';
 import * as socket from './socket.ts';
 import * as socketIo from './socket-io.ts';
 import * as stat from './stat.ts';
 import * as thread from './thread.ts';
 import * as time from './time.ts';
+import * as timer from './timer.ts';
 import * as utime from './utime.ts';
 import * as xattr from './xattr.ts';
 
@@ -50,12 +52,14 @@ const FAMILIES = {
   poll,
   process,
   resource,
+  sched,
   signal,
   socket,
   socketIo,
   stat,
   thread,
   time,
+  timer,
   utime,
   xattr,
 };

@@ -27,7 +27,6 @@ import {
 } from '../src/abi/signal.ts';
 import { bytes, u32, u64 } from '../src/abi/struct.ts';
 import { type Timespec, timespec32Layout, timespec64Layout, toNanoseconds } from '../src/abi/time.ts';
-import { ESP } from '../src/cpu/state.ts';
 import { altStackState, popFrame, popRtFrame } from '../src/kernel/sigframe.ts';
 import { readSiginfo, writeSiginfo } from '../src/kernel/siginfo.ts';
 import { setMask, setTemporaryMask, takeSignal } from '../src/kernel/signals.ts';
@@ -330,7 +329,7 @@ export const sigaltstack = syscall(
   [optionalIn('ss', 'stack_t', stackLayout), optionalOut('old_ss', 'stack_t', stackLayout)],
   (task, stack, old: Out<{ sp: number; flags: number; size: number }>) => {
     const before = task.altStack;
-    const state = altStackState(before, task.regs[ESP]);
+    const state = altStackState(before, task.esp);
     const shown = { sp: before.sp, size: before.size, flags: (before.flags & SS_AUTODISARM) | state };
     const failed = stack === null ? 0 : setAltStack(task, stack, state);
     return failed || old.write({ ...shown, flags: shown.flags >>> 0 });

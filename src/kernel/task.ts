@@ -1,4 +1,4 @@
-import { EAX, STATE_SIZE } from '../cpu/state.ts';
+import { ESP, STATE_SIZE } from '../cpu/state.ts';
 import type { Mm } from '../memory/mm.ts';
 import type { Credentials } from '../vfs/credentials.ts';
 import type { FdTable } from '../vfs/fd-table.ts';
@@ -125,8 +125,8 @@ export class Task implements Sleeper {
   get regs(): Uint32Array {
     return this.processor.current === this ? this.processor.regs : this.#saved;
   }
-  get eax(): number {
-    return this.regs[EAX];
+  get esp(): number {
+    return this.regs[ESP];
   }
 
   block(queues: WaitQueue | readonly WaitQueue[], deadline?: number): number {
