@@ -5,7 +5,7 @@ import { EINTR, errnoName } from '../abi/errno.ts';
 import { makeDevice, S_IFDIR } from '../abi/fs.ts';
 import { HostFs } from '../fs/host.ts';
 import { MemFs } from '../fs/memfs.ts';
-import { OverlayFs } from '../fs/overlay.ts';
+import { OverlayFs, UPPER_INODES } from '../fs/overlay.ts';
 import { TarFs } from '../fs/tar.ts';
 import { TarError } from '../fs/tar-format.ts';
 import { HostFiles } from '../host/files.ts';
@@ -99,16 +99,17 @@ export class MachineBuilder {
   /** An empty tree for changes: its root stands for the lower one, so it looks like it. */
   #likeness(lower: FileSystem): MemFs {
     const looked = lower.root.attributes(this.#sleeper);
-    if (typeof looked === 'number') return this.#memory(0o755);
+    if (typeof looked === 'number') return this.#memory(0o755, UPPER_INODES);
     const { mode, uid, gid, atime, mtime } = looked;
     const now = this.#host.realtime();
-    const fs = new MemFs({ device: this.#device(), now, mode: mode & 0o7777, uid, gid });
+    const firstInode = UPPER_INODES;
+    const fs = new MemFs({ device: this.#device(), firstInode, now, mode: mode & 0o7777, uid, gid });
     fs.root.change(this.#sleeper, { atime, mtime });
     return fs;
   }
 
-  #memory(mode: number): MemFs {
-    return new MemFs({ device: this.#device(), now: this.#host.realtime(), mode });
+  #memory(mode: number, firstInode = 1): MemFs {
+    return new MemFs({ device: this.#device(), firstInode, now: this.#host.realtime(), mode });
   }
 
   #device(): number {

@@ -15,6 +15,12 @@ export const OPAQUE = 'trusted.overlay.opaque';
 export const REDIRECT = 'trusted.overlay.redirect';
 export const ORIGIN = 'trusted.overlay.origin';
 
+/**
+ * Where the numbers of an upper file system's inodes begin (MemFs: firstInode): those of the lower one are shown as they
+ * are, and two files of one number would be one file to cp, tar and find.
+ */
+export const UPPER_INODES = 2 ** 31;
+
 /** More operations than this do not sleep at a time. */
 const CALLS_UNDER_WAY = 65536;
 
