@@ -5,13 +5,11 @@
  */
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { fixture, runGuest } from '../support/machine.ts';
+import { fixture, golden, runGuest } from '../support/machine.ts';
 import { hasNative } from '../support/run.ts';
 
 const GUESTS = ['faults', 'sigframe', 'signals', 'processes', 'threads', 'programs', 'timers', 'ipc'];
-const golden = (name: string) => fileURLToPath(new URL(`../../fixtures/golden/kernel/${name}.txt`, import.meta.url));
 
 function runNatively(name: string): string {
   return spawnSync(fixture(name), { encoding: 'utf8', timeout: 20_000, stdio: ['ignore', 'pipe', 'inherit'] }).stdout;

@@ -1,8 +1,11 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { EACCES, ENOENT } from '../../src/abi/errno.ts';
 import { SI_KERNEL, SIGINT, SIGKILL } from '../../src/abi/signal.ts';
 import { SpawnError } from '../../src/machine.ts';
-import { content, prepare, runGuest } from '../support/machine.ts';
+import type { Inode } from '../../src/vfs/inode.ts';
+import { BlockingFs } from '../fs/blocking.ts';
+import { content, fixture, golden, prepare, put, runGuest } from '../support/machine.ts';
 
 describe('a machine', () => {
   test('lives until its last process has ended, and answers how the first one did', async () => {
@@ -17,6 +20,29 @@ describe('a machine', () => {
     for (let i = 0; i < 3; i++) machine.spawn({ path: '/daemon', fds: [null, output, output] });
     expect(await machine.run()).toEqual({ status: 9 });
     expect(content(machine, output)).toBe('parent 1\n'.repeat(3));
+  });
+
+  test('starts programs from a file system that sleeps before every operation', async () => {
+    const { machine, output } = prepare('hello');
+    const stored = machine.memfs();
+    put(machine, stored.root, 'programs', readFileSync(fixture('programs')), 0o755);
+    const sleeping = new BlockingFs(stored);
+    machine.mount({ path: '/slow', fs: sleeping });
+    machine.spawn({ path: '/slow/programs', fds: [null, output, output] });
+    expect(await machine.run()).toEqual({ status: 0 });
+    expect(content(machine, output)).toBe(readFileSync(golden('programs'), 'utf8'));
+    expect(sleeping.sleepsTaken).toBeGreaterThan(10);
+    // Every reference to the file has been given back.
+    expect(sleeping.wrap(stored.root.lookup(machine.context(), 'programs') as Inode).writers).toBe(0);
+  });
+
+  test('a program on such a file system that cannot be started ends its process', async () => {
+    const { machine } = prepare('hello');
+    const stored = machine.memfs();
+    put(machine, stored.root, 'text', new Uint8Array(9), 0o755);
+    machine.mount({ path: '/slow', fs: new BlockingFs(stored) });
+    machine.spawn({ path: '/slow/text' });
+    expect(await machine.run()).toEqual({ status: 127 });
   });
 
   test('says why a program cannot be started', () => {

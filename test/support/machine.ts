@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { O_LARGEFILE, O_RDWR } from '../../src/abi/fs.ts';
 import { NodeHost } from '../../src/host/node.ts';
 import { type ExitStatus, Machine, type MachineOptions } from '../../src/machine.ts';
+import type { Inode } from '../../src/vfs/inode.ts';
 import { openPath } from '../../src/vfs/open.ts';
 import type { OpenFile } from '../../src/vfs/open-file.ts';
 import { failed } from '../../src/wait/wait.ts';
@@ -17,11 +18,16 @@ export interface GuestRun {
 
 export const fixture = (name: string) => fileURLToPath(new URL(`../../fixtures/bin/${name}`, import.meta.url));
 
+/** What the real kernel answered a program of fixtures/guest. */
+export const golden = (name: string) =>
+  fileURLToPath(new URL(`../../fixtures/golden/kernel/${name}.txt`, import.meta.url));
+
 /** A machine with the program as /NAME and an empty file for its output. */
 export function prepare(name: string, options: Partial<MachineOptions> = {}) {
   const machine = new Machine({ host: new NodeHost(), mounts: [{ path: '/', fs: memoryFs(70) }], ...options });
-  put(machine, `/${name}`, readFileSync(fixture(name)), 0o755);
-  put(machine, '/output', new Uint8Array(0), 0o644);
+  const root = machine.context().fs.root.dentry.inode!;
+  put(machine, root, name, readFileSync(fixture(name)), 0o755);
+  put(machine, root, 'output', new Uint8Array(0), 0o644);
   const output = open(machine, '/output');
   output.hold();
   return { machine, output };
@@ -48,10 +54,11 @@ export function content(machine: Machine, file: OpenFile): string {
   return new TextDecoder().decode(bytes);
 }
 
-function put(machine: Machine, path: string, bytes: Uint8Array, mode: number): void {
+/** A file in a directory. */
+export function put(machine: Machine, directory: Inode, name: string, bytes: Uint8Array, mode: number): void {
   const ctx = machine.context();
-  const made = ctx.fs.root.dentry.inode!.create(ctx, path.slice(1), { mode: 0o100000 | mode, uid: 0, gid: 0 });
-  if (failed(made)) throw new Error(`${path}: ${made}`);
+  const made = directory.create(ctx, name, { mode: 0o100000 | mode, uid: 0, gid: 0 });
+  if (failed(made)) throw new Error(`${name}: ${made}`);
   if (bytes.length > 0) made.write(ctx, 0, bytes);
 }
 
