@@ -15,7 +15,7 @@ const CHUNK = 32768;
 export const SOMAXCONN = 4096;
 
 /** Bytes on their way, with what came along. */
-interface Chunk extends Ancillary {
+export interface Chunk extends Ancillary {
   bytes: Uint8Array;
 }
 

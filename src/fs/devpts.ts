@@ -71,6 +71,7 @@ export class DevPts implements FileSystem {
   adopt(index: number, tty: Tty, uid: number): PtsInode {
     const inode = new PtsInode(this, index, tty, uid, this.#parts.realtime());
     this.inodes.set(index, inode);
+    if (tty instanceof PtySlave) tty.stat = inode.stat;
     return inode;
   }
 

@@ -18,7 +18,7 @@ export const F_SEAL_FUTURE_WRITE = 16;
 const ALL_SEALS = 31;
 const NO_WRITES = F_SEAL_WRITE | F_SEAL_FUTURE_WRITE;
 
-class MemfdInode extends MemInode {
+export class MemfdInode extends MemInode {
   seals = 0;
   readonly #namespace: MountNamespace;
   /** Where every description of it is. */

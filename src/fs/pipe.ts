@@ -287,7 +287,10 @@ function readyQueue(pipe: Pipe, flags: number): WaitQueue {
 /** The inode of a pipe: opened through /proc/PID/fd it gives one more end, without waiting for another. */
 export class PipeInode extends AnonymousInode {
   pipe = new Pipe();
-  readonly name = `pipe:[${this.stat.ino}]`;
+
+  get name(): string {
+    return `pipe:[${this.stat.ino}]`;
+  }
 
   override open(_s: Sleeper, flags: number): PipeFile {
     return this.end(flags);

@@ -3,6 +3,7 @@ import { EAGAIN, EIO } from '../abi/errno.ts';
 import { makeDevice } from '../abi/fs.ts';
 import { i32 } from '../abi/struct.ts';
 import * as TTY from '../abi/tty.ts';
+import type { Attributes } from '../vfs/inode.ts';
 import { POLLHUP, POLLIN, POLLOUT, POLLPRI, POLLRDNORM, POLLWRNORM, type UserMemory } from '../vfs/open-file.ts';
 import { BLOCKED, type Sleeper } from '../wait/wait.ts';
 import { ByteQueue } from './byte-queue.ts';
@@ -44,6 +45,8 @@ export class PtySlave extends Tty {
   readonly discipline: NTty;
   readonly output: ByteQueue;
   master!: PtyMaster;
+  /** Of its node in /dev/pts. */
+  stat: Attributes | null = null;
 
   constructor(state: PtyState, jobs: Jobs) {
     super(makeDevice(136 + (state.index >> 8), state.index & 0xff), `/dev/pts/${state.index}`, jobs);

@@ -148,10 +148,9 @@ export class UnixConnection extends ConnectionSocket {
 }
 
 /** A message in a datagram socket's queue. */
-interface Datagram extends Ancillary {
+export interface Datagram extends Ancillary {
   bytes: Uint8Array;
   from: UnixAddress | null;
-  sender: UnixDatagram;
 }
 
 export class UnixDatagram extends Socket {
@@ -259,7 +258,7 @@ export class UnixDatagram extends Socket {
       return s.block([target.ready, this.ready], deadline) || -EAGAIN;
     }
     for (const file of along.rights) file.hold();
-    target.queue.push({ bytes: bytes.slice(), from: this.bound, sender: this, ...along });
+    target.queue.push({ bytes: bytes.slice(), from: this.bound, ...along });
     target.ready.wake(IN);
     return bytes.length;
   }

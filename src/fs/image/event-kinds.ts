@@ -1,0 +1,207 @@
+/** Images of pipes, eventfds, timerfds, signalfds, epolls, inotifys, and of what can simply be opened again. */
+import type { Attributes, Inode } from '../../vfs/inode.ts';
+import type { OpenFile } from '../../vfs/open-file.ts';
+import type { Plain } from '../../wait/wait.ts';
+import { type AnonymousFs, AnonymousInode } from '../anonymous.ts';
+import { PtsInode } from '../devpts.ts';
+import { EpollFile } from '../epoll.ts';
+import { EventFile, type EventState } from '../eventfd.ts';
+import { type InotifyEvent, InotifyFile } from '../inotify.ts';
+import { MemoryDeviceFile } from '../mem-devices.ts';
+import { MemfdFile, MemfdInode } from '../memfd.ts';
+import { Pipe, PipeFile, PipeInode, type PipeState } from '../pipe.ts';
+import { SignalFile } from '../signalfd.ts';
+import { TimerFile, type TimerState } from '../timerfd.ts';
+import type { Fields, ImageReader, ImageWriter, Kind } from './image.ts';
+
+const plain = (value: unknown) => value as Plain;
+
+const isOwn = (inode: Inode) =>
+  inode instanceof AnonymousInode || inode instanceof PtsInode || inode instanceof MemfdInode;
+
+/** Anonymous inodes, memfds and those of terminals are objects of the image, others are named by the caller. */
+export function saveInode(inode: Inode, writer: ImageWriter): Plain {
+  return isOwn(inode) ? writer.id(inode) : [writer.hooks.saveInode(inode)];
+}
+export function loadInode<T extends Inode>(image: Plain, reader: ImageReader): T {
+  return (Array.isArray(image) ? reader.hooks.loadInode(image[0]) : reader.object(image)) as T;
+}
+
+function anonymousFs(reader: ImageReader, type: Plain): AnonymousFs {
+  const { pipes, sockets, anonymous } = reader.world.anonymous;
+  return [pipes, sockets, anonymous].find((fs) => fs.type === type)!;
+}
+
+function saveAnonymous(inode: AnonymousInode): Fields {
+  const shared = inode.fs.type === 'anon_inodefs';
+  return { fs: inode.fs.type, shared, stat: plain({ ...inode.stat }) };
+}
+
+/** The numbers of inodes stay; new ones start above. */
+function restoreStat(inode: AnonymousInode, stat: Attributes): void {
+  Object.assign(inode.stat, stat);
+  inode.fs.lastInode = Math.max(inode.fs.lastInode, stat.ino);
+}
+
+const anonymousInode: Kind<AnonymousInode> = {
+  name: 'inode',
+  is: (object): object is AnonymousInode => object instanceof AnonymousInode && !(object instanceof PipeInode),
+  save: saveAnonymous,
+  create(fields, reader) {
+    if (fields.shared === true) return reader.world.anonymous.anonInode;
+    const stat = fields.stat as unknown as Attributes;
+    const inode = anonymousFs(reader, fields.fs).make(stat.mode, stat.uid, stat.gid, stat.ctime);
+    restoreStat(inode, stat);
+    return inode;
+  },
+};
+
+const pipeInode: Kind<PipeInode> = {
+  name: 'pipe-inode',
+  is: (object): object is PipeInode => object instanceof PipeInode,
+  save: (inode, writer) => ({ ...saveAnonymous(inode), pipe: writer.id(inode.pipe) }),
+  create(fields, reader) {
+    const stat = fields.stat as unknown as Attributes;
+    const inode = new PipeInode(reader.world.anonymous.pipes, stat.mode, stat.uid, stat.gid, stat.ctime);
+    restoreStat(inode, stat);
+    inode.pipe = reader.object<Pipe>(fields.pipe);
+    return inode;
+  },
+};
+
+const pipe: Kind<Pipe> = {
+  name: 'pipe',
+  is: (object): object is Pipe => object instanceof Pipe,
+  save({ state }) {
+    const slots = state.slots.map(({ page, start, end, packet }) => ({ bytes: page.slice(start, end), packet }));
+    return { ...(plain({ ...state, slots }) as Fields) };
+  },
+  create(fields) {
+    const slots = (fields.slots as { bytes: Uint8Array; packet: boolean }[]).map(({ bytes, packet }) => {
+      const page = new Uint8Array(4096);
+      page.set(bytes);
+      return { page, start: 0, end: bytes.length, packet };
+    });
+    return new Pipe({ ...(fields as unknown as PipeState), slots });
+  },
+};
+
+const pipeFile: Kind<PipeFile> = {
+  name: 'pipe-end',
+  is: (object): object is PipeFile => object instanceof PipeFile,
+  save: (file, writer) => ({
+    pipe: writer.id(file.pipe),
+    inode: saveInode(file.inode, writer),
+    flags: file.flags,
+    name: file.name,
+    quietUntil: file.quietUntil,
+  }),
+  create(fields, reader) {
+    const shared = reader.object<Pipe>(fields.pipe);
+    const inode = loadInode<Inode>(fields.inode, reader);
+    if (!(inode instanceof PipeInode)) reader.world.fifos.set(inode, shared);
+    return new PipeFile(shared, inode, fields.flags as number, fields.name as string, fields.quietUntil as number);
+  },
+};
+
+const event: Kind<EventFile> = {
+  name: 'eventfd',
+  is: (object): object is EventFile => object instanceof EventFile,
+  save: ({ state }) => ({ ...state }),
+  create: (fields, { world }) => new EventFile(world.anonymous.anonInode, { ...fields } as unknown as EventState),
+};
+
+const timer: Kind<TimerFile> = {
+  name: 'timerfd',
+  is: (object): object is TimerFile => object instanceof TimerFile,
+  save: ({ state }) => ({ ...state }),
+  create: (fields, { world }) =>
+    new TimerFile(world.anonymous.anonInode, world.alarms, { ...fields } as unknown as TimerState),
+};
+
+const signal: Kind<SignalFile> = {
+  name: 'signalfd',
+  is: (object): object is SignalFile => object instanceof SignalFile,
+  save: ({ mask }) => ({ mask }),
+  create: ({ mask }, { world }) => new SignalFile(world.anonymous.anonInode, world.signals, mask as bigint),
+};
+
+const epoll: Kind<EpollFile> = {
+  name: 'epoll',
+  is: (object): object is EpollFile => object instanceof EpollFile,
+  save: (set, writer) => ({
+    items: set.watched
+      .filter(({ file }) => file.references > 0)
+      .map(({ fd, file, events, data, due }) => ({ fd, file: writer.id(file), events, data, due })),
+  }),
+  create: (_fields, { world }) => new EpollFile(world.anonymous.anonInode),
+  link(set, fields, reader) {
+    const items = fields.items as { fd: number; file: number; events: number; data: bigint; due: boolean }[];
+    for (const { fd, file, events, data, due } of items) {
+      set.restore(fd, reader.object<OpenFile>(file), { events, data }, due);
+    }
+  },
+};
+
+const inotify: Kind<InotifyFile> = {
+  name: 'inotify',
+  is: (object): object is InotifyFile => object instanceof InotifyFile,
+  save: (file, writer) => ({
+    queue: plain(file.queue),
+    lastWd: file.lastWd,
+    watches: file.watched.map(({ wd, inode, mask }) => ({ wd, mask, inode: saveInode(inode, writer) })),
+  }),
+  create(fields, { world }) {
+    const file = new InotifyFile(world.anonymous.anonInode, 0);
+    file.queue = fields.queue as unknown as InotifyEvent[];
+    file.lastWd = fields.lastWd as number;
+    return file;
+  },
+  link(file, fields, reader) {
+    for (const { wd, mask, inode } of fields.watches as { wd: number; mask: number; inode: Plain }[]) {
+      file.restore(wd, loadInode(inode, reader), mask);
+    }
+  },
+};
+
+/** Nothing but a position is lost when these are opened anew. */
+const device: Kind<MemoryDeviceFile> = {
+  name: 'device',
+  is: (object): object is MemoryDeviceFile => object instanceof MemoryDeviceFile,
+  save: (file, writer) => ({ inode: saveInode(file.inode, writer), flags: file.flags }),
+  create({ inode, flags }, reader) {
+    const node = loadInode(inode, reader);
+    const open = reader.world.namespace.special.get(node.type)!;
+    return open(reader.world.sleeper, node, flags as number) as MemoryDeviceFile;
+  },
+};
+
+const memfdInode: Kind<MemfdInode> = {
+  name: 'memfd',
+  is: (object): object is MemfdInode => object instanceof MemfdInode,
+  save: ({ name, seals, node }) => ({
+    ...{ name, seals, mode: node.mode & 0o7777, uid: node.uid, gid: node.gid, size: node.content.size },
+    pages: [...node.content.contents()].map(({ offset, bytes }) => ({ offset, bytes: bytes.slice() })),
+  }),
+  create(fields, { world }) {
+    const { name, mode, uid, gid } = fields as { name: string; mode: number; uid: number; gid: number };
+    const inode = new MemfdInode(world.shm, world.namespace, name, mode, world.sleeper, uid, gid);
+    for (const { offset, bytes } of fields.pages as { offset: number; bytes: Uint8Array }[]) {
+      inode.write(world.sleeper, offset, bytes);
+    }
+    inode.node.content.truncate(fields.size as number);
+    inode.seals = fields.seals as number;
+    return inode;
+  },
+};
+
+const memfdFile: Kind<MemfdFile> = {
+  name: 'memfd-file',
+  is: (object): object is MemfdFile => object instanceof MemfdFile,
+  save: (file, writer) => ({ inode: writer.id(file.inode), flags: file.flags }),
+  create: ({ inode, flags }, reader) => reader.object<MemfdInode>(inode).open(reader.world.sleeper, flags as number),
+};
+
+export const EVENT_KINDS = [
+  ...[anonymousInode, pipeInode, pipe, pipeFile, event, timer, signal, epoll, inotify, device, memfdInode, memfdFile],
+] as readonly Kind<object>[];

@@ -1,0 +1,157 @@
+/** Images of sockets: their queues, their peers, and the names they are bound to. */
+import type { Inode } from '../../vfs/inode.ts';
+import type { OpenFile } from '../../vfs/open-file.ts';
+import type { Plain } from '../../wait/wait.ts';
+import type { AnonymousInode } from '../anonymous.ts';
+import { SOCKET_MODE } from '../anonymous.ts';
+import type { Chunk, ConnectionSocket } from '../connection.ts';
+import { TcpSocket, UdpSocket } from '../inet-socket.ts';
+import type { Ancillary, Socket, SocketKind } from '../socket.ts';
+import { abstractKey, type SocketWorld } from '../socket-names.ts';
+import { type Datagram, UnixConnection, UnixDatagram } from '../unix-socket.ts';
+import { loadInode, saveInode } from './event-kinds.ts';
+import type { Fields, ImageReader, ImageWriter, Kind } from './image.ts';
+
+const plain = (value: unknown) => value as Plain;
+
+function saveSocket(socket: Socket, writer: ImageWriter): Fields {
+  const { kind, options, error, shut, flags } = socket;
+  return {
+    ...(plain({ kind, options: structuredClone(options), error, shut, flags }) as Fields),
+    inode: writer.id(socket.inode),
+  };
+}
+
+type Constructor<T> = new (world: SocketWorld, inode: AnonymousInode, kind: SocketKind, flags: number) => T;
+
+function createSocket<T extends Socket>(Make: Constructor<T>, fields: Fields, reader: ImageReader): T {
+  const { anonymous, socketNames, sleeper } = reader.world;
+  const world = { names: socketNames, makeInode: () => anonymous.sockets.make(SOCKET_MODE, 0, 0, sleeper.realtime()) };
+  const inode = reader.object<AnonymousInode>(fields.inode);
+  const socket = new Make(world, inode, fields.kind as unknown as SocketKind, fields.flags as number);
+  Object.assign(socket.options, structuredClone(fields.options));
+  socket.error = fields.error as number;
+  socket.shut = fields.shut as number;
+  return socket;
+}
+
+/** Messages in flight hold the descriptors that they carry. */
+function saveAncillary({ rights, credentials }: Ancillary, writer: ImageWriter): Fields {
+  return { rights: writer.ids(rights), credentials: plain(credentials) };
+}
+function loadAncillary(fields: Fields, reader: ImageReader): Ancillary {
+  const rights = reader.objects<OpenFile>(fields.rights);
+  for (const file of rights) file.hold();
+  return { rights, credentials: fields.credentials as unknown as Ancillary['credentials'] };
+}
+
+function saveConnection(socket: ConnectionSocket, writer: ImageWriter): Fields {
+  const { state, charged, backlog, peerCredentials, name, peerName, closed, peer, waiting, queue } = socket;
+  return {
+    ...saveSocket(socket, writer),
+    ...(plain({ state, charged, backlog, peerCredentials, name, peerName, closed }) as Fields),
+    peer: writer.id(peer),
+    waiting: writer.ids(waiting),
+    queue: queue.map((chunk) => ({ bytes: chunk.bytes.slice(), ...saveAncillary(chunk, writer) })),
+  };
+}
+
+function linkConnection(socket: ConnectionSocket, fields: Fields, reader: ImageReader): void {
+  const { state, charged, backlog, peerCredentials, name, peerName, closed } = fields;
+  Object.assign(socket, { state, charged, backlog, peerCredentials, name, peerName, closed });
+  socket.peer = reader.optional<ConnectionSocket>(fields.peer);
+  socket.waiting = reader.objects<ConnectionSocket>(fields.waiting);
+  socket.queue = (fields.queue as Fields[]).map(
+    (chunk): Chunk => ({ bytes: chunk.bytes as Uint8Array, ...loadAncillary(chunk, reader) }),
+  );
+}
+
+type UnixSocket = UnixConnection | UnixDatagram;
+
+function saveUnixName(socket: UnixSocket, writer: ImageWriter): Fields {
+  return { bound: plain(socket.bound), file: socket.file === null ? null : saveInode(socket.file, writer) };
+}
+
+function linkUnixName(socket: UnixSocket, fields: Fields, reader: ImageReader): void {
+  socket.bound = fields.bound as unknown as UnixSocket['bound'];
+  const { socketNames } = reader.world;
+  if (socket.bound?.name.startsWith('\0')) {
+    socketNames.abstracts.set(abstractKey(socket.kind.type, socket.bound.name), socket);
+  }
+  if (fields.file === null) return;
+  socket.file = loadInode<Inode>(fields.file, reader);
+  socketNames.files.set(socket.file, socket);
+}
+
+const unixConnection: Kind<UnixConnection> = {
+  name: 'unix-connection',
+  is: (object): object is UnixConnection => object instanceof UnixConnection,
+  save: (socket, writer) => ({ ...saveConnection(socket, writer), ...saveUnixName(socket, writer) }),
+  create: (fields, reader) => createSocket(UnixConnection, fields, reader),
+  link(socket, fields, reader) {
+    linkConnection(socket, fields, reader);
+    linkUnixName(socket, fields, reader);
+  },
+};
+
+const unixDatagram: Kind<UnixDatagram> = {
+  name: 'unix-datagram',
+  is: (object): object is UnixDatagram => object instanceof UnixDatagram,
+  save: (socket, writer) => ({
+    ...saveSocket(socket, writer),
+    ...saveUnixName(socket, writer),
+    closed: socket.closed,
+    peer: writer.id(socket.peer),
+    queue: socket.queue.map((message) => ({
+      ...{ bytes: message.bytes.slice(), from: plain(message.from) },
+      ...saveAncillary(message, writer),
+    })),
+  }),
+  create: (fields, reader) => createSocket(UnixDatagram, fields, reader),
+  link(socket, fields, reader) {
+    linkUnixName(socket, fields, reader);
+    socket.closed = fields.closed as boolean;
+    socket.follow(reader.optional<UnixDatagram>(fields.peer));
+    socket.queue = (fields.queue as Fields[]).map(
+      (message): Datagram => ({
+        bytes: message.bytes as Uint8Array,
+        from: message.from as unknown as Datagram['from'],
+        ...loadAncillary(message, reader),
+      }),
+    );
+  },
+};
+
+const tcp: Kind<TcpSocket> = {
+  name: 'tcp',
+  is: (object): object is TcpSocket => object instanceof TcpSocket,
+  save: (socket, writer) => ({
+    ...saveConnection(socket, writer),
+    ...{ bound: plain(socket.bound), connecting: socket.connecting },
+  }),
+  create: (fields, reader) => createSocket(TcpSocket, fields, reader),
+  link(socket, fields, reader) {
+    linkConnection(socket, fields, reader);
+    socket.connecting = fields.connecting as boolean;
+    socket.bound = fields.bound as unknown as TcpSocket['bound'];
+    if (socket.bound !== null) reader.world.socketNames.takePort('tcp', socket.bound.port, socket);
+  },
+};
+
+const udp: Kind<UdpSocket> = {
+  name: 'udp',
+  is: (object): object is UdpSocket => object instanceof UdpSocket,
+  save: (socket, writer) => ({
+    ...saveSocket(socket, writer),
+    ...(plain({ bound: socket.bound, peer: socket.peer, queued: socket.queued }) as Fields),
+    queue: socket.queue.map(({ bytes, from }) => ({ bytes: bytes.slice(), from: plain(from) })),
+  }),
+  create: (fields, reader) => createSocket(UdpSocket, fields, reader),
+  link(socket, fields, reader) {
+    const { bound, peer, queued, queue } = fields;
+    Object.assign(socket, { bound, peer, queued, queue });
+    if (socket.bound !== null) reader.world.socketNames.takePort('udp', socket.bound.port, socket);
+  },
+};
+
+export const SOCKET_KINDS = [unixConnection, unixDatagram, tcp, udp] as readonly Kind<object>[];
