@@ -57,10 +57,11 @@ function waitFor(task: Task, epoll: OpenFile, address: number, limit: number, wa
   if (limit <= 0 || limit > MAX_EVENTS) return -EINVAL;
   const set = epollOf(epoll);
   if (failed(set)) return set;
-  const out = task.mm.view(address, limit * epollEventLayout.size, true);
-  if (typeof out === 'number') return -EFAULT;
   const events = set.wait(task, limit, deadlineAfter(task, wait));
   if (failed(events)) return events;
+  // The array may be shorter than maxevents says: only what there is must fit.
+  const out = task.mm.view(address, events.length * epollEventLayout.size, true);
+  if (typeof out === 'number') return events.length === 0 ? 0 : -EFAULT;
   const view = new DataView(out.buffer, out.byteOffset, out.byteLength);
   for (const [i, event] of events.entries()) epollEventLayout.write(view, i * epollEventLayout.size, event);
   return events.length;
