@@ -97,6 +97,7 @@ export const SEGV_MAPERR = 1;
 export const SEGV_ACCERR = 2;
 export const BUS_ADRALN = 1;
 export const BUS_ADRERR = 2;
+export const TRAP_BRKPT = 1;
 export const TRAP_TRACE = 2;
 export const CLD_EXITED = 1;
 export const CLD_KILLED = 2;

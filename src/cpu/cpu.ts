@@ -4,6 +4,7 @@ import { VM_PERMISSIONS } from '../memory/vm-layout.ts';
 import type { RowTable } from './decode/rows.ts';
 import { rowTable } from './decode/rows.ts';
 import { readEflags, writeEflags } from './eflags.ts';
+import { FORBIDDEN } from './emit/segment-check.ts';
 import { ACCESS_WRITE } from './emit/wasm-emitter.ts';
 import type { ExitReason } from './exit.ts';
 import { Exit } from './exit.ts';
@@ -16,7 +17,7 @@ import { isa } from './isa/index.ts';
 import type { Feature } from './isa/insn.ts';
 import { VM_STATE } from './layout.ts';
 import type { CpuMemory } from './memory.ts';
-import { STATE, STATE_SIZE } from './state.ts';
+import { FS, GS, STATE, STATE_SIZE } from './state.ts';
 
 export interface CpuOptions {
   features?: readonly Feature[];
@@ -27,6 +28,8 @@ const SLICE = 20_000;
 const PAGE = 4096;
 /** EFLAGS.TF. */
 const TRAP_FLAG = 0x100;
+/** DR6.BS: single step. */
+const DR6_BS = 0x4000;
 
 const numbers = new Map(isa.map((insn, i) => [insn, i]));
 const tables = new Map<string, RowTable>();
@@ -104,6 +107,7 @@ export class Cpu {
   run(budget: number): ExitReason {
     const words = this.#words;
     let left = budget;
+    this.#checkSegments();
     if (this.#isStepping) return this.#step(left);
     let record = this.#cache.find(this.eip);
     for (;;) {
@@ -125,10 +129,11 @@ export class Cpu {
           record = this.#cache.find(this.eip);
           break;
         case Exit.pageFault:
-          if (this.#isFetch() || !this.#isCured()) return this.#end(left, Exit.pageFault);
+          if (this.#isFetch() || !this.#isCured()) return this.#end(left, this.#faultOrViolation());
           record = this.#cache.find(this.eip);
           break;
         case Exit.budget:
+          this.#checkSegments();
           record = this.#cache.find(this.eip);
           break;
         default:
@@ -149,8 +154,26 @@ export class Cpu {
       this.#retire(used);
       if (reason === Exit.pageFault && !this.#isFetch() && this.#isCured()) continue;
       const isDone = reason === Exit.budget || reason === Inner.link || reason === Inner.lookup;
-      return this.#end(left - used, isDone ? Exit.debug : (reason as ExitReason));
+      if (reason === Exit.pageFault) return this.#end(left - used, this.#faultOrViolation());
+      if (!isDone) return this.#end(left - used, reason as ExitReason);
+      if (this.#cache.delaysTrap) continue;
+      this.#words[STATE.exitDetail / 4] = DR6_BS;
+      return this.#end(left - used, Exit.debug);
     }
+  }
+
+  /** A page fault, or what stands for a segment's refusal: see emit/segment-check.ts. */
+  #faultOrViolation(): ExitReason {
+    const words = this.#words;
+    if (words[STATE.lastAccess / 4] >>> 0 < FORBIDDEN || this.#isFetch() || !this.#cache.isForbidden(this.eip))
+      return Exit.pageFault;
+    words[STATE.exitDetail / 4] = 0;
+    return Exit.generalProtection;
+  }
+
+  #checkSegments(): void {
+    const selectors = STATE.selector / 4;
+    this.#cache.setSegments(this.#words[selectors + FS], this.#words[selectors + GS]);
   }
 
   #end(left: number, reason: ExitReason): ExitReason {

@@ -1,7 +1,7 @@
 /** Why the CPU stopped. The numbers below 32 are the vectors of the IA-32 exceptions (SDM Vol. 3A, table 6-1). */
 export const Exit = {
   /** #DE divide error. */ divideError: 0,
-  /** #DB trap flag, after one instruction. */ debug: 1,
+  /** #DB trap flag, after one instruction, or INT1; detail = DR6's BS bit for the former. */ debug: 1,
   /** #BP int3: EIP is after it. */ breakpoint: 3,
   /** #OF into: EIP is after it. */ overflow: 4,
   /** #BR bound range exceeded. */ bound: 5,

@@ -14,6 +14,7 @@ import {
   SIGILL,
   SIGSEGV,
   SIGTRAP,
+  TRAP_BRKPT,
   TRAP_TRACE,
 } from '../abi/signal.ts';
 import { Exit, type ExitReason } from '../cpu/exit.ts';
@@ -25,6 +26,8 @@ import type { Task } from './task.ts';
 const WRITE = 2;
 const USER = 4;
 const FETCH = 16;
+/** DR6: single step. */
+const DR_STEP = 0x4000;
 
 /** Does what Linux does about an exit of the CPU that is neither a call nor the end of its budget. */
 export function raiseFault(task: Task, reason: ExitReason): void {
@@ -38,7 +41,7 @@ export function raiseFault(task: Task, reason: ExitReason): void {
     case Exit.divideError:
       return trap(task, reason, 0, { signo: SIGFPE, code: FPE_INTDIV, addr: eip });
     case Exit.debug:
-      return trap(task, reason, 0, { signo: SIGTRAP, code: TRAP_TRACE, addr: eip });
+      return trap(task, reason, 0, { signo: SIGTRAP, code: detail & DR_STEP ? TRAP_TRACE : TRAP_BRKPT, addr: eip });
     case Exit.breakpoint:
       return trap(task, reason, 0, { signo: SIGTRAP, code: SI_KERNEL });
     case Exit.overflow:

@@ -1,15 +1,17 @@
 /** Reading and changing a task's register file (cpu/state.ts) from the kernel: segments, frames, program start. */
 import { resetState } from '../cpu/eflags.ts';
+import { TLS_FIRST } from '../cpu/emit/segments.ts';
 import { ESP, STATE, STATE_SIZE } from '../cpu/state.ts';
 import type { Task } from './task.ts';
+
+export { TLS_FIRST };
 
 /** Index of EIP in task.regs, after the eight general registers. */
 export const EIP = STATE.eip / 4;
 
-/** Selectors of a 32-bit program under a 64-bit kernel; the TLS entries are a 32-bit kernel's: 6, 7 and 8. */
+/** Selectors of a 32-bit program under a 64-bit kernel. */
 export const USER_CS = 0x23;
 export const USER_DS = 0x2b;
-export const TLS_FIRST = 6;
 
 /** EFLAGS that sigreturn takes from the frame: AC OF DF TF SF ZF AF PF CF and RF (FIX_EFLAGS). */
 export const FIX_EFLAGS = 0x50dd5;

@@ -35,6 +35,8 @@ export interface Decoded {
   readonly repeat: 0 | 0xf2 | 0xf3;
   /** Offset of the data segment's base: an override's, or STATE.zero. */
   readonly dataSegment: number;
+  /** Segment override 0..5, or -1. */
+  readonly segment: number;
   readonly operands: readonly DecodedOperand[];
   /** The line of the opcode tables that it is. */
   readonly row: Row;

@@ -161,6 +161,7 @@ function decodeAt(table: RowTable, cursor: Cursor): Decoded {
     addressSize: cursor.addressOverride ? 2 : 4,
     repeat: row.insn.options.rep ? cursor.repeat : 0,
     dataSegment: cursor.segment >= 4 ? STATE.segmentBase + cursor.segment * 4 : STATE.zero,
+    segment: cursor.segment,
     operands,
     row,
   };

@@ -231,6 +231,9 @@ export function decodeOperand(shape: Shape, index: number): DecodedOperand {
       if (number > GS || (number === CS && index === 0)) cursor.undefinedOpcode();
       return fileOperand('segment', 2, STATE.selector + number * 4);
     }
+    // The mode bits mean nothing.
+    case 'R':
+      return registerOperand(letter, modrm & 7, size);
     case 'Z':
       return registerOperand(letter, shape.opcode & 7, size);
     case 'G':

@@ -141,7 +141,7 @@ export function parseRow(insn: Insn, text: string): Row {
   const operands = (words.shift() ?? '').split(',').filter(Boolean).map(parseOperand);
   if (words.length || Number.isNaN(opcode)) throw new Error(`row ${text}`);
   if (!form && operands.some((o) => o.letter === 'M')) form = 'memory';
-  if (!form && operands.some((o) => 'RNU'.includes(o.letter))) form = 'register';
+  if (!form && operands.some((o) => 'NU'.includes(o.letter))) form = 'register';
   const fixedModrm = fixed === undefined ? undefined : ([fixed, plusIndex ? 8 : 1] as const);
   const skipsAddress = hasModrm && !fixedModrm && !operands.some((o) => 'EMRQNWU'.includes(o.letter));
   return { insn, text, prefix, map, opcode, plusRegister, hasModrm, digit, form, fixedModrm, operands, skipsAddress };

@@ -1,13 +1,14 @@
 /** The part of an emitter that follows from a few primitives and is the same in every interpretation. */
 
 import { Exit } from '../exit.ts';
-import { STATE } from '../state.ts';
+import { FS, GS, SS, STATE } from '../state.ts';
 import type { ConditionCode, Emitter, Flags, Operand, Size, Variable, WasmType } from './emitter.ts';
 import { flagCondition, lazyFlags } from './flags.ts';
 import type { LaneMethods, NumericMethods } from './numeric.ts';
 import { defineI32Methods, numericMethods } from './numeric.ts';
 import type { F32Ops, F64Ops, I32Ops, I64Ops, NumericOp, V128Ops } from './ops.ts';
 import type { Routine } from './routine.ts';
+import { describeSelector } from './segments.ts';
 
 export type MemoryType = WasmType | 'u8' | 'u16';
 const INTEGER_TYPE: Record<Size, MemoryType> = { 1: 'u8', 2: 'u16', 4: 'i32', 8: 'i64', 10: 'v128', 16: 'v128' };
@@ -140,32 +141,34 @@ export abstract class BaseEmitter<V> implements Emitter<V> {
   }
 
   /**
-   * Loads a segment register (SDM Vol. 3A, 5.4 and Linux's GDT): flat user segments, the task's TLS entries, null except in
-   * ss. es, ss and ds stay flat: a TLS segment in them must have base 0.
+   * Loads a segment register (SDM Vol. 3A, 5.4, with the GDT of segments.ts): user segments, the task's TLS entries, null
+   * except in ss, which must be writable and of privilege 3. es, ss and ds stay flat: a TLS segment in them must have base 0.
    */
   #storeSegment(operand: Operand, value: V): void {
     const selector = this.and(value, this.const(0xffff));
-    const index = this.shrU(selector, this.const(3));
-    const slot = this.sub(index, this.const(6));
-    const isTls = this.and(this.ltU(slot, this.const(3)), this.eqz(this.and(selector, this.const(4))));
-    const position = this.select(isTls, slot, this.const(0));
-    const isPresent = this.and(isTls, this.shrU(this.state(STATE.tlsPresent), position));
-    const tlsBase = this.state(STATE.tlsBase, 'i32', this.shl(position, this.const(2)));
-    const base = this.select(isTls, tlsBase, this.const(0));
-    const isUser = this.or(this.eq(selector, this.const(0x23)), this.eq(selector, this.const(0x2b)));
-    const isStack = this.isSegment(operand, 2);
-    const isNull = this.and(this.ltU(selector, this.const(4)), this.eqz(isStack));
-    const hasBase = this.or(this.isSegment(operand, 4), this.isSegment(operand, 5));
-    const usable = this.and(isPresent, this.or(hasBase, this.eqz(base)));
-    this.if(this.eqz(this.or(this.or(isUser, isNull), usable)), () =>
-      this.fault(Exit.generalProtection, this.and(selector, this.const(0xfffc))),
+    const { isUser, isData, isTls, base } = describeSelector(this, selector);
+    const hasBase = this.or(this.isSegment(operand, FS), this.isSegment(operand, GS));
+    const isFlat = this.or(isData, this.and(isTls, this.eqz(base)));
+    const isOrdinary = this.or(
+      this.or(isUser, this.ltU(selector, this.const(4))),
+      this.and(isTls, this.or(hasBase, isFlat)),
     );
+    const isStack = this.and(isFlat, this.eq(this.and(selector, this.const(3)), this.const(3)));
+    const isAllowed = this.select(this.isSegment(operand, SS), isStack, isOrdinary);
+    this.if(this.eqz(isAllowed), () => this.fault(Exit.generalProtection, this.and(selector, this.const(0xfffc))));
     this.fileStore(operand, selector, 'i32');
     this.fileStore(operand, base, 'i32', STATE.segmentBase - STATE.selector);
   }
 
   loadSigned(operand: Operand): V {
     return this.sext(this.load(operand), operand.size);
+  }
+
+  partAddress(operand: Operand, offset: number): V {
+    const sum = this.add(this.linearAddress(operand), this.const(offset));
+    if (this.addressSize === 4) return sum;
+    const origin = this.dataSegmentBase();
+    return this.add(this.and(this.sub(sum, origin), this.const(0xffff)), origin);
   }
 
   requireAligned(operand: Operand, alignment: 8 | 16): void {

@@ -121,6 +121,8 @@ export interface Emitter<V> extends I32Ops<V> {
   effectiveAddress(operand: Operand): V;
   /** Linear address: offset plus segment base. The way to reach multi-part operands (m80, far pointers, FSAVE images). */
   linearAddress(operand: Operand): V;
+  /** Linear address of a part of an operand that is accessed in parts: each wraps by itself with 16-bit addressing. */
+  partAddress(operand: Operand, offset: number): V;
   /** #GP(0) unless the linear address is a multiple of alignment (aligned SSE forms). */
   requireAligned(operand: Operand, alignment: 8 | 16): void;
 

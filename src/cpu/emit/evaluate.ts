@@ -8,13 +8,14 @@ import type { RowTable } from '../decode/rows.ts';
 import { rowTable } from '../decode/rows.ts';
 import { Exit } from '../exit.ts';
 import type { Insn } from '../isa/insn.ts';
-import { STATE } from '../state.ts';
+import { FS, GS, STATE } from '../state.ts';
 import type { MemoryType } from './base-emitter.ts';
 import { BaseEmitter, MEMORY_BYTES } from './base-emitter.ts';
 import type { Operand, Variable, WasmType } from './emitter.ts';
 import type { EvalValue } from './evaluate-ops.ts';
 import { applyOp, evaluateLanes, fromBytes, toBytes } from './evaluate-ops.ts';
 import type { Routine } from './routine.ts';
+import { FORBIDDEN, isDeferred, segmentModes, violatesSegment } from './segment-check.ts';
 
 /** Guest memory of the evaluator. Answers undefined or false where a #PF is due. */
 export interface EvalMemory {
@@ -56,6 +57,7 @@ class Evaluator extends BaseEmitter<EvalValue> {
   readonly #decoded: Decoded;
   readonly #state: Uint8Array;
   readonly #memory: EvalMemory;
+  #isForbidden = false;
   readonly operandSize: 2 | 4;
   readonly addressSize: 2 | 4;
   readonly repeat: 0 | 0xf2 | 0xf3;
@@ -115,17 +117,25 @@ class Evaluator extends BaseEmitter<EvalValue> {
     return this.state(this.#decoded.dataSegment);
   }
 
+  /** The memory operand lies where it cannot be accessed, or there is no need to go as far. */
+  forbidSegment(): void {
+    if (isDeferred(this.#decoded)) this.#isForbidden = true;
+    else this.fault(Exit.generalProtection);
+  }
+
   effectiveAddress(operand: Operand): EvalValue {
     const { base, index, shift, displacement, narrow } = (operand as DecodedOperand).address!;
     const sum = Number(this.state(base)) + (Number(this.state(index)) << shift) + displacement;
     return narrow ? sum & 0xffff : sum | 0;
   }
   linearAddress(operand: Operand): EvalValue {
+    if (this.#isForbidden) return FORBIDDEN | 0;
     const { segment } = (operand as DecodedOperand).address!;
     return (Number(this.effectiveAddress(operand)) + Number(this.state(segment))) | 0;
   }
 
   #pageFault(address: number, isWrite: boolean): never {
+    if (this.#isForbidden && address >= FORBIDDEN) return this.#end(Exit.generalProtection, 0, this.#decoded.eip);
     // The first byte that is not accessible: on the second page where the first one is in order.
     const isFirstFine = isWrite ? this.#memory.mayWrite(address, 1) : this.#memory.read(address, 1) !== undefined;
     this.setState(STATE.lastAccess, isFirstFine ? (address | 0xfff) + 1 : address);
@@ -133,7 +143,8 @@ class Evaluator extends BaseEmitter<EvalValue> {
   }
   protected guestLoad(address: EvalValue, type: MemoryType, isModified = false): EvalValue {
     const at = Number(address) >>> 0;
-    const bytes = this.#memory.read(at, MEMORY_BYTES[type]) ?? this.#pageFault(at, isModified);
+    if (isModified && !this.#memory.mayWrite(at, MEMORY_BYTES[type])) this.#pageFault(at, true);
+    const bytes = this.#memory.read(at, MEMORY_BYTES[type]) ?? this.#pageFault(at, false);
     return fromBytes(bytes, REGISTER_TYPE[type]);
   }
   protected guestStore(address: EvalValue, value: EvalValue, type: MemoryType): void {
@@ -200,7 +211,9 @@ class Evaluator extends BaseEmitter<EvalValue> {
 /** Executes one decoded instruction: its exit reason, or undefined when the next one follows. */
 export function evaluateDecoded(decoded: Decoded, state: Uint8Array, memory: EvalMemory): number | undefined {
   const evaluator = new Evaluator(decoded, state, memory);
+  const selectors = [FS, GS].map((n) => Number(evaluator.state(STATE.selector + n * 4)));
   try {
+    if (violatesSegment(decoded, segmentModes(selectors[0], selectors[1]))) evaluator.forbidSegment();
     emitInsn(evaluator, decoded.insn, decoded.operands);
   } catch (error) {
     if (!(error instanceof Ended)) throw error;
@@ -218,6 +231,7 @@ export function emitInsn<V>(e: BaseEmitter<V>, insn: Insn, operands: readonly Op
   if (insn.options.waits) e.if(e.and(e.state(STATE.fpuStatus), e.const(0x80)), () => e.fault(Exit.x87));
   if (insn.options.lock || insn.options.modifies) e.modified = operands[0];
   insn.body(e, ...operands);
+  if (insn.options.loadsSegment) e.trap(Exit.budget);
 }
 
 const tables = new WeakMap<readonly Insn[], RowTable>();

@@ -106,6 +106,9 @@ interface FlagOrigin {
   readonly list: Node[];
 }
 
+/** Sizes that one access has. */
+const PROBE_TYPE: Partial<Record<number, MemoryType>> = { 1: 'u8', 2: 'u16', 4: 'i32', 8: 'i64' };
+
 export abstract class WasmEmitter extends BaseEmitter<Node> {
   protected readonly target: WasmTarget;
   readonly #routines: RoutineTable;
@@ -333,8 +336,10 @@ export abstract class WasmEmitter extends BaseEmitter<Node> {
     this.#checkAccess(address, MEMORY_BYTES[type], true);
     this.append(node({ code: [...STORE[type], ...memoryArgument(0)], args: [address, value], effect: true }));
   }
-  /** Writes back the first and the last byte: no other task can see it. */
+  /** Writes back one access, or the first and the last byte: no other task can see it. */
   probeWrite(address: Node, bytes: number): void {
+    const type = PROBE_TYPE[bytes];
+    if (type) return this.guestStore(address, this.guestLoad(address, type, true), type);
     for (const offset of bytes > 1 ? [0, bytes - 1] : [0]) {
       const at = this.add(address, this.const(offset));
       this.guestStore(at, this.guestLoad(at, 'u8', true), 'u8');

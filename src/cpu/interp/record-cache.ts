@@ -5,11 +5,12 @@ import type { Decoded, DecodedOperand } from '../decode/decoded.ts';
 import type { DecodeFault } from '../decode/decoder.ts';
 import { decode, isFault } from '../decode/decoder.ts';
 import type { Row, RowTable } from '../decode/rows.ts';
+import { FORBIDDEN, isDeferred, segmentModes, violatesSegment } from '../emit/segment-check.ts';
 import { Exit } from '../exit.ts';
 import type { Insn } from '../isa/insn.ts';
 import { HASH_ENTRIES, VM_HASH, VM_RECORDS, VM_RECORDS_END, VM_STATE } from '../layout.ts';
 import type { CpuMemory } from '../memory.ts';
-import { STATE } from '../state.ts';
+import { SS, STATE } from '../state.ts';
 import { pairKey } from './fusions.ts';
 import { findHandler, memoryShape, slots } from './handlers.ts';
 import type { MemoryShape } from './record.ts';
@@ -39,6 +40,23 @@ export interface Isa {
   readonly found: Map<Row, Map<number, number>>;
 }
 
+/** A memory operand that must not be accessed. */
+const NOWHERE: DecodedOperand = {
+  kind: 'memory',
+  size: 4,
+  offset: 0,
+  value: 0,
+  selector: 0,
+  address: {
+    base: STATE.zero,
+    index: STATE.zero,
+    shift: 0,
+    displacement: FORBIDDEN | 0,
+    segment: STATE.zero,
+    narrow: false,
+  },
+};
+
 export class RecordCache {
   readonly #memory: CpuMemory;
   readonly #isa: Isa;
@@ -65,15 +83,28 @@ export class RecordCache {
     this.flush();
   }
 
+  /** See segment-check.ts; and whether any instruction has been decoded that it matters to. */
+  #segments = 0;
+  #hasOverrides = false;
+
   /** Forgets everything. */
   flush(): void {
     this.#records.clear();
     this.#pages.clear();
+    this.#hasOverrides = false;
     this.#memory.vm.fill(0, VM_HASH, VM_HASH + HASH_ENTRIES * 8);
     // An empty entry must not match: 0 is the EIP of entry 0 only.
     this.#vm.setUint32(VM_HASH, 1, true);
     this.#faulting = VM_RECORDS;
     this.#free = FIRST_RECORD;
+  }
+
+  /** What fs and gs hold decides which instructions can run at all: when that changes, they are decoded again. */
+  setSegments(fs: number, gs: number): void {
+    const modes = segmentModes(fs, gs);
+    if (modes === this.#segments) return;
+    this.#segments = modes;
+    if (this.#hasOverrides) this.flush();
   }
 
   /** The record at which `eip` runs. */
@@ -92,11 +123,25 @@ export class RecordCache {
     return record;
   }
 
+  /** The instruction that single() was last asked for was MOV SS or POP SS: #DB waits for the next (SDM Vol. 3A, 6.8.3). */
+  delaysTrap = false;
+
+  /** Did the instruction's access to FORBIDDEN stand for one that its segment does not allow? */
+  isForbidden(eip: number): boolean {
+    this.#code.limit = 0;
+    const decoded = this.#decodeAt(eip);
+    return !isFault(decoded) && decoded.segment >= 0 && violatesSegment(decoded, this.#segments);
+  }
+
   /** Records that run the one instruction at `eip` as it stands in memory, and then stop. */
   single(eip: number): number {
     this.#code.limit = 0;
     const decoded = this.#decodeAt(eip);
+    this.delaysTrap = false;
     if (isFault(decoded)) return this.#writeFault(eip, decoded);
+    const { insn, operands } = decoded;
+    const stack = STATE.selector + SS * 4;
+    this.delaysTrap = insn.options.loadsSegment === true && operands.length < 3 && operands[0].offset === stack;
     const free = this.#free;
     this.#free = SINGLE;
     this.#writeUnchecked(decoded);
@@ -255,8 +300,11 @@ export class RecordCache {
   #writeUnchecked(decoded: Decoded): void {
     const { eip, length } = decoded;
     const memory = decoded.operands.find((operand) => operand.kind === 'memory');
-    const shape = memory && memoryShape(decoded, memory);
-    if (memory && shape === 'special') this.#writeAddress(decoded, memory);
+    const isForbidden = decoded.segment >= 0 && violatesSegment(decoded, this.#segments);
+    this.#hasOverrides ||= decoded.segment >= 0;
+    if (isForbidden && !isDeferred(decoded)) return this.#writeViolation(eip);
+    const shape = isForbidden ? 'special' : memory && memoryShape(decoded, memory);
+    if (memory && shape === 'special') this.#writeAddress(decoded, isForbidden ? NOWHERE : memory);
     const handler = this.#handler(decoded, shape === 'special' ? 'm' : shape);
     const at = this.#free;
     this.#writeHead(at, handler, eip, length);
@@ -267,6 +315,15 @@ export class RecordCache {
       if (operand.kind === 'memory') this.#writeMemory(at, operand, shape === 'special');
       else this.#vm.setUint32(at + places[i], this.#operandValue(at, operand), true);
     }
+    this.#free += RECORD_SIZE;
+  }
+
+  #writeViolation(eip: number): void {
+    const at = this.#free;
+    const handler = specialIndex('decodeFault');
+    this.#writeHead(at, handler, eip, 0);
+    this.#vm.setUint32(at + RECORD.immediate, Exit.generalProtection, true);
+    this.#run.push({ at, handler, first: eip >>> PAGE_SHIFT, last: eip >>> PAGE_SHIFT });
     this.#free += RECORD_SIZE;
   }
 

@@ -70,9 +70,9 @@ export const jecxz = insn('jecxz', { branch: true }, ['E3 Jb'], (e, target) =>
   e.jumpIf(e.eqz(counter(e).value), target),
 );
 
-/** Far transfers: only the flat user code segment, 0x23, exists. */
-function requireFlatCode<V>(e: Emitter<V>, selector: V): void {
-  const isFlat = e.eq(e.and(selector, e.const(0xffff)), e.const(0x23));
+/** Far transfers: only the flat user code segment, 0x23, exists. Its privilege level may be asked for as a higher one. */
+function requireFlatCode<V>(e: Emitter<V>, selector: V, ignored: 0 | 3): void {
+  const isFlat = e.eq(e.or(e.and(selector, e.const(0xffff)), e.const(ignored)), e.const(0x23));
   e.if(e.eqz(isFlat), () => e.fault(Exit.generalProtection, e.and(selector, e.const(0xfffc))));
 }
 function pushFar<V>(e: Emitter<V>, size: 2 | 4): void {
@@ -83,33 +83,31 @@ function pushFar<V>(e: Emitter<V>, size: 2 | 4): void {
 }
 
 export const jmpFar = insn('jmp far', { branch: true, ends: true }, ['EA Ap'], (e, target) => {
-  requireFlatCode(e, e.farSelector(target));
+  requireFlatCode(e, e.farSelector(target), 3);
   e.jumpIndirect(e.load(target));
 });
 export const callFar = insn('call far', { branch: true, ends: true }, ['9A Ap'], (e, target) => {
-  requireFlatCode(e, e.farSelector(target));
+  requireFlatCode(e, e.farSelector(target), 3);
   pushFar(e, e.operandSize);
   e.jumpIndirect(e.load(target));
 });
 export const jmpFarMemory = insn('jmp far', { branch: true, ends: true }, ['FF /5m Mp'], (e, target) => {
   const size = e.operandSize;
-  const address = e.linearAddress(target);
-  const offset = e.read(address, size);
-  requireFlatCode(e, e.read(e.add(address, e.const(size)), 2));
+  const offset = e.read(e.linearAddress(target), size);
+  requireFlatCode(e, e.read(e.partAddress(target, size), 2), 3);
   e.jumpIndirect(offset);
 });
 export const callFarMemory = insn('call far', { branch: true, ends: true }, ['FF /3m Mp'], (e, target) => {
   const size = e.operandSize;
-  const address = e.linearAddress(target);
-  const offset = e.read(address, size);
-  requireFlatCode(e, e.read(e.add(address, e.const(size)), 2));
+  const offset = e.read(e.linearAddress(target), size);
+  requireFlatCode(e, e.read(e.partAddress(target, size), 2), 3);
   pushFar(e, size);
   e.jumpIndirect(offset);
 });
 export const retFar = insn('ret far', { branch: true, ends: true }, ['CB', 'CA Iw'], (e, bytes) => {
   const size = e.operandSize;
   const offset = stackTop(e, size);
-  requireFlatCode(e, stackTop(e, size, size));
+  requireFlatCode(e, stackTop(e, size, size), 0);
   const top = e.add(e.register(ESP, 4), e.const(2 * size));
   e.setRegister(ESP, bytes ? e.add(top, e.load(bytes)) : top, 4);
   e.jumpIndirect(offset);
@@ -125,16 +123,16 @@ export const int = insn('int', { branch: true, ends: true }, ['CD Ib'], (e, vect
 });
 export const int3 = insn('int3', { branch: true, ends: true }, ['CC'], (e) => e.trap(Exit.breakpoint));
 export const into = insn('into', { branch: true }, ['CE'], (e) => e.if(e.flags.get('of'), () => e.trap(Exit.overflow)));
-export const int1 = insn('int1', { branch: true, ends: true }, ['F1'], (e) => e.trap(Exit.debug));
+export const int1 = insn('int1', { branch: true, ends: true }, ['F1'], (e) => e.trap(Exit.debug, e.const(0)));
 
 /** SDM Vol. 2A, BOUND. */
 export const bound = insn('bound', {}, ['62 /rm Gv,Ma'], (e, index, bounds) => {
   const size = index.size as 2 | 4;
-  const address = e.linearAddress(bounds);
-  const lower = e.sext(e.read(address, size), size);
-  const upper = e.sext(e.read(e.add(address, e.const(size)), size), size);
+  const lower = e.sext(e.read(e.linearAddress(bounds), size), size);
   const value = e.loadSigned(index);
-  e.if(e.or(e.ltS(value, lower), e.gtS(value, upper)), () => e.fault(Exit.bound));
+  e.if(e.ltS(value, lower), () => e.fault(Exit.bound));
+  const upper = e.sext(e.read(e.partAddress(bounds, size), size), size);
+  e.if(e.gtS(value, upper), () => e.fault(Exit.bound));
 });
 
 export const control = [

@@ -52,6 +52,8 @@ export interface InsnOptions {
   popsFirst?: boolean;
   /** Waits for pending unmasked x87 exceptions first (all x87 but the FN forms), and MMX. */
   waits?: boolean;
+  /** May load fs or gs: what their segments allow is known when instructions are decoded. */
+  loadsSegment?: boolean;
   /** One line for docs/ISA.md. */
   note?: string;
 }

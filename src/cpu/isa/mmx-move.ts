@@ -15,23 +15,27 @@ function writeMmx<V>(e: Emitter<V>, dst: Operand, value: V): void {
   e.store(dst, value);
 }
 
+/** TOP is 0 even after a store that faults, as on Intel's processors. */
+function storeFromMmx<V>(e: Emitter<V>, dst: Operand, value: V): void {
+  e.setState(STATE.fpuTop, e.const(0));
+  e.store(dst, value);
+  enterMmx(e);
+}
+
 /** Bit offset of the word that the immediate's low two bits choose. */
 const wordOffset = <V>(e: Emitter<V>, imm: V): V => e.i64.extendU(e.shl(e.and(imm, e.const(3)), e.const(4)));
 
 export const mmxMoves: readonly Insn[] = [
   insn('movd', mmxOption, ['NP 0F 6E /r Pq,Ed'], (e, dst, src) => writeMmx(e, dst, e.i64.extendU(e.load(src)))),
   insn('movd', mmxOption, ['NP 0F 7E /r Ed,Pq'], (e, dst, src) => {
-    e.store(dst, e.i64.wrap(e.load(src)));
-    enterMmx(e);
+    storeFromMmx(e, dst, e.i64.wrap(e.load(src)));
   }),
   insn('movq', mmxOption, ['NP 0F 6F /r Pq,Qq'], (e, dst, src) => writeMmx(e, dst, e.load(src))),
   insn('movq', mmxOption, ['NP 0F 7F /r Qq,Pq'], (e, dst, src) => {
-    e.store(dst, e.load(src));
-    enterMmx(e);
+    storeFromMmx(e, dst, e.load(src));
   }),
   insn('movntq', sseOption, ['NP 0F E7 /r Mq,Pq'], (e, dst, src) => {
-    e.store(dst, e.load(src));
-    enterMmx(e);
+    storeFromMmx(e, dst, e.load(src));
   }),
   insn('emms', mmxOption, ['NP 0F 77'], (e) => {
     e.setState(STATE.fpuTop, e.const(0));
@@ -60,7 +64,8 @@ export const mmxMoves: readonly Insn[] = [
   }),
   insn('maskmovq', sseOption, ['NP 0F F7 /r Pq,Nq'], (e, src, mask) => {
     const bits = e.v128.i8x16Bitmask(e.v128.i64x2Splat(e.load(mask)));
-    maskedStore(e, e.v128.i64x2Splat(e.load(src)), e.and(bits, e.const(0xff)));
+    // Even where the store faults, as on Intel's processors.
     enterMmx(e);
+    maskedStore(e, e.v128.i64x2Splat(e.load(src)), e.and(bits, e.const(0xff)));
   }),
 ];

@@ -30,7 +30,9 @@ export const movFromSegment = insn('mov sreg', {}, ['8C /r Ev,Sw'], (e, dst, src
 });
 
 /** SDM Vol. 2B, MOV to a segment register. */
-export const movToSegment = insn('mov sreg', {}, ['8E /r Sw,Ew'], (e, dst, src) => e.store(dst, e.load(src)));
+export const movToSegment = insn('mov sreg', { loadsSegment: true }, ['8E /r Sw,Ew'], (e, dst, src) =>
+  e.store(dst, e.load(src)),
+);
 
 /** SDM Vol. 2B, MOVZX. */
 export const movzx = insn('movzx', {}, ['0F B6 /r Gv,Eb', '0F B7 /r Gv,Ew'], (e, dst, src) =>
@@ -116,11 +118,10 @@ export const loadFar = (
     ['lgs', '0F B5 /r', 'GS'],
   ] as const
 ).map(([name, opcode, segment]) =>
-  insn(name, {}, [`${opcode}m Gv,Mp,${segment}`], (e, dst, src, sreg) => {
+  insn(name, { loadsSegment: true }, [`${opcode}m Gv,Mp,${segment}`], (e, dst, src, sreg) => {
     const size = generalSize(dst);
-    const address = e.linearAddress(src);
-    const offset = e.read(address, size);
-    e.store(sreg, e.read(e.add(address, e.const(size)), 2));
+    const offset = e.read(e.linearAddress(src), size);
+    e.store(sreg, e.read(e.partAddress(src, size), 2));
     e.store(dst, offset);
   }),
 );

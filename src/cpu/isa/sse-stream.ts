@@ -7,13 +7,26 @@ import { EDI, STATE } from '../state.ts';
 import type { Insn } from './insn.ts';
 import { insn } from './insn.ts';
 
+/** As processors do: a half's first byte stands for all on its page, the next page's first byte for the others. */
+function probeHalf<V>(e: Emitter<V>, start: V, mask: V): void {
+  const page = e.const(-4096);
+  const probe = (place: V): void => {
+    const at = e.add(start, place);
+    const isSame = e.eq(e.and(at, page), e.and(start, page));
+    e.probeWrite(e.select(isSame, start, e.and(at, page)), 1);
+  };
+  e.if(mask, () => {
+    probe(e.ctz(mask));
+    probe(e.sub(e.const(31), e.clz(mask)));
+  });
+}
+
 /** MASKMOVQ and MASKMOVDQU: writes the bytes that the mask names, at DS:(E)DI; the others are not touched at all. */
 export function maskedStore<V>(e: Emitter<V>, value: V, mask: V): void {
   const start = e.add(e.segmentBase('data'), e.register(EDI, e.addressSize));
   e.if(mask, () => {
-    // All bytes between the first and the last lie on their two pages, so that a fault comes before any is written.
-    e.probeWrite(e.add(start, e.ctz(mask)), 1);
-    e.probeWrite(e.add(start, e.sub(e.const(31), e.clz(mask))), 1);
+    probeHalf(e, e.add(start, e.const(8)), e.shrU(mask, e.const(8)));
+    probeHalf(e, start, e.and(mask, e.const(0xff)));
     const left = e.variable('i32', mask);
     e.while(
       () => left.get(),

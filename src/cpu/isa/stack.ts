@@ -55,7 +55,7 @@ export const pushSegment = insn(
 
 export const popSegment = insn(
   'pop sreg',
-  {},
+  { loadsSegment: true },
   POP_SEGMENT.flatMap((opcode, i) => (opcode ? [`${opcode} ${segments[i]}`] : [])),
   (e, dst) => {
     const size = e.operandSize;

@@ -1,5 +1,6 @@
 /** Processor identification, hints, and what user code may not do (SDM Vol. 1, 7.3.17; Vol. 3A, 5.9). */
 import type { Emitter } from '../emit/emitter.ts';
+import { describeSelector, USER_DS, USER32_CS } from '../emit/segments.ts';
 import { Exit } from '../exit.ts';
 import { CS, EAX, EBX, ECX, EDX, STATE } from '../state.ts';
 import { BRAND, featureWord, LEAF_1_EBX, SIGNATURE, VENDOR } from './cpuid.ts';
@@ -74,9 +75,9 @@ export const privileged = insn(
     '0F 06',
     '0F 08',
     '0F 09',
-    '0F 20 /r Rd',
+    // CR1, CR5 to CR7 do not exist. The mode bits of ModRM mean nothing here.
+    ...['0F 20', '0F 22'].flatMap((opcode) => [0, 2, 3, 4].map((n) => `${opcode} /${n} Rd`)),
     '0F 21 /r Rd',
-    '0F 22 /r Rd',
     '0F 23 /r Rd',
     '0F 30',
     '0F 32',
@@ -117,41 +118,44 @@ function describeTable(name: string, row: string, base: number) {
 export const sgdt = describeTable('sgdt', '0F 01 /0m M', 0xfffe_0000 | 0);
 export const sidt = describeTable('sidt', '0F 01 /1m M', 0xffff_0000 | 0);
 
-/** Whether a selector names a segment that user code may read: the flat ones and present TLS entries. */
+/** Flat segments are of privilege 3: what selector asks for it does not matter. */
 function isReadable<V>(e: Emitter<V>, selector: V): V {
-  const flat = e.or(e.eq(e.or(selector, e.const(3)), e.const(0x23)), e.eq(e.or(selector, e.const(3)), e.const(0x2b)));
-  const slot = e.sub(e.shrU(selector, e.const(3)), e.const(6));
-  const isTls = e.and(e.ltU(slot, e.const(3)), e.eqz(e.and(selector, e.const(4))));
-  const present = e.and(e.shrU(e.state(STATE.tlsPresent), e.select(isTls, slot, e.const(0))), e.const(1));
-  return e.or(flat, e.and(isTls, present));
+  const { isUser, isTls } = describeSelector(e, selector);
+  return e.and(e.or(isUser, isTls), e.const(1));
 }
 export const verr = insn('verr', {}, ['0F 00 /4 Ew'], (e, src) => e.flags.set({ zf: isReadable(e, e.load(src)) }));
 export const verw = insn('verw', {}, ['0F 00 /5 Ew'], (e, src) => {
-  const selector = e.load(src);
-  const isCode = e.eq(e.or(selector, e.const(3)), e.const(0x23));
-  e.flags.set({ zf: e.and(isReadable(e, selector), e.eqz(isCode)) });
+  const { isData, isTls } = describeSelector(e, e.load(src));
+  e.flags.set({ zf: e.and(e.or(isData, isTls), e.const(1)) });
 });
 
-/** Access rights and limit of a flat segment: present, DPL 3, 4 GiB; code reads and data writes. */
-function describe(name: string, opcode: string, code: number, data: number) {
+/** Access rights of the user segments: present, privilege 3, 4 GiB; 64-bit code; TLS with the bit for software set. */
+const RIGHTS = { code32: 0x00cf_fb00, code64: 0x00af_fb00, data: 0x00cf_f300, tls: 0x00df_f300 };
+
+/** SDM Vol. 2A, LAR and LSL. */
+function describe(name: string, opcode: string, value: <V>(e: Emitter<V>, selector: V, isTls: V) => V) {
   return insn(name, {}, [`${opcode} /r Gv,Ew`], (e, dst, src) => {
     const selector = e.load(src);
-    const isCode = e.eq(e.or(selector, e.const(3)), e.const(0x23));
     const zf = isReadable(e, selector);
-    const value = e.select(isCode, e.const(code), e.const(data));
-    e.store(dst, e.select(zf, value, e.load(dst)));
+    const { isTls } = describeSelector(e, selector);
+    e.store(dst, e.select(zf, value(e, selector, isTls), e.load(dst)));
     e.flags.set({ zf });
   });
 }
-export const lar = describe('lar', '0F 02', 0x00cf_fb00, 0x00cf_f300);
-export const lsl = describe('lsl', '0F 03', -1, -1);
+export const lar = describe('lar', '0F 02', (e, selector, isTls) => {
+  const entry = e.or(selector, e.const(3));
+  const is = (number: number) => e.eq(entry, e.const(number));
+  const code = e.select(is(USER32_CS), e.const(RIGHTS.code32), e.const(RIGHTS.code64));
+  return e.select(isTls, e.const(RIGHTS.tls), e.select(is(USER_DS), e.const(RIGHTS.data), code));
+});
+export const lsl = describe('lsl', '0F 03', (e) => e.const(-1));
 
 /** SDM Vol. 2A, ARPL. */
 export const arpl = insn('arpl', {}, ['63 /r Ew,Gw'], (e, dst, src) => {
   const old = e.load(dst);
   const wanted = e.and(e.load(src), e.const(3));
   const zf = e.ltU(e.and(old, e.const(3)), wanted);
-  e.store(dst, e.select(zf, e.or(e.and(old, e.const(0xfffc)), wanted), old));
+  e.if(zf, () => e.store(dst, e.or(e.and(old, e.const(0xfffc)), wanted)));
   e.flags.set({ zf });
 });
 

@@ -1,5 +1,5 @@
 /** Control instructions: control, status and tag words, environments, FSAVE and FXSAVE images (SDM Vol. 1, 8.1.7 to 8.1.11). */
-import type { Emitter } from '../emit/emitter.ts';
+import type { Emitter, Operand } from '../emit/emitter.ts';
 import { routine } from '../emit/routine.ts';
 import { Exit } from '../exit.ts';
 import { BUSY, C1, ES, exponentOf, isNormal } from '../f80/format.ts';
@@ -65,18 +65,25 @@ const init = routine('x87_fninit', [], [], (e) => {
   return [];
 });
 
+/** Linear address of an image's byte. */
+type PartAt<V> = (offset: number) => V;
+const partsOf =
+  <V>(e: Emitter<V>, operand: Operand): PartAt<V> =>
+  (offset) =>
+    e.partAddress(operand, offset);
+
 /** Bytes of an environment: seven fields of the operand size. */
 const environmentSize = <V>(e: Emitter<V>): number => e.operandSize * 7;
 
 /** Control, status, tags, FIP, FCS and opcode, FDP, FDS. Selectors read as 0, as where CPUID deprecates them. */
-function writeEnvironment<V>(e: Emitter<V>, address: V): void {
+function writeEnvironment<V>(e: Emitter<V>, at: PartAt<V>): void {
   const [tags] = e.call(tagWord);
   const words = [e.state(STATE.fpuControl), statusWord(e), tags];
   const ip = e.state(STATE.fpuIp),
     data = e.state(STATE.fpuDataPointer),
     opcode = e.state(STATE.fpuOpcode);
   const size = e.operandSize;
-  const put = (i: number, value: V): void => e.write(e.add(address, e.const(i * size)), value, size);
+  const put = (i: number, value: V): void => e.write(at(i * size), value, size);
   if (size === 2) {
     for (const [i, value] of [...words, ip, e.const(0), data, e.const(0)].entries()) put(i, value);
     return;
@@ -85,9 +92,18 @@ function writeEnvironment<V>(e: Emitter<V>, address: V): void {
   for (const [i, value] of [...wide, e.const(0xffff0000)].entries()) put(i, value);
 }
 
-function readEnvironment<V>(e: Emitter<V>, address: V): () => void {
+/** Processors look for the first field, then the last byte, before anything else. */
+function probeImage<V>(e: Emitter<V>, at: PartAt<V>, bytes: number): void {
+  e.probeWrite(at(0), e.operandSize);
+  e.probeWrite(at(bytes - 1), 1);
+}
+
+function readEnvironment<V>(e: Emitter<V>, at: PartAt<V>, rest = 0): () => void {
   const size = e.operandSize;
-  const field = (i: number): V => e.read(e.add(address, e.const(i * size)), size);
+  // Processors look for the first field, then the last byte, before anything else.
+  e.read(at(0), size);
+  e.read(at(environmentSize(e) + rest - 1), 1);
+  const field = (i: number): V => e.read(at(i * size), size);
   const [control, status, tags, ip, selector, data] = [0, 1, 2, 3, 4, 5].map(field);
   const opcode = size === 2 ? e.const(0) : e.and(e.shrU(selector, e.const(16)), e.const(0x7ff));
   return () => {
@@ -99,19 +115,19 @@ function readEnvironment<V>(e: Emitter<V>, address: V): () => void {
   };
 }
 
-/** ST(i) to and from ten bytes. */
-function writeStack<V>(e: Emitter<V>, address: V, stride: number, store: (at: V, sig: V, se: V) => void): void {
+/** ST(i), for i from 0. */
+function writeStack<V>(e: Emitter<V>, store: (i: number, sig: V, se: V) => void): void {
   for (let i = 0; i < 8; i++) {
-    store(e.add(address, e.const(i * stride)), ...readRegister(e, physical(e, e.const(i))));
+    store(i, ...readRegister(e, physical(e, e.const(i))));
   }
 }
 
-/** The registers at `address`; the answer puts them in place, TOP being what it then is. */
-function readStack<V>(e: Emitter<V>, address: V, stride: number): () => void {
+/** The registers from `start` on; the answer puts them in place, TOP being what it then is. */
+function readStack<V>(e: Emitter<V>, at: PartAt<V>, start: number, stride: number): () => void {
   const values: (readonly [V, V])[] = [];
   for (let i = 0; i < 8; i++) {
-    const at = e.add(address, e.const(i * stride));
-    values.push([e.read64(at), e.read(e.add(at, e.const(8)), 2)]);
+    const low = e.read64(at(start + i * stride));
+    values.push([low, e.read(at(start + i * stride + 8), 2)]);
   }
   return () => {
     for (const [i, [sig, se]] of values.entries()) {
@@ -122,15 +138,16 @@ function readStack<V>(e: Emitter<V>, address: V, stride: number): () => void {
   };
 }
 
-const FXSAVE_SIZE = 288;
+/** What FXSAVE writes, of an area that must be there whole. */
+const FXSAVE_AREA = 512;
 const MXCSR_MASK = 0xffff;
 
 /** The 32-bit FXSAVE image; bytes from 288 on are not touched. */
 const fxsave: Insn = insn('fxsave', { feature: 'fxsr' }, ['NP 0F AE /0m M'], (e, dst) => {
   e.requireAligned(dst, 16);
-  const address = e.linearAddress(dst);
-  const at = (offset: number) => e.add(address, e.const(offset));
-  e.probeWrite(address, FXSAVE_SIZE);
+  const at = partsOf(e, dst);
+  e.probeWrite(at(FXSAVE_AREA - 1), 1);
+  e.probeWrite(at(0), 1);
   let used = e.const(0);
   for (let i = 0; i < 8; i++) used = e.or(used, e.shl(e.eqz(isEmpty(e, e.const(i))), e.const(i)));
   e.write(at(0), e.or(e.state(STATE.fpuControl), e.shl(statusWord(e), e.const(16))), 4);
@@ -141,20 +158,21 @@ const fxsave: Insn = insn('fxsave', { feature: 'fxsr' }, ['NP 0F AE /0m M'], (e,
   e.write(at(20), e.const(0), 4);
   e.write(at(24), e.state(STATE.mxcsr), 4);
   e.write(at(28), e.const(MXCSR_MASK), 4);
-  writeStack(e, at(32), 16, (slot, sig, se) => {
-    e.write64(slot, sig);
-    e.write64(e.add(slot, e.const(8)), e.i64.extendU(se));
+  writeStack(e, (i, sig, se) => {
+    e.write64(at(32 + i * 16), sig);
+    e.write64(at(40 + i * 16), e.i64.extendU(se));
   });
   for (let i = 0; i < 8; i++) e.write128(at(160 + i * 16), e.state(STATE.xmm + i * 16, 'v128'));
 });
 
 const fxrstor: Insn = insn('fxrstor', { feature: 'fxsr' }, ['NP 0F AE /1m M'], (e, src) => {
   e.requireAligned(src, 16);
-  const address = e.linearAddress(src);
-  const at = (offset: number) => e.add(address, e.const(offset));
+  const at = partsOf(e, src);
+  e.read(at(FXSAVE_AREA - 1), 1);
+  e.read(at(0), 1);
   const [control, status, used] = [e.read(at(0), 2), e.read(at(2), 2), e.read(at(4), 1)];
   const [opcode, ip, data, mxcsr] = [e.read(at(6), 2), e.read(at(8), 4), e.read(at(16), 4), e.read(at(24), 4)];
-  const registers = readStack(e, at(32), 16);
+  const registers = readStack(e, at, 32, 16);
   const xmm = [0, 1, 2, 3, 4, 5, 6, 7].map((i) => e.read128(at(160 + i * 16)));
   e.if(e.and(mxcsr, e.const(~MXCSR_MASK)), () => e.fault(Exit.generalProtection, e.const(0)));
   e.call(setControlAndStatus, control, status);
@@ -188,26 +206,27 @@ export const controlInsns: Insn[] = [
   insn('fnstcw', NO_WAIT, ['D9 /7m Mw'], (e, dst) => e.store(dst, e.state(STATE.fpuControl))),
   insn('fnstsw', NO_WAIT, ['DD /7m Mw', 'DF E0 AX'], (e, dst) => e.store(dst, statusWord(e))),
   insn('fnstenv', NO_WAIT, ['D9 /6m M'], (e, dst) => {
-    const address = e.linearAddress(dst);
-    e.probeWrite(address, environmentSize(e));
-    writeEnvironment(e, address);
+    const at = partsOf(e, dst);
+    probeImage(e, at, environmentSize(e));
+    writeEnvironment(e, at);
     e.call(setControlAndStatus, e.or(e.state(STATE.fpuControl), e.const(0x3f)), e.state(STATE.fpuStatus));
   }),
-  insn('fldenv', WAITS, ['D9 /4m M'], (e, src) => readEnvironment(e, e.linearAddress(src))()),
+  insn('fldenv', WAITS, ['D9 /4m M'], (e, src) => readEnvironment(e, partsOf(e, src))()),
   insn('fnsave', NO_WAIT, ['DD /6m M'], (e, dst) => {
-    const address = e.linearAddress(dst);
-    e.probeWrite(address, environmentSize(e) + 80);
-    writeEnvironment(e, address);
-    writeStack(e, e.add(address, e.const(environmentSize(e))), 10, (at, sig, se) => {
-      e.write64(at, sig);
-      e.write(e.add(at, e.const(8)), se, 2);
+    const at = partsOf(e, dst);
+    const start = environmentSize(e);
+    probeImage(e, at, start + 80);
+    writeEnvironment(e, at);
+    writeStack(e, (i, sig, se) => {
+      e.write64(at(start + i * 10), sig);
+      e.write(at(start + i * 10 + 8), se, 2);
     });
     e.call(init);
   }),
   insn('frstor', WAITS, ['DD /4m M'], (e, src) => {
-    const address = e.linearAddress(src);
-    const environment = readEnvironment(e, address);
-    const registers = readStack(e, e.add(address, e.const(environmentSize(e))), 10);
+    const at = partsOf(e, src);
+    const environment = readEnvironment(e, at, 80);
+    const registers = readStack(e, at, environmentSize(e), 10);
     environment();
     registers();
   }),

@@ -1,0 +1,108 @@
+/** Runs programs on the real CPU and on Tallship, batch by batch, and collects what differs. */
+import type { Row } from '../../../src/cpu/decode/rows.ts';
+import { isEqual } from './compare.ts';
+import { EvalSubject } from './evaluate-subject.ts';
+import { BATCH, Oracle } from './oracle.ts';
+import type { Program } from './program.ts';
+import type { Random } from './random.ts';
+import { SLOT, Slots } from './slot.ts';
+import { fill } from './state.ts';
+import { InterpSubject } from './subject.ts';
+
+const SIGVTALRM = 26;
+
+export interface Mismatch {
+  readonly program: Program;
+  readonly request: Slots;
+  readonly native: Slots;
+  readonly tallship: Slots;
+  readonly subject: 'interpreter' | 'evaluator';
+}
+
+export interface Statistics {
+  cases: number;
+  evaluated: number;
+  timeouts: number;
+  lost: number;
+}
+
+export class Differ {
+  readonly oracle = new Oracle();
+  readonly interpreter = new InterpSubject();
+  readonly evaluator = new EvalSubject();
+  readonly statistics: Statistics = { cases: 0, evaluated: 0, timeouts: 0, lost: 0 };
+  readonly coverage = new Map<Row, number>();
+  /** One case in this many also goes through the evaluator. */
+  evaluatorShare = 64;
+  readonly #requests = new Slots(BATCH);
+  readonly #native = new Slots(BATCH);
+  readonly #tallship = new Slots(BATCH);
+  readonly #out = new Slots(1);
+
+  close(): void {
+    this.oracle.close();
+  }
+
+  /** Fills the batch from `next` with `states` cases of each program; answers the programs, slot by slot. */
+  #fillBatch(next: () => Program, states: number, random: Random): Program[] {
+    const programs: Program[] = [];
+    while (programs.length + states <= BATCH) {
+      const program = next();
+      for (let k = 0; k < states; k++) {
+        fill(program, random, this.#requests, programs.length, k > 0);
+        programs.push(program);
+      }
+    }
+    return programs;
+  }
+
+  async batch(next: () => Program, states: number, random: Random): Promise<Mismatch[]> {
+    const programs = this.#fillBatch(next, states, random);
+    const count = programs.length;
+    const native = this.oracle.run(this.#requests, count, this.#native);
+    for (let i = 0; i < count; i++) {
+      this.interpreter.run(this.#requests, i, this.#out);
+      this.#tallship.copy(i, this.#out, 0);
+    }
+    try {
+      await native;
+    } catch (error) {
+      this.oracle.restart();
+      this.statistics.lost += count;
+      console.error(String(error));
+      return [];
+    }
+    return this.#compare(programs);
+  }
+
+  #compare(programs: readonly Program[]): Mismatch[] {
+    const found: Mismatch[] = [];
+    programs.forEach((program, i) => {
+      this.statistics.cases++;
+      for (const { row } of program.steps) this.coverage.set(row, (this.coverage.get(row) ?? 0) + 1);
+      if (this.#native.get(i, SLOT.signo) === SIGVTALRM) {
+        this.statistics.timeouts++;
+        return;
+      }
+      if (!isEqual(this.#native, i, this.#tallship, i))
+        found.push(this.#mismatch(program, i, this.#tallship, i, 'interpreter'));
+      else if (this.statistics.cases % this.evaluatorShare === 0) {
+        this.statistics.evaluated++;
+        this.evaluator.run(this.#requests, i, this.#out);
+        if (!isEqual(this.#native, i, this.#out, 0)) found.push(this.#mismatch(program, i, this.#out, 0, 'evaluator'));
+      }
+    });
+    return found;
+  }
+
+  #mismatch(program: Program, i: number, tallship: Slots, j: number, subject: Mismatch['subject']): Mismatch {
+    const one = (from: Slots, n: number): Slots => {
+      const copy = new Slots(1);
+      copy.copy(0, from, n);
+      return copy;
+    };
+    const request = one(this.#requests, i);
+    request.set(0, SLOT.isSameCode, 0);
+    return { program, request, native: one(this.#native, i), tallship: one(tallship, j), subject };
+  }
+}

@@ -1,0 +1,163 @@
+/** Differences that are meant: each with its reason. Everything else that differs is a bug. */
+import { CpuidFeature, Decoder, DecoderOptions } from 'iced-x86';
+import { DS, ES, SS } from '../../../src/cpu/state.ts';
+import { differences } from './compare.ts';
+import type { Mismatch } from './differ.ts';
+import { rowName } from './rows.ts';
+import { SLOT } from './slot.ts';
+import { undefinedFlags } from './undefined-flags.ts';
+
+const GENERAL_PROTECTION = 13;
+const PAGE_FAULT = 14;
+export const OWN_MEMORY = "the oracle's memory";
+const C1 = 0x200 << 16;
+const TF = 0x100;
+const FLAT = [ES, SS, DS];
+
+const selectorOf = (slots: Mismatch['native'], segment: number): number => slots.u16[(SLOT.selectors >> 1) + segment];
+const isBased = (slots: Mismatch['native'], segment: number): boolean =>
+  [0x63, 0x6b].includes(selectorOf(slots, segment) | 3);
+const isFlat = (slots: Mismatch['native'], segment: number): boolean =>
+  [0x2b, 0x73].includes(selectorOf(slots, segment) | 3);
+
+/** Of a program of one instruction. */
+export interface Context {
+  readonly mismatch: Mismatch;
+  /** Names of the fields that differ. */
+  readonly fields: readonly string[];
+  readonly name: string;
+  /** Addresses of the oracle's own memory: [start, end). */
+  readonly ownMemory: readonly (readonly [number, number])[];
+  /** Whether flags that the manual leaves undefined count. */
+  readonly undefinedCount: boolean;
+}
+
+interface Exception {
+  readonly name: string;
+  readonly reason: string;
+  readonly applies: (context: Context) => boolean;
+}
+
+const trapno = (m: Mismatch): number => m.native.get(0, SLOT.trapno);
+
+/** Steps between two extended values on the line of all of them. */
+function distance(a: Mismatch, i: number): bigint {
+  const place = (slots: Mismatch['native']): bigint => {
+    const at = SLOT.st + 16 * i;
+    const sig = (BigInt(slots.get(0, at + 4)) << 32n) | BigInt(slots.get(0, at));
+    const se = slots.get(0, at + 8) & 0xffff;
+    const magnitude = (BigInt(se & 0x7fff) << 63n) + (sig & ((1n << 63n) - 1n));
+    return se & 0x8000 ? -magnitude : magnitude;
+  };
+  const by = place(a.native) - place(a.tallship);
+  return by < 0n ? -by : by;
+}
+
+function isWithinOneStep({ mismatch }: Context): boolean {
+  const found = differences(mismatch.native, 0, mismatch.tallship, 0);
+  const isNear = [0, 1, 2, 3, 4, 5, 6, 7].every((i) => distance(mismatch, i) <= 1n);
+  const isStack = found.every(({ field, native, tallship }) =>
+    field === 'fpu control status' ? ((native ^ tallship) & ~C1) === 0 : /^st/.test(field),
+  );
+  return isNear && isStack;
+}
+
+/** The feature sets that Tallship announces, in iced-x86's names. */
+const ANNOUNCED =
+  /^(INTEL8086|INTEL8086_ONLY|INTEL186|INTEL286|INTEL386|INTEL486|FPU\w*|MMX|SSE\w*|CMOV|CX8|TSC|FXSR|CLFSH|POPCNT|MOVBE|PAUSE|MULTIBYTENOP|PREFETCHW|CPUID|PCLMULQDQ|AES|RDPMC|SMM|MSR|INTEL286_ARPL_X86_ONLY|RDTSCP|CET_IBT)$/;
+
+function needsMore({ mismatch }: Context): boolean {
+  const decoder = new Decoder(32, mismatch.program.code, DecoderOptions.None);
+  const instruction = decoder.decode();
+  const features = [...instruction.cpuidFeatures()].map((one) => CpuidFeature[one]);
+  const isMore = !instruction.isInvalid && features.some((one) => !ANNOUNCED.test(one));
+  instruction.free();
+  decoder.free();
+  return isMore;
+}
+
+function addressOfOperand(m: Mismatch): { offset: number; bytes: number } | undefined {
+  const memory = m.program.steps[0]?.memory;
+  if (!memory) return undefined;
+  const { base, index, shift, displacement, isNarrow } = memory;
+  const register = (n: number): number => (n < 0 ? 0 : m.request.get(0, SLOT.gpr + 4 * n));
+  const offset = register(base) + (register(index) << shift) + displacement;
+  return { offset: isNarrow ? offset & 0xffff : offset >>> 0, bytes: 512 };
+}
+
+export const EXCEPTIONS: readonly Exception[] = [
+  {
+    name: OWN_MEMORY,
+    reason: 'a random address hit the oracle program itself',
+    applies: ({ mismatch: { tallship }, ownMemory }) =>
+      tallship.get(0, SLOT.trapno) === PAGE_FAULT &&
+      ownMemory.some(([start, end]) => tallship.get(0, SLOT.siAddr) >= start && tallship.get(0, SLOT.siAddr) < end),
+  },
+  {
+    name: 'features',
+    reason: 'the processor at hand has instructions that Tallship does not announce',
+    applies: needsMore,
+  },
+  {
+    name: 'UMIP',
+    reason: "SLDT, STR, SMSW, SGDT and SIDT: faults of their memory operand and TF are those of the kernel's emulation",
+    applies: ({ name, mismatch }) =>
+      /^(sldt|str|smsw|sgdt|sidt) /.test(name) &&
+      (mismatch.program.steps[0].memory !== undefined || (mismatch.request.get(0, SLOT.eflags) & TF) !== 0),
+  },
+  {
+    name: 'transcendentals',
+    reason:
+      'F2XM1, FYL2X, FYL2XP1, FPTAN, FPATAN, FSIN, FCOS, FSINCOS: within one unit of the last place, and C1 with it',
+    applies: (c) => /^(f2xm1|fyl2x|fyl2xp1|fptan|fpatan|fsin|fcos|fsincos) /.test(c.name) && isWithinOneStep(c),
+  },
+  {
+    name: 'flat segments',
+    reason:
+      'es, ss and ds have no base and are not checked: TLS segments with a base cannot be loaded, null and code be used',
+    applies: ({ name, mismatch }) =>
+      (/^(les|lds|lss|mov sreg|pop sreg) /.test(name) && FLAT.some((i) => isBased(mismatch.native, i))) ||
+      [ES, DS].some((i) => !isFlat(mismatch.request, i)),
+  },
+  {
+    name: 'ARPL of code',
+    reason: 'ARPL writes only where it changes something; it is #GP in a segment of code anyway',
+    applies: ({ name, mismatch }) =>
+      /^arpl /.test(name) && mismatch.tallship.get(0, SLOT.trapno) === GENERAL_PROTECTION,
+  },
+  {
+    name: 'segment limit',
+    reason: 'an operand across offset 4 GiB of its segment is #GP or #SS, not #PF',
+    applies: ({ mismatch }) => {
+      const at = addressOfOperand(mismatch);
+      return [12, GENERAL_PROTECTION].includes(trapno(mismatch)) && at !== undefined && at.offset + at.bytes > 2 ** 32;
+    },
+  },
+  {
+    name: 'MMX store to code',
+    reason: 'TOP of a store that is #GP for its segment',
+    applies: ({ mismatch, fields }) =>
+      trapno(mismatch) === GENERAL_PROTECTION &&
+      fields.every((field) => /^(fpu control status|fpu tags|st.*)$/.test(field)),
+  },
+  {
+    name: 'undefined flags',
+    reason:
+      'flags that the manual leaves undefined (undefined-flags.ts), on other processors than the one they were taken from',
+    applies: ({ mismatch, fields, undefinedCount }) => {
+      if (undefinedCount || fields.some((field) => field !== 'eflags')) return false;
+      const changed = mismatch.native.get(0, SLOT.eflags) ^ mismatch.tallship.get(0, SLOT.eflags);
+      return (changed & ~undefinedFlags(mismatch) & 0xcd5) === 0;
+    },
+  },
+];
+
+export function explain(
+  mismatch: Mismatch,
+  options: Pick<Context, 'ownMemory' | 'undefinedCount'>,
+): string | undefined {
+  const fields = differences(mismatch.native, 0, mismatch.tallship, 0).map((one) => one.field.replace(/\+.*/, ''));
+  const step = mismatch.program.steps[0];
+  const context = { ...options, mismatch, fields, name: step ? rowName(step.row) : '' };
+  return EXCEPTIONS.find((one) => one.applies(context))?.name;
+}
