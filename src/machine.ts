@@ -17,6 +17,7 @@ import { procSourceOf } from './kernel/proc-source.ts';
 import { spawn } from './kernel/spawn.ts';
 import type { Protection } from './memory/guest-memory.ts';
 import type { Layer } from './syscall/layer.ts';
+import type { LayerStack } from './syscall/layer-stack.ts';
 import { SyscallTable } from './syscall/table.ts';
 import { type Credentials, makeCredentials } from './vfs/credentials.ts';
 import { FsContext, type PathContext } from './vfs/fs-context.ts';
@@ -113,7 +114,7 @@ export class Machine {
   constructor(options: MachineOptions) {
     const { features } = options;
     this.table = options.table ?? new SyscallTable(DECLARATIONS);
-    for (const layer of [...(options.layers ?? [])].reverse()) this.table.install(layer);
+    for (const layer of options.layers ?? []) this.table.layers.install(layer, 'innermost');
     this.kernel = new Kernel({
       host: options.host,
       table: this.table,
@@ -122,6 +123,8 @@ export class Machine {
       seed: options.seed,
       protection: options.protection,
     });
+    this.table.layers.kernel = this.kernel;
+    this.kernel.watcher = this.table.layers;
     if (options.hostname !== undefined) this.kernel.uts.nodename = options.hostname;
     const { clock, random } = this.kernel;
     const jobs = jobsOf(this.kernel);
@@ -148,6 +151,11 @@ export class Machine {
     this.kernel.onExit = (group, status) => {
       if (group.id === this.#first?.pid) this.#first.status = status;
     };
+  }
+
+  /** The layers in front of the table: installed, removed and reordered at any time. */
+  get layers(): LayerStack {
+    return this.table.layers;
   }
 
   /** A device number for a file system: unique in this machine. */

@@ -18,9 +18,9 @@ export function socketArg(): Arg<Socket, 'sockfd', number> {
   };
   return {
     ...opened,
+    fromPlain: undefined,
     plain: (_socket, words, at) => words[at],
     decode: (task, words, at) => check(opened.decode(task, words, at)),
-    fromPlain: (number, task) => check(opened.fromPlain!(number, task)),
     show: (_socket, shown, at) => String(shown.words[at]),
   };
 }

@@ -36,6 +36,7 @@ export function deliver(task: Task, interrupted: number): Verdict {
     if (group.stopSignal !== 0) return rest(task);
     const info = takeSignal(task, ~task.blocked);
     if (info === undefined) break;
+    task.kernel.watcher?.signal(task, info);
     const action = group.actions[info.signo];
     if (action.handler === SIG_IGN) continue;
     if (action.handler === SIG_DFL) {
@@ -94,6 +95,7 @@ function stop(group: ThreadGroup, signal: number, task: Task): void {
     if (other !== task) other.wake();
   }
   notifyParent(task.kernel, group, CLD_STOPPED, signal);
+  task.kernel.watcher?.stopped(task, signal);
 }
 
 /** The call ends with EINTR, or the instruction before EIP will issue it again after the handler (signal(7)). */

@@ -30,6 +30,7 @@ export function kill(task: Task): void {
 export function exitTask(task: Task, status: number): void {
   if (task.runState === 'dead') return;
   const { group, kernel } = task;
+  kernel.watcher?.ended(task, group.exitStatus ?? status);
   task.leaveQueues();
   walkRobustList(task);
   // Before the address space goes, and the processor's registers with it.

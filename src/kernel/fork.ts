@@ -87,6 +87,7 @@ function makeChild(task: Task, args: CloneArguments): number {
   child.group.tasks.add(child);
   kernel.tasks.set(child.tid, child);
   kernel.forks++;
+  kernel.watcher?.born(child, task);
   copyRegisters(task, child, args);
   storeIds(task, child, args);
   if (has(flags, CLONE_VFORK)) child.vforkDone = new WaitQueue();
@@ -103,6 +104,7 @@ function inherit(task: Task, child: Task, flags: number): void {
   child.noNewPrivileges = task.noNewPrivileges;
   child.keepCapabilities = task.keepCapabilities;
   child.personality = task.personality;
+  if (task.notes !== null) child.notes = structuredClone(task.notes);
   child.tls.splice(0, 3, ...task.tls.map((entry) => entry && { ...entry }));
   // A thread with an address space of its parent's must not run on the parent's alternate stack; vfork's child may.
   if (!has(flags, CLONE_VM) || has(flags, CLONE_VFORK)) child.altStack = { ...task.altStack };

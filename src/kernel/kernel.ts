@@ -25,6 +25,7 @@ import { Signals } from './signals.ts';
 import type { Task } from './task.ts';
 import type { ThreadGroup } from './thread-group.ts';
 import { TimerQueue } from './timer-queue.ts';
+import type { TaskWatcher } from './watcher.ts';
 
 /** The table of system calls, as the kernel uses it; src/syscall implements it. */
 export interface CallTable {
@@ -104,6 +105,8 @@ export class Kernel {
   onExit?: (group: ThreadGroup, status: number) => void;
   /** Called when a signal has stopped a process that has no parent in the machine. */
   onStop?: (group: ThreadGroup, signal: number) => void;
+  /** Hears of births, signals and ends: the layers. */
+  watcher: TaskWatcher | null = null;
   /** Why the last execve failed, in words. */
   lastExecFailure = '';
   /** Processes and threads made so far: /proc/stat, /proc/loadavg. */

@@ -95,6 +95,8 @@ export class Task implements Sleeper {
   noNewPrivileges = false;
   keepCapabilities = false;
   personality = 0;
+  /** What layers keep for the task, by the layer's name; a child starts with a copy. */
+  notes: Map<string, Plain> | null = null;
   readonly usage: Usage = emptyUsage();
   readonly startTime: number;
 

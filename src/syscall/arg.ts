@@ -39,12 +39,20 @@ export interface Arg<T, N extends string = string, P = T> {
   /** Registers it takes: 2 for a 64-bit value. */
   readonly words: number;
   readonly extent?: Extent;
+  /** What the argument stands for, where layers and traces treat it as more than its value. */
+  readonly role?: 'path' | 'dirfd' | 'fd';
   /** Turns the word at `at` into the handler's value; a Refusal ends the call. */
   decode(task: Task, words: Words, at: number): T | Refusal;
   /** What layers, traces and remote frames see, where it differs from the handler's value. */
   plain?(value: T, words: Words, at: number): P;
-  /** The handler's value for one that a layer put in place of it. */
-  fromPlain?(value: P, task: Task): T | Refusal;
+  /** Puts a value that a layer gave into the call's words; of one that lies in memory, its count. */
+  encode?(value: P, words: Words, at: number): void;
+  /** The handler's value for one in memory that a layer put in place of it, where that is another. */
+  fromPlain?(value: P, task: Task, words: Words, at: number): T | Refusal;
+  /** An output as the call has left it; null where there is none. */
+  peek?(task: Task, words: Words, at: number, result: number): P | null;
+  /** Writes an output in place of the handler: 0 or more, or -EFAULT. */
+  poke?(value: P, task: Task, words: Words, at: number): number;
   /** Text in the manner of strace. */
   show(value: T, shown: Shown, at: number): string;
 }

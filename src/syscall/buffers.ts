@@ -19,6 +19,25 @@ export function readText(task: Task, address: number, limit: number): string | n
   return typeof bytes === 'number' ? bytes : decodePath(bytes);
 }
 
+const copyOf = (view: Uint8Array) => view.slice();
+const countInto = (word: number) => (value: { length: number }, words: Words) => {
+  words[word] = value.length;
+};
+
+/** The first `result` bytes, as far as they can be read. */
+function peekBuffer(task: Task, words: Words, at: number, result: number): Uint8Array | null {
+  if (result <= 0) return result < 0 ? null : EMPTY;
+  const view = task.mm.viewPrefix(words[at], result, false);
+  return typeof view === 'number' ? null : view.slice();
+}
+
+function pokeBuffer(value: Uint8Array, task: Task, words: Words, at: number): number {
+  const view = task.mm.view(words[at] >>> 0, value.length, true);
+  if (typeof view === 'number') return -EFAULT;
+  view.set(value);
+  return value.length;
+}
+
 function buffer<const N extends string>(name: N, countWord: number, write: boolean): Arg<Uint8Array, N> {
   return {
     name,
@@ -32,6 +51,7 @@ function buffer<const N extends string>(name: N, countWord: number, write: boole
       const view = task.mm.viewPrefix(words[at], Math.min(count, MAX_TRANSFER), write);
       return typeof view === 'number' ? FAULT : view;
     },
+    ...(write ? { peek: peekBuffer, poke: pokeBuffer } : { plain: copyOf, encode: countInto(countWord) }),
     show(value, { result }) {
       if (!write) return quote(value);
       return result === undefined || result < 0 ? '...' : quote(value.subarray(0, result));
@@ -71,6 +91,34 @@ function vectors(task: Task, words: Words, at: number, countWord: number, write:
   return views;
 }
 
+/** For layers: what a readv has filled, or shall have. */
+function vectorOutput(countWord: number) {
+  const places = (task: Task, words: Words, at: number) => vectors(task, words, at, countWord, true);
+  return {
+    peek(task: Task, words: Words, at: number, result: number): Uint8Array[] | null {
+      const views = places(task, words, at);
+      if (views instanceof Refusal || result < 0) return null;
+      let left = result;
+      return views.map((view) => {
+        const part = view.slice(0, left);
+        left -= part.length;
+        return part;
+      });
+    },
+    poke(value: Uint8Array[], task: Task, words: Words, at: number): number {
+      const views = places(task, words, at);
+      if (views instanceof Refusal) return views.answer;
+      let total = 0;
+      for (const [i, view] of views.entries()) {
+        const part = (value[i] ?? EMPTY).subarray(0, view.length);
+        view.set(part);
+        total += part.length;
+      }
+      return total;
+    },
+  };
+}
+
 function iovec<const N extends string>(name: N, countWord: number, write: boolean): Arg<Uint8Array[], N> {
   return {
     name,
@@ -79,6 +127,7 @@ function iovec<const N extends string>(name: N, countWord: number, write: boolea
     words: 1,
     extent: { word: countWord, unit: 8 },
     decode: (task, words, at) => vectors(task, words, at, countWord, write),
+    ...(write ? vectorOutput(countWord) : { plain: (views: Uint8Array[]) => views.map(copyOf) }),
     show(value, { result }) {
       let left = write ? Math.max(0, result ?? 0) : Infinity;
       const parts = value.map((view) => {

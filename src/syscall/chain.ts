@@ -1,43 +1,54 @@
 /** Runs a call through its layers: composed once, when layers are installed. */
-import { EIO } from '../abi/errno.ts';
+import { EINTR } from '../abi/errno.ts';
 import type { Task } from '../kernel/task.ts';
-import { BLOCKED, ERESTART_RESTARTBLOCK, ERESTARTSYS, type Plain, WaitQueue } from '../wait/wait.ts';
+import { BLOCKED, ERESTART_RESTARTBLOCK, ERESTARTSYS } from '../wait/wait.ts';
 import { Refusal } from './arg.ts';
-import type { AsyncHook, Hook, Hooks, Layer, LayeredCall } from './layer.ts';
-import { type CallMaker, callMaker, type DecodedCall, type LayerRecord } from './layered-call.ts';
+import { AsyncRun, complain, runsOf } from './async-run.ts';
+import { applyChange, type CallView, handlerValue, Undecodable, type ViewMaker, viewMaker } from './call-view.ts';
+import { Change, type Frame, levelOf, newFrame } from './change.ts';
+import type { AsyncHook, Hooks, Layer, LayeredCall } from './layer.ts';
+import { resolveFrom } from './locate.ts';
+import { compileScope, type Wants } from './scope.ts';
 import type { Declaration, Entry } from './syscall.ts';
 
 /** A layer's hook for one call. */
 interface Link {
   readonly layer: Layer;
-  readonly hook: Hook<LayeredCall>;
+  readonly wants: Wants | null;
+  readonly hooks: Hooks<LayeredCall>;
+  readonly run: AsyncHook<LayeredCall> | null;
 }
 
-/** An asynchronous hook that is under way. Not data: a checkpoint waits for it, or issues it again. */
-interface Running {
-  readonly queue: WaitQueue;
-  /** The hook has called next(). */
-  wanted: ((answer: number) => void) | null;
-  answer: number | null;
+function linkOf(layer: Layer, declaration: Declaration): Link | null {
+  const hook = layer.calls[declaration.name] ?? layer.every;
+  const wants = hook === undefined ? false : compileScope(layer.scope, declaration);
+  if (hook === undefined || wants === false) return null;
+  return typeof hook === 'function' ? { layer, wants, hooks: {}, run: hook } : { layer, wants, hooks: hook, run: null };
 }
 
-const running = new WeakMap<Task, Map<string, Running>>();
-
-const isInterrupted = (answer: number) => answer <= -ERESTARTSYS && answer >= -ERESTART_RESTARTBLOCK;
+/** The call sleeps, or is interrupted and may yet go on. */
+function isUnfinished(answer: number): boolean {
+  return answer <= -ERESTARTSYS && (answer >= -ERESTART_RESTARTBLOCK || answer === BLOCKED);
+}
 
 export class Chain {
   readonly declaration: Declaration;
+  /** Frames of calls that entered through this chain have this very array. */
+  readonly names: string[];
   readonly #links: readonly Link[];
-  readonly #make: CallMaker;
+  readonly #view: ViewMaker;
+  readonly #resolves: boolean;
+  readonly #resume: (task: Task, frame: Frame) => number;
 
-  /** `layers` outermost first. */
-  constructor(declaration: Declaration, layers: readonly Layer[]) {
+  /** `layers` outermost first. `resume` runs calls that entered through another chain. */
+  constructor(declaration: Declaration, layers: readonly Layer[], resume: (task: Task, frame: Frame) => number) {
     this.declaration = declaration;
-    this.#links = layers.flatMap((layer) => {
-      const hook = layer.calls[declaration.name] ?? layer.every;
-      return hook === undefined ? [] : [{ layer, hook }];
-    });
-    this.#make = callMaker(declaration);
+    this.#links = layers.map((layer) => linkOf(layer, declaration)).filter((link) => link !== null);
+    this.names = this.#links.map(({ layer }) => layer.name);
+    this.#view = viewMaker(declaration);
+    this.#resolves =
+      this.#links.some(({ layer }) => layer.resolves) && declaration.args.some(({ role }) => role === 'path');
+    this.#resume = resume;
   }
 
   get empty(): boolean {
@@ -45,113 +56,198 @@ export class Chain {
   }
 
   readonly entry: Entry = (task) => {
-    const record = task.call.layers as LayerRecord | null;
-    const call = this.#make(task, record);
-    // Arguments that cannot be decoded: nothing a layer could look at.
-    if (call instanceof Refusal) return call.answer;
-    task.call.layers = call.record;
-    return this.#run(call, 0);
+    let frame = task.call.layers as Frame | null;
+    if (frame === null) task.call.layers = frame = newFrame(this.names);
+    else if (frame.layers !== this.names) return this.#resume(task, frame);
+    return this.run(task, frame);
   };
+
+  run(task: Task, frame: Frame): number {
+    if (this.#resolves && frame.resolved === null && frame.entered === 0 && !this.#resolve(task, frame)) return BLOCKED;
+    return this.#step(task, frame, 0);
+  }
 
   /** The call ends without the handler's answer: a signal interrupted it. */
-  abandon(task: Task, answer: number): void {
-    const record = task.call.layers as LayerRecord | null;
-    const call = record === null ? null : this.#make(task, record);
-    if (call === null || call instanceof Refusal) return;
-    for (const { layer, hook } of [...this.#links].reverse()) {
-      if (typeof hook !== 'function') this.#leave(call, layer, hook, answer);
-    }
-    running.delete(task);
+  abandon(task: Task, frame: Frame, answer: number): void {
+    this.#unwind(task, frame, 0, answer);
   }
 
-  #run(call: DecodedCall, at: number): number {
-    const link = this.#links[at];
-    if (link === undefined) {
-      const values = call.values();
-      return values instanceof Refusal ? values.answer : this.declaration.handler(call.task, ...values);
-    }
-    const { layer, hook } = link;
-    if (typeof hook === 'function') return this.#runAsync(call, layer, hook, at);
-    const early = this.#enter(call, layer, hook);
-    const answer = early ?? this.#run(call, at + 1);
-    if (answer === BLOCKED || isInterrupted(answer)) return answer;
-    return this.#leave(call, layer, hook, answer);
+  /** The task is gone; its call leaves no layers. */
+  drop(frame: Frame): void {
+    for (const run of runsOf(frame)) run?.abort();
+    frame.entered = 0;
   }
 
-  /** An answer that ends the call; undefined: goes on. A call that is run again has been here already. */
-  #enter(call: DecodedCall, layer: Layer, hook: Hooks<LayeredCall>): number | undefined {
-    const { entered } = call.record;
-    const known = entered.find(({ name }) => name === layer.name);
-    if (known !== undefined) return typeof known.answer === 'number' ? known.answer : undefined;
-    call.state = null;
-    const wanted = guard(call, layer, () => layer.when?.(call) ?? true) === true;
-    const answer = wanted ? guard(call, layer, () => hook.enter?.(call)) : undefined;
-    const plain = typeof answer === 'number' ? answer : null;
-    entered.push({ name: layer.name, state: wanted ? call.state : SKIPPED, answer: plain });
-    return plain ?? undefined;
+  #unwind(task: Task, frame: Frame, down: number, answer: number): void {
+    const runs = runsOf(frame);
+    for (let i = frame.entered - 1; i >= down; i--) {
+      const link = this.#links[i];
+      frame.entered = i;
+      if (link.run === null) this.#leave(link, this.#view(task, frame, i, link.layer), answer);
+      else runs[i]?.abort();
+      runs[i] = undefined;
+    }
   }
 
-  #leave(call: DecodedCall, layer: Layer, hook: Hooks<LayeredCall>, result: number): number {
-    const { entered } = call.record;
-    const index = entered.findIndex(({ name }) => name === layer.name);
-    if (index < 0) return result;
-    const [{ state }] = entered.splice(index, 1);
-    if (state === SKIPPED || hook.exit === undefined) return result;
-    call.state = state;
-    const changed = guard(call, layer, () => hook.exit?.(call, result));
-    return typeof changed === 'number' ? changed : result;
+  #step(task: Task, frame: Frame, i: number): number {
+    const links = this.#links;
+    let view: CallView | null = null;
+    let answer: number;
+    let j = i;
+    for (; ; j++) {
+      if (j === links.length) {
+        answer = this.#handle(task, frame);
+        break;
+      }
+      const link = links[j];
+      if (link.run !== null) {
+        answer = this.#stepAsync(task, frame, j, link, link.run);
+        break;
+      }
+      if (frame.entered > j) continue;
+      frame.entered = j + 1;
+      view = this.#at(view, task, frame, j, link);
+      const early = this.#enter(link, view);
+      if (early !== undefined) {
+        frame.entered = j;
+        answer = early;
+        break;
+      }
+    }
+    if (isUnfinished(answer) || task.runState === 'dead') return answer;
+    for (j--; j >= i; j--) {
+      frame.entered = j;
+      const link = links[j];
+      if (link.hooks.exit === undefined) continue;
+      view = this.#at(view, task, frame, j, link);
+      answer = this.#leave(link, view, answer);
+    }
+    return answer;
   }
 
-  #runAsync(call: DecodedCall, layer: Layer, hook: AsyncHook<LayeredCall>, at: number): number {
-    const { task } = call;
-    let hooks = running.get(task);
-    if (hooks === undefined) running.set(task, (hooks = new Map()));
-    let state = hooks.get(layer.name);
-    if (state === undefined) {
-      if (layer.when?.(call) === false) return this.#run(call, at + 1);
-      state = start(call, layer, hook);
-      hooks.set(layer.name, state);
+  #at(view: CallView | null, task: Task, frame: Frame, index: number, { layer }: Link): CallView {
+    if (view === null) return this.#view(task, frame, index, layer);
+    view.index = index;
+    view.layer = layer;
+    return view;
+  }
+
+  /** An answer that ends the call; undefined: goes on. */
+  #enter(link: Link, view: CallView): number | undefined {
+    try {
+      if (link.wants !== null && !link.wants(view)) {
+        view.frame.passed |= 1 << view.index;
+        return undefined;
+      }
+      const answer = link.hooks.enter?.(view);
+      if (answer === undefined) return undefined;
+      if (answer instanceof Change) applyChange(view, answer);
+      return typeof answer === 'number' ? answer : undefined;
+    } catch (error) {
+      return error instanceof Undecodable ? error.answer : complain(view, error);
     }
-    if (state.wanted !== null) {
-      const answer = this.#run(call, at + 1);
-      if (answer === BLOCKED || isInterrupted(answer)) return answer;
-      state.wanted(answer);
-      state.wanted = null;
+  }
+
+  #leave(link: Link, view: CallView, answer: number): number {
+    if ((view.frame.passed & (1 << view.index)) !== 0) return answer;
+    view.answer = answer;
+    try {
+      const changed = link.hooks.exit?.(view, answer);
+      return typeof changed === 'number' ? changed : answer;
+    } catch (error) {
+      return error instanceof Undecodable ? answer : complain(view, error);
     }
-    if (state.answer === null) return task.block(state.queue);
-    hooks.delete(layer.name);
-    return state.answer;
+  }
+
+  #stepAsync(task: Task, frame: Frame, i: number, link: Link, hook: AsyncHook<LayeredCall>): number {
+    const runs = runsOf(frame);
+    if ((frame.passed & (1 << i)) !== 0) return this.#step(task, frame, i + 1);
+    if (frame.entered > i && runs[i] === undefined) {
+      // The machine was restored meanwhile.
+      this.#unwind(task, frame, i + 1, -EINTR);
+      if (link.layer.idempotent !== true) return -EINTR;
+      frame.entered = i;
+    }
+    if (frame.entered <= i) {
+      frame.entered = i + 1;
+      const view = this.#view(task, frame, i, link.layer);
+      if (link.wants !== null && !link.wants(view)) {
+        frame.passed |= 1 << i;
+        return this.#step(task, frame, i + 1);
+      }
+      runs[i] = new AsyncRun(view, hook);
+    }
+    const run = runs[i]!;
+    run.flush();
+    if (run.wanted !== null) {
+      const answer = this.#runInner(task, frame, i, run);
+      if (isUnfinished(answer) || task.runState === 'dead') return answer;
+      run.answerNext(answer);
+    }
+    if (run.answer === null) return task.block(run.queue);
+    runs[i] = undefined;
+    frame.entered = i;
+    return run.answer;
+  }
+
+  /** The layers below, for next(): each time as a call of its own. */
+  #runInner(task: Task, frame: Frame, i: number, run: AsyncRun): number {
+    const wanted = run.wanted!;
+    if (!wanted.begun) {
+      wanted.begun = true;
+      frame.entered = i + 1;
+      frame.passed &= (1 << (i + 1)) - 1;
+      frame.states?.splice(i + 1);
+      while (frame.levels !== null && levelOf(frame, Infinity).from > i) frame.levels.pop();
+      forgetSteps(task);
+      if (wanted.change !== null) applyChange(run.view, wanted.change);
+    }
+    return this.#step(task, frame, i + 1);
+  }
+
+  #handle(task: Task, frame: Frame): number {
+    const { entry, args, at, handler } = this.declaration;
+    if (frame.levels === null) return entry(task);
+    const level = levelOf(frame, Infinity);
+    const { words } = task.call;
+    const own = level.words === null ? null : words.slice();
+    if (level.words !== null) words.set(level.words);
+    const values: unknown[] = [];
+    for (let i = 0; i < args.length; i++) values.push(handlerValue(args[i], i, level, task, words, at[i]));
+    const refused = values.find((value) => value instanceof Refusal);
+    const answer = refused instanceof Refusal ? refused.answer : handler(task, ...values);
+    if (own !== null) words.set(own);
+    return answer;
+  }
+
+  /** Walks the call's paths, for layers that must know where they lead; false: the walk sleeps. */
+  #resolve(task: Task, frame: Frame): boolean {
+    const view = this.#view(task, frame, 0, this.#links[0].layer);
+    const resolved: (string | null)[] = [];
+    for (const [i, { role }] of this.declaration.args.entries()) {
+      const found = role === 'path' ? this.#walk(view, i) : null;
+      if (found === BLOCKED) return false;
+      resolved.push(typeof found === 'string' ? found : null);
+    }
+    frame.resolved = resolved;
+    forgetSteps(task);
+    return true;
+  }
+
+  #walk(view: CallView, i: number): string | number | null {
+    try {
+      return resolveFrom(view.task, view, i);
+    } catch (error) {
+      if (error instanceof Undecodable) return null;
+      throw error;
+    }
   }
 }
 
-/** Stands for the state of a call that the layer's `when` did not want. */
-const SKIPPED: Plain = 'skipped\0';
-
-function start(call: DecodedCall, layer: Layer, hook: AsyncHook<LayeredCall>): Running {
-  const state: Running = { queue: new WaitQueue(), wanted: null, answer: null };
-  const next = () =>
-    new Promise<number>((resolve) => {
-      state.wanted = resolve;
-      state.queue.wake();
-    });
-  const finish = (answer: number) => {
-    state.answer = answer;
-    state.queue.wake();
-  };
-  hook(Object.assign(call, { next })).then(finish, (error) => finish(complain(call, layer, error)));
-  return state;
-}
-
-/** A layer that throws is a broken layer: the call fails, the machine goes on, and its operator is told. */
-function guard<T>(call: DecodedCall, layer: Layer, step: () => T): T | number {
-  try {
-    return step();
-  } catch (error) {
-    return complain(call, layer, error);
-  }
-}
-
-function complain(call: DecodedCall, layer: Layer, error: unknown): number {
-  call.task.kernel.host.log(`layer ${layer.name}: ${call.name}: ${error instanceof Error ? error.message : error}`);
-  return -EIO;
+/** What follows is run from its start: the steps that the call has done so far are others'. */
+function forgetSteps({ call }: Task): void {
+  call.pending.length = 0;
+  call.progress = 0;
+  call.step = 0;
+  call.depth = 0;
 }

@@ -1,7 +1,20 @@
 /** Everything a file of syscalls/ needs: `import { syscall, file, outBuf, size } from '../src/syscall/index.ts'`. */
 export { type Arg, hex, quote, Refusal, type Words } from './arg.ts';
 export { inBuf, iovecIn, iovecOut, outBuf, stringArray } from './buffers.ts';
-export { type Hooks, type Layer, type LayeredCall, layer, layersFor } from './layer.ts';
+export { Change } from './change.ts';
+export { compileSelection, SelectionError, selects } from './classes.ts';
+export {
+  type Events,
+  type Hook,
+  type Hooks,
+  type Layer,
+  type LayeredCall,
+  type LayerOptions,
+  layer,
+  layersFor,
+  type State,
+} from './layer.ts';
+export { LayerStack, type Place } from './layer-stack.ts';
 export { anyFile, cstring, file, optionalPath, path } from './paths.ts';
 export {
   choice,
@@ -20,6 +33,7 @@ export {
   u64pair,
   uint,
 } from './scalars.ts';
+export { pathMatcher, type Scope, scoped } from './scope.ts';
 export {
   inOutStruct,
   inStruct,

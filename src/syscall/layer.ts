@@ -1,73 +1,123 @@
 /**
- * Layers: handlers of anyone's in front of system calls, stacked (DESIGN section 5).
+ * Layers: anyone's handlers in front of system calls, stacked (DESIGN section 5).
  *
  *   layer('guard', {
  *     openat: {
- *       enter(call) { if (call.path.startsWith('/etc/')) return -EACCES; },     // an answer; or nothing: pass on
- *       exit(call, result) { call.task.log(`${call.path} = ${result}`); },      // may change the result
+ *       enter(call) { if (call.absolute().startsWith('/etc/')) return -EACCES; },   // an answer; or nothing: pass on
+ *       exit(call, result) { call.task.log(`${call.path} = ${result}`); },          // may change the result
  *     },
- *     async connect(call) { await ask(call.addr); return call.next(); },        // the task is parked meanwhile
+ *     async connect(call) { await ask(call.addr); return call.next(); },            // the task is parked meanwhile
  *   })
  *
- * `call` has the call's arguments by name, decoded and copied in once; what a layer assigns to them is what the layers
- * below and the handler get. A call enters each layer once and leaves it once, however often it sleeps in between.
+ * `call` has the call's arguments by name, decoded and copied in once: what a layer has looked at is what the layers below
+ * and the handler get. A call enters each layer once and leaves it once, however often it sleeps in between; a layer that
+ * answers by itself has left. Hooks that throw fail the call with EIO and say so to the operator.
  */
+
+import type { SignalInfo } from '../kernel/signal-queue.ts';
 import type { Task } from '../kernel/task.ts';
 import type { Plain } from '../wait/wait.ts';
 import type { Named } from './arg.ts';
+import type { Change } from './change.ts';
+import type { Scope } from './scope.ts';
 import type { Declaration } from './syscall.ts';
 
+export type State = { [key: string]: Plain };
+
 /** A call as layers see it, beside its arguments. */
-export interface LayeredCall {
+export interface LayeredCall<S = State> {
   readonly nr: number;
-  readonly name: string;
+  /** The call's name; `call.name` may be an argument. */
+  readonly callName: string;
   readonly task: Task;
   readonly declaration: Declaration;
-  /** Where this layer keeps what it needs from enter to exit: plain data, which travels in an image. */
-  state: Plain;
+  /** What this layer keeps from enter to exit: plain data, which travels in an image. */
+  state: S;
+  /** What this layer keeps for the task: a child starts with a copy of its parent's. */
+  readonly taskState: State;
+  /** What this layer keeps for an open file: shared by dup and fork, gone with the last descriptor. */
+  fileState(fd: number): State;
+  /** A path argument (by name; absent: the first) as an absolute path, without looking at the file system. */
+  absolute(name?: string): string;
+  /** The same with symbolic links followed. A layer with `resolves` gets it on file systems that sleep, too. */
+  resolve(name?: string): string;
+  /** What a descriptor refers to, as in /proc/self/fd. */
+  describe(fd: number): string;
+  /** `enter() { return call.with({ path }) }`: goes on with other arguments. */
+  with(changes: { readonly [name: string]: unknown }): Change;
+  /** Writes outputs to the guest's memory: 0, or -EFAULT. */
+  put(outputs: { readonly [name: string]: unknown }): number;
   /** Its text in the manner of strace, with the outputs once there is a result. */
   show(result?: number): string;
 }
 
+/** The call with its arguments' names and types. An output is null before the call has written it. */
+export type CallOf<A extends Declaration['args'], S = State> = Omit<LayeredCall<S>, 'with' | 'put'> &
+  Readonly<Named<A>> & {
+    with(changes: Partial<Named<A>>): Change;
+    put(outputs: Partial<Named<A>>): number;
+  };
+
 /** For asynchronous hooks: the rest of the chain. */
-export interface Continuation {
-  /** Runs the layers below and the handler; resolves with their answer. */
-  next(): Promise<number>;
+export interface Continuation<A extends Declaration['args']> {
+  /** Runs the layers below and the handler, any number of times; resolves with their answer. */
+  next(changes?: Partial<Named<A>>): Promise<number>;
+  /** Aborted when a signal has ended the call, or the task is gone. */
+  readonly aborted: AbortSignal;
 }
 
 type Answer = number | undefined | void;
 
 export interface Hooks<C> {
-  /** An answer ends the call here; nothing passes it on. */
-  enter?(call: C): Answer;
+  /** An answer ends the call here; call.with() passes it on with other arguments, nothing passes it on as it is. */
+  enter?(call: C): Answer | Change;
   /** A number replaces the result. */
   exit?(call: C, result: number): Answer;
 }
-export type AsyncHook<C> = (call: C & Continuation) => Promise<number>;
-export type Hook<C> = Hooks<C> | AsyncHook<C>;
+export type AsyncHook<C> = (call: C) => Promise<number>;
+
+export type HookFor<A extends Declaration['args'], S> = Hooks<CallOf<A, S>> | AsyncHook<CallOf<A, S> & Continuation<A>>;
+/** A hook as chains run it. */
+export type Hook = Hooks<LayeredCall> | AsyncHook<LayeredCall>;
 
 /** What layer() takes for a table of declarations D: hooks by name of the call. */
-export type HooksFor<D extends Declaration> = {
-  [X in D as string extends X['name'] ? never : X['name']]?: Hook<LayeredCall & Named<X['args']>>;
+export type HooksFor<D extends Declaration, S> = {
+  [X in D as string extends X['name'] ? never : X['name']]?: HookFor<X['args'], S>;
 };
 
+/** What happens to tasks beside their calls. */
+export interface Events {
+  /** A child was made; its taskState is a copy already. */
+  born?(child: Task, parent: Task): void;
+  /** A signal is about to be handled by the task, or to end it. */
+  signal?(task: Task, info: SignalInfo): void;
+  stopped?(task: Task, signal: number): void;
+  /** A thread has ended; `status` is a wait status. A call that it was in does not leave its layers. */
+  ended?(task: Task, status: number): void;
+}
+
 export interface LayerOptions {
-  /** Only calls for which it answers true; asked once, when they enter. */
-  readonly when?: (call: LayeredCall) => boolean;
-  /** Hooks for every call that has none of its own: traces, statistics, limits. */
+  /** Only calls that match; looked at once, when they enter. */
+  readonly scope?: Scope | readonly Scope[];
+  /** Hooks for every call that has none of its own, undeclared numbers included: traces, statistics, limits. */
   readonly every?: Hooks<LayeredCall>;
+  readonly events?: Events;
   /** Calls with new numbers. */
   readonly defines?: readonly Declaration[];
+  /** Paths are walked before the call enters, so that resolve() is exact even where the walk has to sleep. */
+  readonly resolves?: boolean;
+  /** Its asynchronous hooks may be run again after a restore. */
+  readonly idempotent?: boolean;
 }
 
 export interface Layer extends LayerOptions {
   readonly name: string;
-  readonly calls: Readonly<Record<string, Hook<LayeredCall>>>;
+  readonly calls: Readonly<Record<string, Hook>>;
 }
 
 /** layer() for one table: its calls' names and arguments are checked. */
 export function layersFor<D extends Declaration>() {
-  return (name: string, calls: HooksFor<D>, options: LayerOptions = {}): Layer => ({
+  return <S = State>(name: string, calls: HooksFor<D, S>, options: LayerOptions = {}): Layer => ({
     ...options,
     name,
     calls: calls as unknown as Layer['calls'],

@@ -26,6 +26,7 @@ export function path(name = 'path'): Arg<string> {
     direction: 'in',
     words: 1,
     extent: { text: true },
+    role: 'path',
     decode: (task, words, at) => readPath(task, words[at] >>> 0),
     show: (value) => quote(value, PATH_MAX),
   };
@@ -47,6 +48,7 @@ export function cstring<const N extends string>(name: N, limit: number, errno: n
   const tooLong = new Refusal(errno);
   return {
     ...path(name),
+    role: undefined,
     decode(task, words, at) {
       const text = readText(task, words[at] >>> 0, limit);
       if (typeof text !== 'number') return text;
@@ -56,17 +58,19 @@ export function cstring<const N extends string>(name: N, limit: number, errno: n
 }
 
 function opened<const N extends string>(name: N, pathOnly: boolean): Arg<OpenFile, N, number> {
-  const find = (task: Task, number: number) => {
-    const found = task.files.get(number);
-    return found === undefined || (!pathOnly && (found.flags & O_PATH) !== 0) ? BAD_DESCRIPTOR : found;
-  };
   return {
     name,
     kind: 'int',
     direction: 'value',
     words: 1,
-    decode: (task, words, at) => find(task, words[at]),
-    fromPlain: (number, task) => find(task, number),
+    role: 'fd',
+    decode(task, words, at) {
+      const found = task.files.get(words[at]);
+      return found === undefined || (!pathOnly && (found.flags & O_PATH) !== 0) ? BAD_DESCRIPTOR : found;
+    },
+    encode(number, words, at) {
+      words[at] = number;
+    },
     plain: (_file, words, at) => words[at],
     show: (_file, shown, at) => String(shown.words[at]),
   };

@@ -13,8 +13,13 @@ function scalar<const N extends string>(
     direction: 'value',
     words: 1,
     decode: (_task, words, at) => decode(words[at]),
+    encode: encodeWord,
     show: (value) => show(value),
   };
+}
+
+function encodeWord(value: number, words: Words, at: number): void {
+  words[at] = value;
 }
 
 const signed = (word: number) => word;
@@ -30,7 +35,7 @@ export const pointer = <const N extends string>(name: N) => scalar(name, 'void *
 export function fd(): Arg<number, 'fd'>;
 export function fd<const N extends string>(name: N): Arg<number, N>;
 export function fd(name = 'fd'): Arg<number> {
-  return scalar(name, 'int', signed);
+  return { ...scalar(name, 'int', signed), role: 'fd' };
 }
 /** mode_t: only 12 bits and the type count. */
 export function mode(): Arg<number, 'mode'>;
@@ -53,7 +58,8 @@ export function signalNumber(name = 'sig'): Arg<number> {
 export function dirfd(): Arg<number, 'dirfd'>;
 export function dirfd<const N extends string>(name: N): Arg<number, N>;
 export function dirfd(name = 'dirfd'): Arg<number> {
-  return scalar(name, 'int', signed, (value) => (value === -100 ? 'AT_FDCWD' : String(value)));
+  const show = (value: number) => (value === -100 ? 'AT_FDCWD' : String(value));
+  return { ...scalar(name, 'int', signed, show), role: 'dirfd' };
 }
 
 /** An int of which only named values are valid; show() gives the name. */
@@ -92,6 +98,10 @@ function pair<const N extends string>(
     direction: 'value',
     words: 2,
     decode: (_task, words, at) => high(words, at) * 2 ** 32 + (words[at] >>> 0),
+    encode(value, words, at) {
+      words[at] = value % 2 ** 32;
+      words[at + 1] = Math.floor(value / 2 ** 32);
+    },
     show: String,
   };
 }
@@ -106,5 +116,9 @@ export const offsetHighLow = <const N extends string>(name: N): Arg<number, N> =
   direction: 'value',
   words: 2,
   decode: (_task, words, at) => words[at] * 2 ** 32 + (words[at + 1] >>> 0),
+  encode(value, words, at) {
+    words[at] = Math.floor(value / 2 ** 32);
+    words[at + 1] = value % 2 ** 32;
+  },
   show: String,
 });

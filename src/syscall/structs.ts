@@ -1,7 +1,8 @@
 /** Arguments that point at structs: read, written or both, by a layout of src/abi/struct.ts. */
 import { EFAULT } from '../abi/errno.ts';
 import type { Layout } from '../abi/struct.ts';
-import { type Arg, hex, Refusal } from './arg.ts';
+import type { Task } from '../kernel/task.ts';
+import { type Arg, hex, Refusal, type Words } from './arg.ts';
 import { FAULT } from './buffers.ts';
 
 interface Memory {
@@ -80,7 +81,22 @@ export function optionalIn<T, const N extends string>(name: N, kind: string, lay
   return { ...required, decode: (task, words, at) => (words[at] === 0 ? null : required.decode(task, words, at)) };
 }
 
-function out<T, const N extends string>(name: N, kind: string, layout: Layout<T>, optional: boolean): Arg<Out<T>, N> {
+/** For layers: what lies there once the call has returned. */
+function output<T>(layout: Layout<T>) {
+  return {
+    peek: (task: Task, words: Words, at: number): T | null =>
+      words[at] === 0 ? null : (readValue(task.mm, words[at] >>> 0, layout) ?? null),
+    poke: (value: T, task: Task, words: Words, at: number): number =>
+      writeValue(task.mm, words[at] >>> 0, layout, value),
+  };
+}
+
+function out<T, const N extends string>(
+  name: N,
+  kind: string,
+  layout: Layout<T>,
+  optional: boolean,
+): Arg<Out<T>, N, T> {
   return {
     name,
     kind: `${kind} *`,
@@ -88,6 +104,7 @@ function out<T, const N extends string>(name: N, kind: string, layout: Layout<T>
     words: 1,
     extent: { bytes: layout.size },
     decode: (task, words, at) => new Out(task.mm, words[at] >>> 0, layout, optional),
+    ...output(layout),
     show(value, { result }) {
       const shown = value.address === 0 || result === undefined || result < 0 ? undefined : value.read();
       return shown === undefined ? hex(value.address) : showValue(shown);
@@ -107,7 +124,7 @@ export function inOutStruct<T, const N extends string>(
   name: N,
   kind: string,
   layout: Layout<T>,
-): Arg<{ value: T; out: Out<T> }, N> {
+): Arg<{ value: T; out: Out<T> }, N, T> {
   return {
     name,
     kind: `${kind} *`,
@@ -119,6 +136,9 @@ export function inOutStruct<T, const N extends string>(
       const value = place.read();
       return value === undefined ? FAULT : { value, out: place };
     },
+    plain: ({ value }) => value,
+    fromPlain: (value, task, words, at) => ({ value, out: new Out(task.mm, words[at] >>> 0, layout, false) }),
+    ...output(layout),
     show: ({ value }) => showValue(value),
   };
 }
@@ -130,8 +150,14 @@ export function structArray<T, const N extends string>(
   layout: Layout<T>,
   countWord: number,
   limit: { readonly count: number; readonly errno: number },
-): Arg<{ values: T[]; address: number }, N> {
+): Arg<{ values: T[]; address: number }, N, T[]> {
   const refusal = new Refusal(limit.errno);
+  const readAll = (task: Task, address: number, count: number): T[] | null => {
+    const bytes = task.mm.view(address, count * layout.size, false);
+    if (typeof bytes === 'number') return null;
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    return Array.from({ length: count }, (_, i) => layout.read(view, i * layout.size));
+  };
   return {
     name,
     kind: `${kind} *`,
@@ -143,10 +169,18 @@ export function structArray<T, const N extends string>(
       const address = words[at] >>> 0;
       if (count > limit.count) return refusal;
       if (count === 0) return { values: [], address };
-      const bytes = task.mm.view(address, count * layout.size, false);
-      if (typeof bytes === 'number') return FAULT;
-      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-      return { values: Array.from({ length: count }, (_, i) => layout.read(view, i * layout.size)), address };
+      const values = readAll(task, address, count);
+      return values === null ? FAULT : { values, address };
+    },
+    plain: ({ values }) => values,
+    encode(values, words) {
+      words[countWord] = values.length;
+    },
+    fromPlain: (values, _task, words, at) => ({ values, address: words[at] >>> 0 }),
+    peek: (task, words, at) => readAll(task, words[at] >>> 0, words[countWord] >>> 0),
+    poke(values, task, words, at) {
+      const written = values.map((value, i) => writeValue(task.mm, (words[at] >>> 0) + i * layout.size, layout, value));
+      return Math.min(0, ...written);
     },
     show: ({ values }) => showValue(values),
   };

@@ -1,27 +1,28 @@
 /** The table of system calls: from a number to the function that runs. */
 import { ENOSYS } from '../abi/errno.ts';
 import type { Task } from '../kernel/task.ts';
-import { Chain } from './chain.ts';
-import type { Layer } from './layer.ts';
+import { LayerStack, type Routes } from './layer-stack.ts';
 import type { Declaration, Entry } from './syscall.ts';
 
 /** Linux's numbers end below this; layers may define their own above them, up to here. */
 const TABLE_SIZE = 1024;
 
-export class SyscallTable {
+export class SyscallTable implements Routes {
+  readonly size = TABLE_SIZE;
   readonly declarations = new Map<number, Declaration>();
   /** What a call of each number runs: a declaration's own entry, or a chain of layers around it. */
   readonly #entries: Entry[];
-  readonly #chains = new Map<number, Chain>();
-  readonly #missing: Entry = (task) => this.#absent(task.call.nr);
-  #layers: readonly Layer[] = [];
+  /** What a number that nobody declared runs. */
+  readonly absent: Entry = (task) => this.#absent(task.call.nr);
+  /** The layers in front of the table. */
+  readonly layers = new LayerStack(this);
   /** Calls of numbers that nobody declared. */
   readonly missing = new Map<number, number>();
   /** Calls per number, where counting is on. */
   counts: Uint32Array | null = null;
 
   constructor(declarations: Iterable<Declaration>) {
-    this.#entries = new Array(TABLE_SIZE).fill(this.#missing);
+    this.#entries = new Array(TABLE_SIZE).fill(this.absent);
     for (const declaration of declarations) this.define(declaration);
   }
 
@@ -39,38 +40,13 @@ export class SyscallTable {
     return this.#entries[nr];
   }
 
-  /** Layers that are installed, outermost first: it sees a call before the others and its result after them. */
-  get layers(): readonly Layer[] {
-    return this.#layers;
+  undefine(nr: number): void {
+    this.declarations.delete(nr);
+    this.#entries[nr] = this.absent;
   }
-
-  /** Puts a layer on top. Calls that are under way go on through it without having entered it. */
-  install(layer: Layer): void {
-    if (this.#layers.some(({ name }) => name === layer.name))
-      throw new Error(`layer ${layer.name} is installed already`);
-    for (const declaration of layer.defines ?? []) this.define(declaration);
-    this.#layers = [layer, ...this.#layers];
-    this.#compose();
-  }
-
-  remove(name: string): void {
-    const layer = this.#layers.find((other) => other.name === name);
-    if (layer === undefined) return;
-    this.#layers = this.#layers.filter((other) => other !== layer);
-    for (const { nr } of layer.defines ?? []) {
-      this.declarations.delete(nr);
-      this.#entries[nr] = this.#missing;
-    }
-    this.#compose();
-  }
-
-  #compose(): void {
-    this.#chains.clear();
-    for (const declaration of this.declarations.values()) {
-      const chain = new Chain(declaration, this.#layers);
-      if (!chain.empty) this.#chains.set(declaration.nr, chain);
-      this.#entries[declaration.nr] = chain.empty ? declaration.entry : chain.entry;
-    }
+  /** Puts a chain of layers in front of a call, or takes it away again. */
+  route(nr: number, entry: Entry): void {
+    this.#entries[nr] = entry;
   }
 
   /** Runs the call in task.call once: a value, a negative errno or BLOCKED. */
@@ -83,7 +59,7 @@ export class SyscallTable {
 
   /** A call that a signal ended, or will issue again, leaves its layers. */
   abandon(task: Task, answer: number): void {
-    this.#chains.get(task.call.nr)?.abandon(task, answer);
+    this.layers.abandon(task, answer);
   }
 
   /** From now on calls are counted by number, for --stats. */

@@ -2,7 +2,7 @@
 import { EBADF, EINVAL, ENODEV, ENOTDIR, ENOTTY, ESPIPE } from '../abi/errno.ts';
 import { F_GETPIPE_SZ, F_SETPIPE_SZ } from '../abi/fs.ts';
 import type { Backing } from '../memory/backing.ts';
-import { type Sleeper, WaitQueue } from '../wait/wait.ts';
+import { type Plain, type Sleeper, WaitQueue } from '../wait/wait.ts';
 import type { Attributes, DirectoryEntry, Inode } from './inode.ts';
 import type { Location } from './location.ts';
 
@@ -37,6 +37,8 @@ export abstract class OpenFile {
   /** F_SETOWN: pid (negative: group) that gets SIGIO, and F_SETSIG. */
   owner = 0;
   ownerSignal = 0;
+  /** What layers keep for the description, by the layer's name. */
+  notes: Map<string, Plain> | null = null;
 
   constructor(flags: number) {
     this.flags = flags;

@@ -1,0 +1,183 @@
+/** The layers that are installed, and the chains that they make of each call. */
+import type { Kernel } from '../kernel/kernel.ts';
+import type { Task } from '../kernel/task.ts';
+import type { TaskWatcher } from '../kernel/watcher.ts';
+import { hex } from './arg.ts';
+import { Chain } from './chain.ts';
+import { type Frame, newFrame } from './change.ts';
+import type { Layer } from './layer.ts';
+import { pointer } from './scalars.ts';
+import { type Declaration, type Entry, syscall } from './syscall.ts';
+
+/** Where a layer goes; outermost is the first to see a call and the last to see its result. */
+export type Place = 'outermost' | 'innermost' | { readonly before: string } | { readonly after: string };
+
+/** What the stack needs of the table. */
+export interface Routes {
+  readonly declarations: ReadonlyMap<number, Declaration>;
+  readonly size: number;
+  readonly absent: Entry;
+  define(declaration: Declaration): void;
+  undefine(nr: number): void;
+  route(nr: number, entry: Entry): void;
+}
+
+export class LayerStack implements TaskWatcher {
+  readonly #routes: Routes;
+  #layers: readonly Layer[] = [];
+  readonly #chains = new Map<number, Chain>();
+  /** Chains of calls that entered before the layers were changed, by the array in their frames. */
+  readonly #former = new WeakMap<string[], Chain>();
+  readonly #undeclared = new Map<number, Declaration>();
+  kernel: Kernel | null = null;
+
+  constructor(routes: Routes) {
+    this.#routes = routes;
+  }
+
+  /** Outermost first. */
+  get layers(): readonly Layer[] {
+    return this.#layers;
+  }
+
+  install(layer: Layer, place: Place = 'outermost'): void {
+    if (this.#layers.some(({ name }) => name === layer.name))
+      throw new Error(`layer ${layer.name} is installed already`);
+    const at = this.#indexOf(place);
+    for (const declaration of layer.defines ?? []) this.#routes.define(declaration);
+    this.#set([...this.#layers.slice(0, at), layer, ...this.#layers.slice(at)]);
+  }
+
+  remove(name: string): boolean {
+    const layer = this.#layers.find((other) => other.name === name);
+    if (layer === undefined) return false;
+    this.#set(this.#layers.filter((other) => other !== layer));
+    for (const { nr } of layer.defines ?? []) this.#routes.undefine(nr);
+    return true;
+  }
+
+  move(name: string, place: Place): void {
+    const layer = this.#layers.find((other) => other.name === name);
+    if (layer === undefined) throw new Error(`there is no layer ${name}`);
+    const others = this.#layers.filter((other) => other !== layer);
+    const at = this.#indexOf(place, others);
+    this.#set([...others.slice(0, at), layer, ...others.slice(at)]);
+  }
+
+  #indexOf(place: Place, layers = this.#layers): number {
+    if (place === 'outermost') return 0;
+    if (place === 'innermost') return layers.length;
+    const [name, behind] = 'before' in place ? [place.before, 0] : [place.after, 1];
+    const index = layers.findIndex((layer) => layer.name === name);
+    if (index < 0) throw new Error(`there is no layer ${name}`);
+    return index + behind;
+  }
+
+  /** Calls under way leave through the layers that they entered; those that entered none go on without. */
+  #set(layers: readonly Layer[]): void {
+    for (const chain of this.#chains.values()) this.#former.set(chain.names, chain);
+    this.#layers = layers;
+    this.#chains.clear();
+    const busy = this.#markUnderWay();
+    for (const declaration of this.#routes.declarations.values()) this.#compose(declaration, declaration.entry, busy);
+    if (!layers.some(({ every }) => every !== undefined) && this.#undeclared.size === 0) return;
+    for (let nr = 0; nr < this.#routes.size; nr++) {
+      if (!this.#routes.declarations.has(nr)) this.#compose(this.#declarationOf(nr), this.#routes.absent, busy);
+    }
+  }
+
+  #compose(declaration: Declaration, bare: Entry, busy: ReadonlySet<number>): void {
+    const { nr } = declaration;
+    const chain = new Chain(declaration, this.#layers, (task, frame) => this.#resume(task, frame));
+    if (!chain.empty) this.#chains.set(nr, chain);
+    const last = busy.has(nr) ? this.#draining(nr, bare) : bare;
+    this.#routes.route(nr, chain.empty ? last : chain.entry);
+  }
+
+  /** No layer wants the call any more, but some calls have yet to leave those that did. */
+  #draining(nr: number, bare: Entry): Entry {
+    const entry: Entry = (task) => {
+      const frame = task.call.layers as Frame | null;
+      if (frame !== null) return this.#resume(task, frame);
+      if (!this.#isUnderWay(nr)) this.#routes.route(nr, bare);
+      return bare(task);
+    };
+    return entry;
+  }
+
+  #isUnderWay(nr: number): boolean {
+    return this.#tasks().some(({ call }) => call.nr === nr && call.layers !== null);
+  }
+
+  /** The numbers of calls under way; those in no layer get a frame that says so. */
+  #markUnderWay(): Set<number> {
+    const busy = new Set<number>();
+    for (const { call } of this.#tasks()) {
+      if (call.nr < 0) continue;
+      busy.add(call.nr);
+      call.layers ??= newFrame([]);
+    }
+    return busy;
+  }
+
+  #tasks(): Task[] {
+    return this.kernel === null ? [] : [...this.kernel.tasks.values()];
+  }
+
+  #resume(task: Task, frame: Frame): number {
+    return this.#chainOf(task, frame).run(task, frame);
+  }
+
+  /** The chain that a call entered through; after a restore it is made again, of the layers that are here. */
+  #chainOf(task: Task, frame: Frame): Chain {
+    const current = this.#chains.get(task.call.nr);
+    if (current !== undefined && current.names === frame.layers) return current;
+    let chain = this.#former.get(frame.layers);
+    if (chain === undefined) {
+      const declaration = this.#routes.declarations.get(task.call.nr) ?? this.#declarationOf(task.call.nr);
+      const layers = frame.layers.map((name) => this.#layers.find((layer) => layer.name === name) ?? absentee(name));
+      chain = new Chain(declaration, layers, (again, inside) => this.#resume(again, inside));
+      this.#former.set(frame.layers, chain);
+    }
+    return chain;
+  }
+
+  /** For layers that see every call: a number that nobody declared, with its words. */
+  #declarationOf(nr: number): Declaration {
+    let made = this.#undeclared.get(nr);
+    if (made === undefined) {
+      const words = [1, 2, 3, 4, 5, 6].map((i) => ({ ...pointer(`arg${i}`), show: (value: number) => hexWord(value) }));
+      const declared = syscall(nr, `syscall_0x${nr.toString(16)}`, words, this.#routes.absent, { level: 'fixed' });
+      made = { ...declared, entry: this.#routes.absent };
+      this.#undeclared.set(nr, made);
+    }
+    return made;
+  }
+
+  abandon(task: Task, answer: number): void {
+    const frame = task.call.layers as Frame | null;
+    if (frame !== null) this.#chainOf(task, frame).abandon(task, frame, answer);
+  }
+
+  born(child: Task, parent: Task): void {
+    for (const { events } of this.#layers) events?.born?.(child, parent);
+  }
+  signal(...[task, info]: Parameters<TaskWatcher['signal']>): void {
+    for (const { events } of this.#layers) events?.signal?.(task, info);
+  }
+  stopped(task: Task, signal: number): void {
+    for (const { events } of this.#layers) events?.stopped?.(task, signal);
+  }
+  ended(task: Task, status: number): void {
+    const frame = task.call.layers as Frame | null;
+    for (const { events } of this.#layers) events?.ended?.(task, status);
+    if (frame !== null && task.call.nr >= 0) this.#chainOf(task, frame).drop(frame);
+  }
+}
+
+/** A layer that the restored machine does not have: its calls pass. */
+function absentee(name: string): Layer {
+  return { name, calls: {}, every: {} };
+}
+
+const hexWord = (word: number) => (word === 0 ? '0' : hex(word));
