@@ -18,6 +18,8 @@ export class Session {
   readonly #terminal: HostTerminal | null;
   #first = 0;
   #timedOut = false;
+  /** The guest ended by itself: what it did to the terminal is what it wanted. */
+  #ended = false;
 
   constructor(machine: Machine, terminal: HostTerminal | null) {
     this.#machine = machine;
@@ -30,15 +32,15 @@ export class Session {
       if (group.id === this.#first) this.#stop(signal);
     };
     receiveSignals((name) => this.#pass(name));
+    process.on('exit', () => {
+      if (!this.#ended) this.#terminal?.restore();
+    });
   }
 
   async run(timeout: number | undefined): Promise<ExitStatus> {
     const timer = timeout === undefined ? undefined : setTimeout(() => this.#expire(), timeout * 1000);
     try {
       return await this.#machine.run();
-    } catch (error) {
-      this.#terminal?.restore();
-      throw error;
     } finally {
       clearTimeout(timer);
     }
@@ -46,9 +48,13 @@ export class Session {
 
   /** The exit status that our caller sees; a guest killed by a signal takes us with it. */
   finish(end: ExitStatus): number {
-    if (this.#timedOut || end.signal !== undefined) this.#terminal?.restore();
     if (this.#timedOut) return EXIT.timeout;
-    return end.signal === undefined ? end.status : dieOf(end.signal);
+    if (end.signal === undefined) {
+      this.#ended = true;
+      return end.status;
+    }
+    this.#terminal?.restore();
+    return dieOf(end.signal);
   }
 
   #pass(name: PassedOn): void {

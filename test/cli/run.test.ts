@@ -58,6 +58,13 @@ describe('run', () => {
     expect([status, stderr]).toEqual([1, 'wordcount: cannot open /etc/passwd\n']);
   });
 
+  it('takes a tar file as the root', async () => {
+    execFileSync('tar', ['cf', join(directory, 'root.tar'), '-C', fixture('..'), 'bin/hello']);
+    expect((await tallship(['-L', 'root.tar', '/bin/hello', 'tar'], { cwd: directory })).stdout).toBe('hello tar\n');
+    const { status, stderr } = await tallship(['-L', 'text', '/bin/hello'], { cwd: directory });
+    expect([status, stderr]).toEqual([125, expect.stringContaining('-L text: not a tar file')]);
+  });
+
   it('prints statistics as JSON', async () => {
     const { stderr } = await tallship(['--stats', '--json', HELLO]);
     expect(JSON.parse(stderr)).toMatchObject({ systemCalls: 3, calls: { write: 2, exit: 1 }, processes: 1 });
