@@ -22,6 +22,9 @@ import type { Stdio } from './stdio.ts';
 /** Devices of the file systems made here; those that the machine makes start at 1. */
 const FIRST_DEVICE = 0x40;
 
+/** The smallest tar file is one header. */
+const TAR_BLOCK = 512;
+
 export class MachineBuilder {
   readonly machine: Machine;
   readonly #files = new HostFiles();
@@ -79,6 +82,7 @@ export class MachineBuilder {
   #archive(path: string, size: number): FileSystem {
     const fd = openSync(path, 'r');
     try {
+      if (size < TAR_BLOCK) throw new TarError('too short');
       return new TarFs(
         { size, read: (position, into) => readSync(fd, into, 0, into.length, position) },
         this.#device(),
