@@ -2,8 +2,6 @@
  * The terminal that Tallship was started on. Its modes are the host's own: what the guest sets is set there, so that the
  * host's line discipline edits, echoes and turns Ctrl-C into signals, as it does for a program that runs directly.
  */
-import { execFileSync } from 'node:child_process';
-import { WriteStream } from 'node:tty';
 import { libc } from './libc.ts';
 
 const TCGETS = 0x5401;
@@ -81,6 +79,7 @@ function isSetting(command: number): boolean {
 /** Without koffi stty(1) is what can set all modes: `stty -g` prints them, and takes them back. */
 function stty(fd: number, argument: string): string | undefined {
   try {
+    const { execFileSync } = process.getBuiltinModule('node:child_process');
     return execFileSync('stty', [argument], { stdio: [fd, 'pipe', 'ignore'], encoding: 'utf8' });
   } catch {
     return undefined;
@@ -99,6 +98,7 @@ function readByStty(fd: number, into: Uint8Array): number {
 }
 
 function windowSize(fd: number, into: Uint8Array): number {
+  const { WriteStream } = process.getBuiltinModule('node:tty');
   const stream = new WriteStream(fd);
   new Uint16Array(into.buffer, into.byteOffset, 4).set([stream.rows ?? 0, stream.columns ?? 0, 0, 0]);
   return 0;
