@@ -11,10 +11,16 @@ import { failed } from '../../src/wait/wait.ts';
 import { BlockingFs } from '../fs/blocking.ts';
 import { memoryFs } from './world.ts';
 
+const made: string[] = [];
+// Registered while the file is collected: properties make directories in the middle of a test, when it is too late.
+afterAll(() => {
+  for (const path of made) rmSync(path, { recursive: true, force: true });
+});
+
 export function hostDirectory(): string {
   const path = mkdtempSync(join(tmpdir(), 'tallship-test-'));
   chmodSync(path, 0o755);
-  afterAll(() => rmSync(path, { recursive: true, force: true }));
+  made.push(path);
   return path;
 }
 
