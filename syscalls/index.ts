@@ -16,6 +16,7 @@ import * as memory from './memory.ts';
 import * as misc from './misc.ts';
 import * as mode from './mode.ts';
 import * as mount from './mount.ts';
+import * as mqueue from './mqueue.ts';
 import * as pipe from './pipe.ts';
 import * as poll from './poll.ts';
 import * as process from './process.ts';
@@ -48,6 +49,7 @@ const FAMILIES = {
   misc,
   mode,
   mount,
+  mqueue,
   pipe,
   poll,
   process,

@@ -1,7 +1,8 @@
 import { makeDevice } from '../abi/fs.ts';
 import type { Cpu } from '../cpu/cpu.ts';
-import { AnonymousFileSystems } from '../fs/anonymous.ts';
+import { AnonymousFileSystems, type AnonymousInode } from '../fs/anonymous.ts';
 import { MemFs } from '../fs/memfs.ts';
+import type { MessageQueue } from '../fs/mqueue.ts';
 import type { Pipe } from '../fs/pipe.ts';
 import { SocketNames } from '../fs/socket-names.ts';
 import type { Protection } from '../memory/guest-memory.ts';
@@ -87,6 +88,8 @@ export class Kernel {
   /** pipefs, sockfs, anon_inodefs: what has no name. */
   readonly anonymous = new AnonymousFileSystems();
   readonly socketNames = new SocketNames();
+  /** POSIX message queues by name, without the slash. */
+  readonly queues = new Map<string, { queue: MessageQueue; inode: AnonymousInode }>();
   /** What is in the FIFOs of all file systems. */
   readonly fifos = new WeakMap<Inode, Pipe>();
   /** signalfd: woken when a signal becomes pending for anyone. */

@@ -8,7 +8,7 @@ const files = Object.fromEntries(scripts.map((name) => [name, readFileSync(new U
 /** Pipes, sockets, inotify and memfd, asked through Python for every answer that a program could depend on. */
 programs(
   'ipc',
-  ['pipes', 'unix_sockets', 'loopback', 'watches', 'memory_files'].map((name) => ({
+  ['pipes', 'unix_sockets', 'loopback', 'watches', 'memory_files', 'queues'].map((name) => ({
     name: name.replace('_', ' '),
     run: ['/usr/bin/python3', '-B', `${name}.py`],
     files,
