@@ -73,7 +73,7 @@ function create(task: Task, name: string, mode: number, wanted: { maxmsg: number
   const { fsuid, fsgid } = task.credentials;
   const bits = S_IFREG | (mode & 0o7777 & ~task.fs.umask);
   const inode = task.kernel.anonymous.anonymous.make(bits, fsuid, fsgid, task.realtime());
-  const made = { queue: new MessageQueue(maxmsg, msgsize), inode };
+  const made = new MessageQueue(name, inode, maxmsg, msgsize);
   queues.set(name, made);
   return made;
 }
@@ -105,7 +105,7 @@ export const mq_open = syscall(
     const opened = found ?? create(task, name, mode, wanted);
     if (typeof opened === 'number') return opened;
     const kept = bits & (O_ACCMODE | O_NONBLOCK);
-    return task.files.install(new MessageQueueFile(opened.queue, opened.inode, name, kept), { cloexec: true });
+    return task.files.install(new MessageQueueFile(opened, name, kept), { cloexec: true });
   },
   family,
 );
@@ -122,6 +122,7 @@ export const mq_unlink = syscall(
     const { fsuid, effective } = task.credentials;
     if (found.inode.stat.uid !== fsuid && effective === 0n) return -EPERM;
     task.kernel.queues.delete(name);
+    found.name = null;
     return 0;
   },
   family,

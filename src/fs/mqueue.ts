@@ -4,6 +4,7 @@ import { O_NONBLOCK } from '../abi/fs.ts';
 import type { Inode } from '../vfs/inode.ts';
 import { OpenFile, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../vfs/open-file.ts';
 import { type Sleeper, WaitQueue } from '../wait/wait.ts';
+import type { AnonymousInode } from './anonymous.ts';
 
 /** /proc/sys/fs/mqueue. */
 export const MQUEUE_LIMITS = { maxMessages: 10, messageSize: 8192, queues: 256, hardMaxMessages: 65536 } as const;
@@ -31,12 +32,17 @@ export class MessageQueue {
   /** Highest priority first, in the order of arrival. */
   messages: QueueMessage[] = [];
   notification: Notification | null = null;
+  /** null once it is unlinked. */
+  name: string | null;
+  readonly inode: AnonymousInode;
   /** Those who poll. */
   readonly changed = new WaitQueue();
   readonly receivers = new WaitQueue();
   readonly senders = new WaitQueue();
 
-  constructor(maxMessages: number, messageSize: number) {
+  constructor(name: string | null, inode: AnonymousInode, maxMessages: number, messageSize: number) {
+    this.name = name;
+    this.inode = inode;
     this.maxMessages = maxMessages;
     this.messageSize = messageSize;
   }
@@ -77,10 +83,10 @@ export class MessageQueueFile extends OpenFile {
   readonly name: string;
   override readonly ready: WaitQueue;
 
-  constructor(queue: MessageQueue, inode: Inode, name: string, flags: number) {
+  constructor(queue: MessageQueue, name: string, flags: number) {
     super(flags);
     this.queue = queue;
-    this.inode = inode;
+    this.inode = queue.inode;
     this.name = name;
     this.ready = queue.changed;
   }

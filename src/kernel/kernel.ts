@@ -1,6 +1,6 @@
 import { makeDevice } from '../abi/fs.ts';
 import type { Cpu } from '../cpu/cpu.ts';
-import { AnonymousFileSystems, type AnonymousInode } from '../fs/anonymous.ts';
+import { AnonymousFileSystems } from '../fs/anonymous.ts';
 import { MemFs } from '../fs/memfs.ts';
 import type { MessageQueue } from '../fs/mqueue.ts';
 import type { Pipe } from '../fs/pipe.ts';
@@ -89,7 +89,7 @@ export class Kernel {
   readonly anonymous = new AnonymousFileSystems();
   readonly socketNames = new SocketNames();
   /** POSIX message queues by name, without the slash. */
-  readonly queues = new Map<string, { queue: MessageQueue; inode: AnonymousInode }>();
+  readonly queues = new Map<string, MessageQueue>();
   /** What is in the FIFOs of all file systems. */
   readonly fifos = new WeakMap<Inode, Pipe>();
   /** signalfd: woken when a signal becomes pending for anyone. */

@@ -12,6 +12,7 @@ import { readImage, writeImage } from '../../src/fs/image/index.ts';
 import { makeSocket, worldFor } from '../../src/fs/make-socket.ts';
 import { F_SEAL_WRITE, makeMemfd } from '../../src/fs/memfd.ts';
 import { MemFs } from '../../src/fs/memfs.ts';
+import { MessageQueue, MessageQueueFile } from '../../src/fs/mqueue.ts';
 import { pipePair } from '../../src/fs/pipe.ts';
 import { NOTHING, type Received, type Socket } from '../../src/fs/socket.ts';
 import { SocketNames } from '../../src/fs/socket-names.ts';
@@ -40,6 +41,7 @@ function machine() {
     anonymous: new AnonymousFileSystems(),
     socketNames: new SocketNames(),
     fifos: new WeakMap(),
+    queues: new Map<string, MessageQueue>(),
     shm: new MemFs({ device: 1, now: 0n }),
     signals: { arrivals: new WaitQueue(), take: () => undefined, pending: () => false },
     session: (id: number) => (id === session.id ? session : null),
@@ -145,6 +147,16 @@ describe('images of open files', () => {
     expect(to.s.resume()).toBe(9);
     expect(to.s.group.session.terminal).toBe(t.tty);
     expect([t.tty.foreground, to.pts.inodes.get(0)?.tty]).toEqual([1, t.tty]);
+  });
+
+  it('keep message queues under their names', () => {
+    const { s, anonymous } = machine();
+    const queue = new MessageQueue('q', anonymous.anonymous.make(0o600, 0, 0, 0n), 3, 16);
+    const file = open(new MessageQueueFile(queue, 'q', O_RDWR));
+    file.send(s, { priority: 4, bytes: bytes('kept') }, undefined, () => {});
+    const { to, files } = move([file]);
+    expect(to.queues.get('q')).toBe(files[0].queue);
+    expect(files[0].receive(to.s, 16, undefined)).toEqual({ priority: 4, bytes: bytes('kept') });
   });
 
   it('keep memfds with their seals', () => {

@@ -9,6 +9,7 @@ import { EventFile, type EventState } from '../eventfd.ts';
 import { type InotifyEvent, InotifyFile } from '../inotify.ts';
 import { MemoryDeviceFile } from '../mem-devices.ts';
 import { MemfdFile, MemfdInode } from '../memfd.ts';
+import { MessageQueue, MessageQueueFile } from '../mqueue.ts';
 import { Pipe, PipeFile, PipeInode, type PipeState } from '../pipe.ts';
 import { SignalFile } from '../signalfd.ts';
 import { TimerFile, type TimerState } from '../timerfd.ts';
@@ -202,6 +203,36 @@ const memfdFile: Kind<MemfdFile> = {
   create: ({ inode, flags }, reader) => reader.object<MemfdInode>(inode).open(reader.world.sleeper, flags as number),
 };
 
+/** A queue that nobody has open is saved because it has a name. */
+const messageQueue: Kind<MessageQueue> = {
+  name: 'message-queue',
+  is: (object): object is MessageQueue => object instanceof MessageQueue,
+  save: ({ name, inode, maxMessages, messageSize, messages, notification }, writer) => ({
+    ...{ name, inode: writer.id(inode), maxMessages, messageSize },
+    ...{ messages: plain(messages), notification: plain(notification) },
+  }),
+  create(fields, reader) {
+    const { name, maxMessages, messageSize } = fields as {
+      name: string | null;
+      maxMessages: number;
+      messageSize: number;
+    };
+    const queue = new MessageQueue(name, reader.object<AnonymousInode>(fields.inode), maxMessages, messageSize);
+    Object.assign(queue, { messages: fields.messages, notification: fields.notification });
+    if (name !== null) reader.world.queues.set(name, queue);
+    return queue;
+  },
+};
+
+const messageQueueFile: Kind<MessageQueueFile> = {
+  name: 'message-queue-file',
+  is: (object): object is MessageQueueFile => object instanceof MessageQueueFile,
+  save: (file, writer) => ({ queue: writer.id(file.queue), name: file.name, flags: file.flags }),
+  create: ({ queue, name, flags }, reader) =>
+    new MessageQueueFile(reader.object<MessageQueue>(queue), name as string, flags as number),
+};
+
 export const EVENT_KINDS = [
   ...[anonymousInode, pipeInode, pipe, pipeFile, event, timer, signal, epoll, inotify, device, memfdInode, memfdFile],
+  ...[messageQueue, messageQueueFile],
 ] as readonly Kind<object>[];

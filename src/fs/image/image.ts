@@ -12,6 +12,7 @@ import type { AnonymousFileSystems } from '../anonymous.ts';
 import type { Alarms, Session } from '../caller.ts';
 import type { DevPts } from '../devpts.ts';
 import type { MemFs } from '../memfs.ts';
+import type { MessageQueue } from '../mqueue.ts';
 import type { Pipe } from '../pipe.ts';
 import type { SignalSource } from '../signalfd.ts';
 import type { SocketNames } from '../socket-names.ts';
@@ -41,6 +42,7 @@ export interface ImageWorld {
   readonly anonymous: AnonymousFileSystems;
   readonly socketNames: SocketNames;
   readonly fifos: WeakMap<Inode, Pipe>;
+  readonly queues: Map<string, MessageQueue>;
   readonly alarms: Alarms;
   readonly signals: SignalSource;
   /** Where memfds are. */
