@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 // First of all: which descriptors came from our caller, before anything here opens one.
 import { inheritedDescriptors } from '../host/inherited.ts';
 import { say } from '../host/node.ts';
