@@ -5,7 +5,7 @@ import type { RowTable } from './decode/rows.ts';
 import { rowTable } from './decode/rows.ts';
 import { readEflags, writeEflags } from './eflags.ts';
 import { FORBIDDEN } from './emit/segment-check.ts';
-import { ACCESS_WRITE } from './emit/wasm-emitter.ts';
+import { ACCESS_WRITE } from './emit/wasm-tables.ts';
 import type { ExitReason } from './exit.ts';
 import { Exit } from './exit.ts';
 import { loadInterpreter } from './interp/load-module.ts';
@@ -15,12 +15,15 @@ import { Inner } from './interp/specials.ts';
 import { DEFAULT_FEATURES } from './isa/cpuid.ts';
 import { isa } from './isa/index.ts';
 import type { Feature } from './isa/insn.ts';
+import { Jit } from './jit/jit.ts';
 import { VM_STATE } from './layout.ts';
 import type { CpuMemory } from './memory.ts';
 import { FS, GS, STATE, STATE_SIZE } from './state.ts';
 
 export interface CpuOptions {
   features?: readonly Feature[];
+  /** Compile hot code. */
+  jit?: boolean;
 }
 
 /** Instructions per entry into the interpreter: V8 changes to optimised code only at entries. */
@@ -52,6 +55,7 @@ export class Cpu {
   readonly #words: Int32Array;
   readonly #run: (record: number) => void;
   readonly #cache: RecordCache;
+  readonly #jit: Jit | undefined;
   /** The fault that a filled page was last meant to cure. */
   #retried = { eip: -1, address: -1, retired: -1n };
 
@@ -62,7 +66,8 @@ export class Cpu {
     this.#words = new Int32Array(vm.buffer, vm.byteOffset + VM_STATE, STATE_SIZE / 4);
     this.regs = this.#words.subarray(STATE.gpr / 4, STATE.gpr / 4 + 8);
     const { module, keys, found, fused } = loadInterpreter(memory);
-    const instance = new WebAssembly.Instance(module, { env: { memory: memory.memory } });
+    const table = new WebAssembly.Table({ element: 'anyfunc', initial: 1 });
+    const instance = new WebAssembly.Instance(module, { env: { memory: memory.memory, table } });
     this.#run = instance.exports.run as (record: number) => void;
     this.#cache = new RecordCache(memory, {
       table: tableFor(options.features ?? DEFAULT_FEATURES),
@@ -71,6 +76,11 @@ export class Cpu {
       found,
       fused,
     });
+    if (options.jit ?? false) {
+      const jit = new Jit(memory, this.#cache, instance.exports, table);
+      this.#jit = jit;
+      this.#cache.onFlush = () => jit.reset();
+    }
   }
 
   /** Task switch in and out. */
@@ -89,6 +99,7 @@ export class Cpu {
   }
 
   invalidate(start: number, end: number): void {
+    this.#jit?.invalidate(start, end);
     this.#cache.invalidate(start, end);
   }
 
@@ -97,6 +108,11 @@ export class Cpu {
   }
   set eip(value: number) {
     this.#words[STATE.eip / 4] = value;
+  }
+
+  /** Compiles the code at EIP now, hot or not. */
+  compile(): void {
+    this.#jit?.compile(this.eip);
   }
 
   get #isStepping(): boolean {
@@ -119,7 +135,7 @@ export class Cpu {
       this.#retire(used);
       switch (reason) {
         case Inner.link:
-          record = this.#cache.link(words[STATE.record / 4]);
+          record = this.#cache.link(words[STATE.record / 4] >>> 0);
           break;
         case Inner.lookup:
           record = this.#cache.findCached(this.eip);
@@ -133,6 +149,7 @@ export class Cpu {
           record = this.#cache.find(this.eip);
           break;
         case Exit.budget:
+          this.#jit?.sample(this.eip);
           this.#checkSegments();
           record = this.#cache.find(this.eip);
           break;
@@ -189,7 +206,7 @@ export class Cpu {
       this.#run(record);
     } catch (error) {
       if (!(error instanceof WebAssembly.RuntimeError) || !/out of bounds/.test(error.message)) throw error;
-      const at = words[STATE.record / 4] & -RECORD_SIZE;
+      const at = (words[STATE.record / 4] & -RECORD_SIZE) >>> 0;
       words[STATE.budget / 4] -= at;
       words[STATE.eip / 4] = this.#cache.eipOf(at);
       words[STATE.exitDetail / 4] = 0;
@@ -204,8 +221,11 @@ export class Cpu {
   }
 
   #retire(count: number): void {
-    const view = new DataView(this.state.buffer, this.state.byteOffset);
-    view.setBigUint64(STATE.retired, view.getBigUint64(STATE.retired, true) + BigInt(count), true);
+    // A u64 in two words: BigInt arithmetic would cost more than a short system call.
+    const words = this.#words;
+    const low = (words[STATE.retired / 4] >>> 0) + count;
+    words[STATE.retired / 4] = low;
+    if (low >= 2 ** 32) words[STATE.retired / 4 + 1]++;
   }
 
   /**

@@ -8,4 +8,6 @@ export const VM_HASH = VM_CPU + 0x1_0000;
 export const HASH_ENTRIES = 0x8000;
 /** Decoded instructions. */
 export const VM_RECORDS = VM_HASH + HASH_ENTRIES * 8;
-export const VM_RECORDS_END = VM_SIZE;
+export const VM_RECORDS_END = VM_SIZE - 0x80_0000;
+/** A word for each record: function and entry of the compiled region that begins there (jit/). */
+export const VM_COMPILED = VM_RECORDS_END;

@@ -175,11 +175,11 @@ describe.each(modes)('Cpu with %s protection', (_, make) => {
 
   it('loads a TLS segment that the kernel has described, and no other', () => {
     const bench = make();
-    // mov eax, 0x33; mov gs, eax; mov eax, gs:[4]; int3
-    const code = [0xb8, ...le32(0x33), 0x8e, 0xe8, 0x65, 0xa1, ...le32(4), 0xcc];
+    // mov eax, 0x63; mov gs, eax; mov eax, gs:[4]; int3
+    const code = [0xb8, ...le32(0x63), 0x8e, 0xe8, 0x65, 0xa1, ...le32(4), 0xcc];
     const refused = start(bench, code);
     expect(refused.run(1000)).toBe(Exit.generalProtection);
-    expect(fault(refused)).toMatchObject({ eip: CODE + 5, error: 0x30 });
+    expect(fault(refused)).toMatchObject({ eip: CODE + 5, error: 0x60 });
     const cpu = start(bench, code);
     const state = new DataView(cpu.state.buffer, cpu.state.byteOffset);
     state.setUint32(STATE.tlsBase, DATA, true);

@@ -10,12 +10,25 @@ import { BaseEmitter, MEMORY_BYTES } from './base-emitter.ts';
 import type { ConditionCode, Flags, Size, Variable, WasmType } from './emitter.ts';
 import { applyOp } from './evaluate-ops.ts';
 import { lazyFlags } from './flags.ts';
-import type { LaneShape, NumericOp } from './ops.ts';
+import type { NumericOp } from './ops.ts';
 import { I32 } from './ops.ts';
 import type { Routine } from './routine.ts';
 import type { Exitway, LocalSlot, Node } from './wasm-ir.ts';
 import { node } from './wasm-ir.ts';
-import { Bytes, leb, opcodeBytes, signedLeb, TYPE_CODE } from './wasm-writer.ts';
+import {
+  ACCESS_SIZE,
+  ACCESS_WRITE,
+  checkTypes,
+  constantBytes,
+  IDENTITY,
+  isBoolOp,
+  LANE_OPS,
+  LOAD,
+  memoryArgument,
+  STORE,
+  VALUE_TYPE,
+} from './wasm-tables.ts';
+import { Bytes, leb, opcodeBytes, TYPE_CODE } from './wasm-writer.ts';
 
 /** How emitted code reaches the VM's data, and who protects pages (DESIGN section 2). */
 export interface WasmTarget {
@@ -29,74 +42,10 @@ export interface RoutineTable {
   index(routine: Routine): number;
 }
 
-const LOAD: Record<MemoryType, number[]> = {
-  u8: [0x2d],
-  u16: [0x2f],
-  i32: [0x28],
-  i64: [0x29],
-  f32: [0x2a],
-  f64: [0x2b],
-  v128: [0xfd, 0],
-};
-const STORE: Record<MemoryType, number[]> = {
-  u8: [0x3a],
-  u16: [0x3b],
-  i32: [0x36],
-  i64: [0x37],
-  f32: [0x38],
-  f64: [0x39],
-  v128: [0xfd, 11],
-};
-const VALUE_TYPE: Record<MemoryType, WasmType> = {
-  u8: 'i32',
-  u16: 'i32',
-  i32: 'i32',
-  i64: 'i64',
-  f32: 'f32',
-  f64: 'f64',
-  v128: 'v128',
-};
-const LANE_OPS: Record<LaneShape, { extract: number; replace: number; type: WasmType }> = {
-  i8x16: { extract: 0x16, replace: 0x17, type: 'i32' },
-  i16x8: { extract: 0x19, replace: 0x1a, type: 'i32' },
-  i32x4: { extract: 0x1b, replace: 0x1c, type: 'i32' },
-  i64x2: { extract: 0x1d, replace: 0x1e, type: 'i64' },
-  f32x4: { extract: 0x1f, replace: 0x20, type: 'f32' },
-  f64x2: { extract: 0x21, replace: 0x22, type: 'f64' },
-};
-/** Ops of the i32 table that leave x alone when their second operand is this. */
-const IDENTITY = new Map<NumericOp, number>([
-  [I32.add, 0],
-  [I32.sub, 0],
-  [I32.or, 0],
-  [I32.xor, 0],
-  [I32.shl, 0],
-  [I32.shrU, 0],
-  [I32.shrS, 0],
-  [I32.and, -1],
-]);
 const FLAG_WORDS = new Set<number>([STATE.flagResult, STATE.flagAux]);
-const COMBINES_BOOLS = new Set<NumericOp>([I32.and, I32.or, I32.xor]);
-/** In the low bits of STATE.record: log2 of the access's size, and whether it writes. */
-export const ACCESS_WRITE = 8;
-const ACCESS_SIZE: Partial<Record<number, number>> = { 1: 0, 2: 1, 4: 2, 8: 3, 16: 4 };
 
-const memoryArgument = (offset: number): number[] => [0, ...leb(offset)];
-const constantBytes = (value: number): number[] => [0x41, ...signedLeb(value)];
-
-/** A body's mistake is found where it is made, not when V8 compiles the module. */
-function checkTypes(values: readonly Node[], types: readonly WasmType[]): void {
-  if (values.length !== types.length || values.some((value, i) => value.type !== types[i])) {
-    throw new TypeError(`(${values.map((value) => value.type)}) where (${types}) is due`);
-  }
-}
-
-function isBoolOp(op: NumericOp, args: readonly Node[]): boolean {
-  if (op.result !== 'i32') return false;
-  if (op.code >= 0x45 && op.code <= 0x66) return true;
-  if (op === I32.and && args.some((a) => a.constant === 1)) return true;
-  return COMBINES_BOOLS.has(op) && args.every((a) => a.isBool);
-}
+const isDifference = ({ code, args }: Node, a: Node, b: Node): boolean =>
+  code[0] === I32.sub.code && args[0] === a && args[1] === b;
 
 /** A subtraction (two operands) or a logical operation whose flags are the present ones. */
 interface FlagOrigin {
@@ -144,7 +93,8 @@ export abstract class WasmEmitter extends BaseEmitter<Node> {
       ...lazy,
       sub: (a, b, difference, size) => {
         lazy.sub(a, b, difference, size);
-        remember({ operands: [a, b], result: difference, size });
+        // Not with a borrow (SBB).
+        if (isDifference(difference, a, b)) remember({ operands: [a, b], result: difference, size });
       },
       logic: (result, size) => {
         lazy.logic(result, size);
@@ -416,6 +366,10 @@ export abstract class WasmEmitter extends BaseEmitter<Node> {
   protected leave(exitway: Exitway, argument?: Node): void {
     this.#showFlags();
     this.append(node({ kind: 'goto', code: [], args: argument ? [argument] : [], exitway, effect: true }));
+    this.end();
+  }
+  /** Nothing runs behind this point. */
+  protected end(): void {
     this.#ended.add(this.#list);
   }
 

@@ -8,7 +8,17 @@ import type { WasmType } from './emitter.ts';
 import type { Bytes } from './wasm-writer.ts';
 
 /** Ways out of the code, resolved by the assembler: an exit, or execution goes on elsewhere. */
-export type Exitway = 'fault' | 'trap' | 'pageFault' | 'lookup' | 'link' | 'land' | 'restart' | 'next' | 'proceed';
+export type Exitway =
+  | 'fault'
+  | 'trap'
+  | 'pageFault'
+  | 'lookup'
+  | 'link'
+  | 'land'
+  | 'restart'
+  | 'next'
+  | 'proceed'
+  | 'block';
 
 /** A local that a variable lives in; the index is known when the code is assembled. */
 export interface LocalSlot {
@@ -34,6 +44,8 @@ export interface Node {
   /** while: the value that keeps it going, computed by the first list. */
   readonly condition?: Node;
   readonly exitway?: Exitway;
+  /** goto 'block': which one of the region's. */
+  readonly block?: number;
   readonly results?: readonly Node[];
   readonly variable?: LocalSlot;
   uses: number;
@@ -55,6 +67,7 @@ export function node(fields: Partial<Node> & { code: readonly number[] }): Node 
     lists: fields.lists,
     condition: fields.condition,
     exitway: fields.exitway,
+    block: fields.block,
     results: fields.results,
     variable: fields.variable,
     uses: 0,
@@ -131,7 +144,7 @@ export interface Assembler {
   depth: number;
   loop: number;
   /** Writes the way out; its argument, if any, is not yet on the stack. */
-  leave(way: Exitway, argument: (() => void) | undefined): void;
+  leave(way: Exitway, argument: (() => void) | undefined, block: number | undefined): void;
 }
 
 /** Folds values into their user where that keeps the order of everything. */
@@ -210,7 +223,7 @@ function assembleArg(as: Assembler, arg: Tree | Node): void {
 
 function assembleTree(as: Assembler, { node: one, args }: Tree): void {
   if (one.kind === 'goto') {
-    as.leave(one.exitway!, args.length ? () => assembleArg(as, args[0]) : undefined);
+    as.leave(one.exitway!, args.length ? () => assembleArg(as, args[0]) : undefined, one.block);
     return;
   }
   for (const arg of args) assembleArg(as, arg);

@@ -106,6 +106,12 @@ export interface FunctionCode {
 }
 
 export interface ModuleCode {
+  /** Types that have the first indices, for call_indirect. */
+  readonly types?: readonly FunctionType[];
+  /** Functions imported from "interp": they have the first indices. */
+  readonly imports?: readonly { readonly name: string; readonly type: FunctionType }[];
+  /** A table of functions is imported as "env" "table". */
+  readonly hasTable?: boolean;
   readonly functions: readonly FunctionCode[];
   /** Memory is imported as "env" "memory". Sizes in pages. */
   readonly memory: { readonly minimum: number; readonly maximum: number; readonly shared: boolean };
@@ -138,38 +144,52 @@ function functionBody(f: FunctionCode): Bytes {
   return body.all(f.code).u8(0x0b);
 }
 
+/** The type section, and the indices in it. */
+class Types {
+  readonly content = new Bytes();
+  readonly #keys = new Map<string, number>();
+
+  index(type: FunctionType): number {
+    const key = `${type.parameters}>${type.results}`;
+    const known = this.#keys.get(key);
+    if (known !== undefined) return known;
+    this.#keys.set(key, this.#keys.size);
+    this.content.u8(0x60);
+    typeList(this.content, type.parameters);
+    typeList(this.content, type.results);
+    return this.#keys.size - 1;
+  }
+  section(): Bytes {
+    return new Bytes().u32(this.#keys.size).all(this.content.bytes());
+  }
+}
+
 export function writeModule(module: ModuleCode): Uint8Array<ArrayBuffer> {
   const out = new Bytes().all([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
-  const keys = new Map<string, number>();
-  const typeSection = new Bytes();
-  const typeIndices = module.functions.map(({ type }) => {
-    const key = `${type.parameters}>${type.results}`;
-    let index = keys.get(key);
-    if (index === undefined) {
-      index = keys.size;
-      keys.set(key, index);
-      typeSection.u8(0x60);
-      typeList(typeSection, type.parameters);
-      typeList(typeSection, type.results);
-    }
-    return index;
-  });
-  section(out, 1, new Bytes().u32(keys.size).all(typeSection.bytes()));
+  const types = new Types();
+  for (const type of module.types ?? []) types.index(type);
+  const importTypes = (module.imports ?? []).map(({ type }) => types.index(type));
+  const typeIndices = module.functions.map(({ type }) => types.index(type));
+  section(out, 1, types.section());
   const { minimum, maximum, shared } = module.memory;
-  const imports = new Bytes().u32(1).name('env').name('memory').u8(2);
-  section(
-    out,
-    2,
-    imports
-      .u8(shared ? 3 : 1)
-      .u32(minimum)
-      .u32(maximum),
-  );
+  const imports = new Bytes().u32(1 + importTypes.length + Number(module.hasTable ?? false));
+  imports
+    .name('env')
+    .name('memory')
+    .u8(2)
+    .u8(shared ? 3 : 1)
+    .u32(minimum)
+    .u32(maximum);
+  if (module.hasTable) imports.name('env').name('table').u8(1).u8(0x70).u8(0).u32(0);
+  importTypes.forEach((type, i) => {
+    imports.name('interp').name(module.imports![i].name).u8(0).u32(type);
+  });
+  section(out, 2, imports);
   const functions = new Bytes().u32(typeIndices.length);
   for (const index of typeIndices) functions.u32(index);
   section(out, 3, functions);
-  const exported = module.functions.flatMap((f, index) =>
-    f.exported === undefined ? [] : [{ name: f.exported, index }],
+  const exported = module.functions.flatMap((f, i) =>
+    f.exported === undefined ? [] : [{ name: f.exported, index: importTypes.length + i }],
   );
   const exports = new Bytes().u32(exported.length);
   for (const { name, index } of exported) exports.name(name).u8(0).u32(index);

@@ -65,6 +65,8 @@ class InlineAssembler implements Assembler {
         out.u8(0x20).u32(LOCAL.target).u8(0x21).u32(LOCAL.record);
         this.#branch('next');
         return;
+      case 'block':
+        throw new Error('only compiled regions have blocks');
       default:
         this.#branch(way);
     }
@@ -72,7 +74,7 @@ class InlineAssembler implements Assembler {
 }
 
 /** What a handler's own function answers; anything else is the record to go to. */
-export const OUTCOME: Record<Exclude<Exitway, 'land' | 'proceed'>, number> = {
+export const OUTCOME: Record<Exclude<Exitway, 'land' | 'proceed' | 'block'>, number> = {
   next: 1,
   fault: 2,
   trap: 3,
@@ -94,7 +96,7 @@ class FunctionAssembler implements Assembler {
 
   leave(way: Exitway, argument: (() => void) | undefined): void {
     argument?.();
-    if (way === 'proceed') throw new Error('only inline handlers proceed');
+    if (way === 'proceed' || way === 'block') throw new Error(`a handler's function does not ${way}`);
     if (way !== 'land') this.out.u8(0x41).s32(OUTCOME[way]);
     this.out.u8(0x0f);
   }

@@ -21,7 +21,7 @@ export class EipTable {
 
   /** 0 where there is none. */
   get(eip: number): number {
-    return this.#records[this.#find(eip)];
+    return this.#records[this.#find(eip)] >>> 0;
   }
 
   set(eip: number, record: number): void {

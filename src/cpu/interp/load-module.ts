@@ -5,13 +5,14 @@ import { isa } from '../isa/index.ts';
 import { fusedPairs } from './fusions.ts';
 import type { InterpModule } from './module.ts';
 import { buildInterpreter } from './module.ts';
+import type { FoundHandler } from './record-cache.ts';
 
 export interface CompiledInterp {
   readonly module: WebAssembly.Module;
   readonly keys: ReadonlyMap<string, number>;
   readonly fused: ReadonlyMap<number, number>;
   /** See Isa.found. */
-  readonly found: Map<Row, Map<number, number>>;
+  readonly found: Map<Row, Map<number, FoundHandler>>;
 }
 
 const compiled = new Map<string, CompiledInterp>();

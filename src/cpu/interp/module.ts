@@ -15,7 +15,7 @@ import type { FunctionCode } from '../emit/wasm-writer.ts';
 import { Bytes, writeModule } from '../emit/wasm-writer.ts';
 import { Exit } from '../exit.ts';
 import type { Insn } from '../isa/insn.ts';
-import { VM_STATE } from '../layout.ts';
+import { VM_COMPILED, VM_RECORDS, VM_STATE } from '../layout.ts';
 import { STATE } from '../state.ts';
 import type { InlineCode, Label } from './assembly.ts';
 import { assembleFunction, assembleInline, bigFunctionLocals, LOCAL, OUTCOME } from './assembly.ts';
@@ -24,7 +24,7 @@ import type { Handler } from './handlers.ts';
 import { allHandlers } from './handlers.ts';
 import { RECORD, RECORD_SIZE } from './record.ts';
 import { Routines } from './routines.ts';
-import { Inner } from './specials.ts';
+import { Inner, specialIndex } from './specials.ts';
 
 export interface InterpModule {
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -37,8 +37,12 @@ export interface InterpModule {
  * crawls: with only the frequent ones in it, that takes a third of the time (measured: 63 to 230 ms instead of 280 to 650).
  */
 const inlineLimit = (handler: Handler): number => (handler.isFrequent ? 420 : 60);
+/** A region's word: function in the upper bits, entry in the lower ones. */
+export const ENTRY_BITS = 12;
+export const ENTRY_MASK = (1 << ENTRY_BITS) - 1;
 const RUN_TYPE = { parameters: ['i32'], results: [] } as const;
-const HANDLER_TYPE = { parameters: ['i32'], results: ['i32'] } as const;
+/** A handler in a function of its own: record to outcome; a compiled region: entry to outcome. */
+export const HANDLER_TYPE = { parameters: ['i32'], results: ['i32'] } as const;
 
 /** Ways out, innermost first. */
 const EXITS = ['budget', 'lookup', 'link', 'pageFault', 'trap', 'fault'] as const;
@@ -71,6 +75,11 @@ class Code extends Bytes {
   field(local: number, offset: number, load = 0x28): this {
     return this.get(local)
       .u8(load)
+      .u8(0)
+      .u32(this.#target.vmOffset + offset);
+  }
+  vmLoad(offset: number): this {
+    return this.u8(0x28)
       .u8(0)
       .u32(this.#target.vmOffset + offset);
   }
@@ -130,7 +139,12 @@ export function buildInterpreter(insns: readonly Insn[], target: WasmTarget): In
     code: bigFunction(target, placed),
     exported: 'run',
   };
-  const bytes = writeModule({ functions: [run, ...functions], memory: { minimum: 1, maximum: 65536, shared: true } });
+  const bytes = writeModule({
+    types: [RUN_TYPE, HANDLER_TYPE],
+    hasTable: true,
+    functions: [run, ...functions],
+    memory: { minimum: 1, maximum: 65536, shared: true },
+  });
   return { bytes, keys };
 }
 
@@ -152,7 +166,9 @@ function bigFunction(target: WasmTarget, placed: readonly Placed[]): Uint8Array 
   for (let i = 0; i < placed.length; i++) code.u32(i);
   placed.forEach((one, i) => {
     code.u8(0x0b);
-    placeHandler(code, one, HANDLERS + placed.length - 1 - i);
+    const depth = HANDLERS + placed.length - 1 - i;
+    if (i === specialIndex('compiled')) compiledCode(code, target, depth);
+    else placeHandler(code, one, depth);
   });
   code.u8(0x0b);
   outcomeCode(code);
@@ -185,8 +201,36 @@ function placeHandler(code: Code, { inline, outlined }: Placed, depth: number): 
   for (const { at, depth: inner, label } of inline.fixups) code.patch(start + at, depth + inner - depthOf(label));
 }
 
+/**
+ * Enters a compiled region: its word says which function of the table, and where in it. It leaves the record that it got to
+ * in STATE.record and the credit in STATE.budget.
+ */
+function compiledCode(code: Code, { vmIndex }: WasmTarget, depth: number): void {
+  code.setState(STATE.budget, () => code.get(LOCAL.credit));
+  code
+    .get(LOCAL.record)
+    .const(vmIndex + VM_RECORDS)
+    .u8(0x6b)
+    .const(3)
+    .u8(0x76)
+    .const(vmIndex)
+    .u8(0x6a);
+  code.vmLoad(VM_COMPILED).u8(0x22).u32(LOCAL.target).const(ENTRY_MASK).u8(0x71);
+  code.get(LOCAL.target).const(ENTRY_BITS).u8(0x76).u8(0x11).u32(1).u8(0).set(LOCAL.target);
+  code.state(STATE.budget).set(LOCAL.credit);
+  code.state(STATE.record).const(-RECORD_SIZE).u8(0x71).set(LOCAL.record);
+  code.br(depth, OUTCOME_BLOCK);
+}
+
 /** After the block `outcome`: LOCAL.target is what the handler's function answered. */
 function outcomeCode(code: Code): void {
+  // A record, mostly.
+  code
+    .get(LOCAL.target)
+    .const(RECORD_SIZE)
+    .u8(0x4b)
+    .u8(0x0d)
+    .u32(LAND - LAND);
   const ways = ['fault', 'trap', 'pageFault', 'lookup', 'link'] as const;
   for (const way of ways) {
     code

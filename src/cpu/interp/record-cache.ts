@@ -8,9 +8,11 @@ import type { Row, RowTable } from '../decode/rows.ts';
 import { FORBIDDEN, isDeferred, segmentModes, violatesSegment } from '../emit/segment-check.ts';
 import { Exit } from '../exit.ts';
 import type { Insn } from '../isa/insn.ts';
-import { HASH_ENTRIES, VM_HASH, VM_RECORDS, VM_RECORDS_END, VM_STATE } from '../layout.ts';
+import type { RegionInsn } from '../jit/region.ts';
+import { HASH_ENTRIES, VM_COMPILED, VM_HASH, VM_RECORDS, VM_RECORDS_END, VM_STATE } from '../layout.ts';
 import type { CpuMemory } from '../memory.ts';
 import { SS, STATE } from '../state.ts';
+import { EipTable } from './eip-table.ts';
 import { pairKey } from './fusions.ts';
 import { findHandler, memoryShape, slots } from './handlers.ts';
 import type { MemoryShape } from './record.ts';
@@ -23,12 +25,28 @@ const PAGE_SIZE = 1 << PAGE_SHIFT;
 const RUN_LENGTH = 48;
 /** Records that one instruction and the end of its run can take. */
 const RUN_RECORDS = RUN_LENGTH * 3 + 4;
+/** Records that finding a region's code can take. */
+const REGION_RECORDS = 8192;
 /** Page-fault error code of an instruction fetch by user code (SDM Vol. 3A, 4.7). */
 const FETCH_ERROR = 0x14;
 
 /** Before the records proper: the faulting one, and those of an instruction that runs alone. */
 const SINGLE = VM_RECORDS + RECORD_SIZE;
 const FIRST_RECORD = SINGLE + 4 * RECORD_SIZE;
+
+/** A handler, and the record's fields for the operands. */
+export interface FoundHandler {
+  readonly handler: number;
+  readonly places: readonly number[];
+}
+
+/** An instruction of the run at hand: its record and handler, and the pages that it lies on. */
+interface RunEntry {
+  at: number;
+  handler: number;
+  first: number;
+  last: number;
+}
 
 export interface Isa {
   readonly table: RowTable;
@@ -37,7 +55,12 @@ export interface Isa {
   /** Handlers that run two records, by pairKey (fusions.ts). */
   readonly fused: ReadonlyMap<number, number>;
   /** Handlers that were looked up: by row, and what else decides. */
-  readonly found: Map<Row, Map<number, number>>;
+  readonly found: Map<Row, Map<number, FoundHandler>>;
+}
+
+function memoryOperand({ operands }: Decoded): DecodedOperand | undefined {
+  for (const operand of operands) if (operand.kind === 'memory') return operand;
+  return undefined;
 }
 
 /** A memory operand that must not be accessed. */
@@ -61,16 +84,19 @@ export class RecordCache {
   readonly #memory: CpuMemory;
   readonly #isa: Isa;
   readonly #vm: DataView;
-  /** EIP to record, and the instructions on each page that has any. */
-  readonly #records = new Map<number, number>();
+  /** EIP to record, and the records on each page that has any (as record numbers: small integers). */
+  readonly #records = new EipTable();
   readonly #pages = new Map<number, number[]>();
   /** Offset in the VM's area of the next free record. */
   #free = 0;
   readonly #code: { bytes: Uint8Array; limit: number };
-  /** The instructions of the run at hand: record, handler, and pages. Pairs must be forgotten together. */
-  readonly #run: { at: number; handler: number; first: number; last: number }[] = [];
+  /** The run at hand; entries are used again. */
+  readonly #run = Array.from({ length: RUN_LENGTH }, (): RunEntry => ({ at: 0, handler: 0, first: 0, last: 0 }));
+  #runLength = 0;
   /** The record of an instruction that cannot be decoded: made anew each time. */
   #faulting = 0;
+  /** Called when everything is forgotten. */
+  onFlush: () => void = () => {};
   /** Counts what was decoded, for statistics. */
   decoded = 0;
 
@@ -97,6 +123,7 @@ export class RecordCache {
     this.#vm.setUint32(VM_HASH, 1, true);
     this.#faulting = VM_RECORDS;
     this.#free = FIRST_RECORD;
+    this.onFlush();
   }
 
   /** What fs and gs hold decides which instructions can run at all: when that changes, they are decoded again. */
@@ -109,7 +136,7 @@ export class RecordCache {
 
   /** The record at which `eip` runs. */
   find(eip: number): number {
-    return this.#records.get(eip) ?? this.#decodeRun(eip);
+    return this.#records.get(eip) || this.#decodeRun(eip);
   }
 
   /** As find, and the interpreter will find it by itself next time. */
@@ -150,6 +177,36 @@ export class RecordCache {
     return SINGLE + this.#memory.vmIndex;
   }
 
+  /** Records for a region to come are left: finding its code will not start the cache over. */
+  get hasRoom(): boolean {
+    return this.#free + REGION_RECORDS * RECORD_SIZE < VM_RECORDS_END;
+  }
+
+  /** The instruction for the compiler: not from a writable page, and not one that decides how others are decoded. */
+  compilable(eip: number): RegionInsn | undefined {
+    const record = this.find(eip);
+    if (this.#isFaulting(record)) return undefined;
+    this.#code.limit = 0;
+    const decoded = this.#decodeAt(eip);
+    if (isFault(decoded) || decoded.insn.options.loadsSegment) return undefined;
+    if (decoded.segment >= 0 && violatesSegment(decoded, this.#segments)) return undefined;
+    if ((this.#permissions(eip) | this.#permissions(eip + decoded.length - 1)) & PERMISSION_WRITE) return undefined;
+    return { decoded, record };
+  }
+
+  /** Makes a record lead into a compiled region: the handler that it had, or undefined if it does so already. */
+  enterCompiled(record: number, word: number): number | undefined {
+    const at = record - this.#memory.vmIndex;
+    const handler = this.#vm.getUint16(at + RECORD.handler, true);
+    if (handler === specialIndex('compiled')) return undefined;
+    this.#vm.setUint16(at + RECORD.handler, specialIndex('compiled'), true);
+    this.#vm.setUint32(VM_COMPILED + ((at - VM_RECORDS) >> 3), word, true);
+    return handler;
+  }
+  leaveCompiled(record: number, handler: number): void {
+    this.#vm.setUint16(record - this.#memory.vmIndex + RECORD.handler, handler, true);
+  }
+
   /** Tells a branch, or the end of a run, where it leads. */
   link(from: number): number {
     const at = from - this.#memory.vmIndex;
@@ -181,11 +238,13 @@ export class RecordCache {
   }
 
   #forgetPage(page: number): void {
-    for (const eip of this.#pages.get(page) ?? []) {
-      const record = this.#records.get(eip);
-      if (record === undefined) continue;
+    for (const number of this.#pages.get(page) ?? []) {
+      const at = number * RECORD_SIZE;
+      const eip = this.#vm.getUint32(at + RECORD.eip, true);
+      // Forgotten already with its other page, and perhaps decoded anew since.
+      if (this.#records.get(eip) !== at + this.#memory.vmIndex) continue;
       this.#records.delete(eip);
-      this.#writeProceed(record - this.#memory.vmIndex, eip, 0);
+      this.#writeProceed(at, eip, 0);
     }
     this.#pages.delete(page);
   }
@@ -219,18 +278,18 @@ export class RecordCache {
     if (isFault(first)) return this.#writeFault(start, first);
     const record = this.#free + this.#memory.vmIndex;
     let decoded = first;
-    this.#run.length = 0;
+    this.#runLength = 0;
     for (let count = 1; ; count++) {
       this.#writeInsn(decoded);
       const next = decoded.eip + decoded.length;
       if (decoded.insn.options.ends) break;
       const known = this.#records.get(next);
-      const following = known === undefined && count < RUN_LENGTH ? this.#decodeAt(next) : undefined;
+      const following = known === 0 && count < RUN_LENGTH ? this.#decodeAt(next) : undefined;
       if (following && !isFault(following)) {
         decoded = following;
         continue;
       }
-      this.#writeProceed(this.#free, next, known ?? 0);
+      this.#writeProceed(this.#free, next, known);
       this.#free += RECORD_SIZE;
       break;
     }
@@ -240,23 +299,36 @@ export class RecordCache {
 
   /** Gives pairs of records in the run their fused handlers, so that as few handlers as possible run from any point on. */
   #fuseRun(): void {
-    const run = this.#run;
-    const costs = [0, 0];
-    for (let i = run.length - 1; i >= 0; i--) {
-      const [one, two] = [run[i], run[i + 1]];
-      const isNext =
-        two !== undefined && two.at === one.at + RECORD_SIZE && two.first >= one.first && two.last <= one.last;
-      const fused = isNext ? this.#isa.fused.get(pairKey(one.handler, two.handler)) : undefined;
-      const isBetter = fused !== undefined && costs[1] <= costs[0];
+    // How many handlers run from the next record to the end, and from the one after it.
+    let costOfNext = 0;
+    let costOfSecond = 0;
+    for (let i = this.#runLength - 1; i >= 0; i--) {
+      const one = this.#run[i];
+      const fused = i + 1 < this.#runLength ? this.#fusedHandler(one, this.#run[i + 1]) : undefined;
+      const isBetter = fused !== undefined && costOfSecond <= costOfNext;
       if (isBetter) this.#vm.setUint16(one.at + RECORD.handler, fused, true);
-      const cost = 1 + (isBetter ? costs[1] : costs[0]);
-      costs[1] = costs[0];
-      costs[0] = cost;
+      const cost = 1 + (isBetter ? costOfSecond : costOfNext);
+      costOfSecond = costOfNext;
+      costOfNext = cost;
     }
   }
 
+  /** Neighbours whose pages are forgotten together may be fused. */
+  #fusedHandler(one: RunEntry, two: RunEntry): number | undefined {
+    if (two.at !== one.at + RECORD_SIZE || two.first < one.first || two.last > one.last) return undefined;
+    return this.#isa.fused.get(pairKey(one.handler, two.handler));
+  }
+
+  #noteForFusion(at: number, handler: number, eip: number, length: number): void {
+    const entry = this.#run[this.#runLength++];
+    entry.at = at;
+    entry.handler = handler;
+    entry.first = eip >>> PAGE_SHIFT;
+    entry.last = (eip + length - 1) >>> PAGE_SHIFT;
+  }
+
   #writeHead(at: number, handler: number, eip: number, length: number): void {
-    this.#memory.vm.fill(0, at, at + RECORD_SIZE);
+    for (let i = 0; i < RECORD_SIZE; i += 4) this.#vm.setUint32(at + i, 0, true);
     this.#vm.setUint16(at + RECORD.handler, handler, true);
     this.#vm.setUint8(at + RECORD.length, length);
     this.#vm.setUint32(at + RECORD.eip, eip, true);
@@ -284,8 +356,8 @@ export class RecordCache {
     const lastPage = (decoded.eip + decoded.length - 1) >>> PAGE_SHIFT;
     for (let page = decoded.eip >>> PAGE_SHIFT; page <= lastPage; page++) {
       const list = this.#pages.get(page);
-      if (list) list.push(decoded.eip);
-      else this.#pages.set(page, [decoded.eip]);
+      if (list) list.push(this.#free / RECORD_SIZE);
+      else this.#pages.set(page, [this.#free / RECORD_SIZE]);
     }
   }
 
@@ -299,19 +371,19 @@ export class RecordCache {
 
   #writeUnchecked(decoded: Decoded): void {
     const { eip, length } = decoded;
-    const memory = decoded.operands.find((operand) => operand.kind === 'memory');
     const isForbidden = decoded.segment >= 0 && violatesSegment(decoded, this.#segments);
     this.#hasOverrides ||= decoded.segment >= 0;
+    const memory = memoryOperand(decoded);
     if (isForbidden && !isDeferred(decoded)) return this.#writeViolation(eip);
     const shape = isForbidden ? 'special' : memory && memoryShape(decoded, memory);
     if (memory && shape === 'special') this.#writeAddress(decoded, isForbidden ? NOWHERE : memory);
-    const handler = this.#handler(decoded, shape === 'special' ? 'm' : shape);
+    const { handler, places } = this.#handler(decoded, shape === 'special' ? 'm' : shape);
     const at = this.#free;
     this.#writeHead(at, handler, eip, length);
-    this.#run.push({ at, handler, first: eip >>> PAGE_SHIFT, last: (eip + length - 1) >>> PAGE_SHIFT });
+    if (this.#runLength < RUN_LENGTH) this.#noteForFusion(at, handler, eip, length);
     this.#vm.setUint16(at + RECORD.segment, decoded.dataSegment, true);
-    const places = slots(decoded.operands);
-    for (const [i, operand] of decoded.operands.entries()) {
+    for (let i = 0; i < decoded.operands.length; i++) {
+      const operand = decoded.operands[i];
       if (operand.kind === 'memory') this.#writeMemory(at, operand, shape === 'special');
       else this.#vm.setUint32(at + places[i], this.#operandValue(at, operand), true);
     }
@@ -323,12 +395,12 @@ export class RecordCache {
     const handler = specialIndex('decodeFault');
     this.#writeHead(at, handler, eip, 0);
     this.#vm.setUint32(at + RECORD.immediate, Exit.generalProtection, true);
-    this.#run.push({ at, handler, first: eip >>> PAGE_SHIFT, last: eip >>> PAGE_SHIFT });
+    if (this.#runLength < RUN_LENGTH) this.#noteForFusion(at, handler, eip, 1);
     this.#free += RECORD_SIZE;
   }
 
   /** The handler of a row depends on few things more: each is looked up by its name once. */
-  #handler(decoded: Decoded, shape: MemoryShape | undefined): number {
+  #handler(decoded: Decoded, shape: MemoryShape | undefined): FoundHandler {
     const { row, insn, operandSize, addressSize, repeat } = decoded;
     const variant = (operandSize << 10) | (addressSize << 13) | (repeat << 16) | (shape ? shape.charCodeAt(0) : 0);
     let variants = this.#isa.found.get(row);
@@ -336,16 +408,17 @@ export class RecordCache {
       variants = new Map();
       this.#isa.found.set(row, variants);
     }
-    let handler = variants.get(variant);
-    if (handler === undefined) {
+    let found = variants.get(variant);
+    if (!found) {
       const forms = decoded.operands.map(({ kind, size }) =>
         kind === 'memory' ? { kind, size, shape } : { kind, size },
       );
-      handler = findHandler(this.#isa.handlers, this.#isa.numbers.get(insn)!, decoded, forms);
+      const handler = findHandler(this.#isa.handlers, this.#isa.numbers.get(insn)!, decoded, forms);
       if (handler === undefined) throw new Error(`no handler for ${insn.name} (${row.text})`);
-      variants.set(variant, handler);
+      found = { handler, places: slots(decoded.operands) };
+      variants.set(variant, found);
     }
-    return handler;
+    return found;
   }
 
   #writeCheck({ eip, length }: Decoded): void {

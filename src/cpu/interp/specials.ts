@@ -9,6 +9,7 @@ export const Inner = {
   /** EIP has no record in the cache. */ lookup: 64,
   /** The branch in STATE.record does not know its target's record yet. */ link: 65,
   /** The bytes of the instruction at EIP are not the ones that were decoded. */ stale: 66,
+  /** Never seen: marks the handler of compiled regions. */ compiled: 67,
 } as const;
 
 export type Special = (e: InterpEmitter) => void;
@@ -54,6 +55,11 @@ export const SPECIALS = {
       },
     );
     e.proceed(e.nextRecord());
+  },
+  /** A compiled region begins here. Its code is written by hand in module.ts: it calls through the table. */
+  compiled(e) {
+    // Unlike any other handler, so that none is found to be the same.
+    e.fault(Inner.compiled);
   },
 } satisfies Record<string, Special>;
 

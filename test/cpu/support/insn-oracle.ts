@@ -97,9 +97,13 @@ export class InterpLab {
   readonly memory = new FlatCpuMemory();
   readonly cpu: Cpu;
 
-  constructor() {
-    this.cpu = new Cpu(this.memory);
-    this.memory.map(CODE, CODE + 0x1000, 7);
+  readonly #compiles: boolean;
+
+  /** `compiles`: as compiled code. That is never from a writable page. */
+  constructor(compiles = false) {
+    this.#compiles = compiles;
+    this.cpu = new Cpu(this.memory, { jit: compiles });
+    this.memory.map(CODE, CODE + 0x1000, compiles ? 5 : 7);
     this.memory.map(DATA, DATA + 0x2000, 3);
   }
 
@@ -111,6 +115,7 @@ export class InterpLab {
     u8.set(experiment.window, WINDOW);
     this.cpu.invalidate(CODE, CODE + 0x1000);
     this.cpu.load(startState(experiment));
+    if (this.#compiles) this.cpu.compile();
     let reason = this.cpu.run(1000);
     for (let i = 0; reason === Exit.budget && i < 10; i++) reason = this.cpu.run(100_000);
     return outcome(this.cpu.state, reason, u8.subarray(WINDOW, WINDOW + WINDOW_SIZE));
