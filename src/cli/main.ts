@@ -1,6 +1,7 @@
 // First of all: which descriptors came from our caller, before anything here opens one.
 import { inheritedDescriptors } from '../host/inherited.ts';
 import { say } from '../host/node.ts';
+import { exitAtOnce } from '../host/signals.ts';
 import { COMMANDS, findCommand } from './commands.ts';
 import { CliError, EXIT } from './error.ts';
 import { parse } from './parse.ts';
@@ -45,12 +46,12 @@ function complain(error: unknown): number {
 }
 
 function fatal(error: unknown): void {
-  process.exit(complain(error));
+  exitAtOnce(complain(error));
 }
 
 process.on('uncaughtException', fatal);
 process.on('unhandledRejection', fatal);
 main(process.argv.slice(2)).then(
-  (status) => process.exit(status),
+  (status) => exitAtOnce(status),
   (error) => fatal(error),
 );

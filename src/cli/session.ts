@@ -1,6 +1,6 @@
 /** One run of a machine on our caller's terminal and signals, to its end. */
 import { constants } from 'node:os';
-import { dieOf, type PassedOn, receiveSignals, stopLike } from '../host/signals.ts';
+import { dieOf, exitAtOnce, type PassedOn, receiveSignals, stopLike } from '../host/signals.ts';
 import type { HostTerminal } from '../host/tty.ts';
 import type { ExitStatus, Machine, SpawnOptions } from '../machine.ts';
 import { EXIT } from './error.ts';
@@ -80,6 +80,6 @@ export class Session {
     this.#timedOut = true;
     const { kernel } = this.#machine;
     for (const group of [...kernel.groups.values()]) kernel.signals.sendToGroup(group, { signo: SIGKILL, code: 0 });
-    setTimeout(() => process.exit(this.finish({ status: EXIT.timeout })), GRACE_MS).unref();
+    setTimeout(() => exitAtOnce(this.finish({ status: EXIT.timeout })), GRACE_MS).unref();
   }
 }

@@ -67,6 +67,7 @@ const DECLARATIONS = {
   tcsetpgrp: 'int tcsetpgrp(int fd, int group)',
   getpgrp: 'int getpgrp(void)',
   kill: 'int kill(int pid, int signal)',
+  _exit: 'void _exit(int status)',
   setrlimit: 'int setrlimit(int resource, const uint64_t *limit)',
 } as const;
 
