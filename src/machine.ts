@@ -198,6 +198,7 @@ export class Machine {
   /** Runs until the last process has ended; answers how the first one did. */
   async run(): Promise<ExitStatus> {
     await this.kernel.scheduler.run();
+    if (this.kernel.groups.size === 0) for (const layer of this.layers.layers) layer.finish?.();
     const status = this.#first?.status ?? 0;
     const signal = status & 0x7f;
     return signal === 0 ? { status: (status >> 8) & 0xff } : { signal, core: (status & 0x80) !== 0 };

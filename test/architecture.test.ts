@@ -27,7 +27,13 @@ const MAY_IMPORT: Record<string, string[]> = {
   checkpoint: [...LOW, 'syscall', 'kernel', 'cpu', 'memory', 'vfs', 'fs'],
 };
 /** Types may come from where values must not. */
-const TYPES_ONLY: Record<string, string[]> = { memory: ['vfs'], vfs: ['memory'], kernel: ['syscall'], syscall: ['fs'] };
+const TYPES_ONLY: Record<string, string[]> = {
+  memory: ['vfs'],
+  vfs: ['memory'],
+  kernel: ['syscall'],
+  syscall: ['fs'],
+  layers: ['kernel'],
+};
 const ABOVE_ALL = ['cli', 'index.ts', 'machine.ts', 'node.ts', 'node-cpu.ts'];
 const NODE_ALLOWED = ['host', 'cli'];
 

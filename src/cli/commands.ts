@@ -6,7 +6,42 @@ function options<const O extends { readonly [name: string]: Option }>(table: O):
   return table;
 }
 
+/** strace's own letters, as far as run does not use them for something else. */
+const TRACE_OPTIONS = options({
+  strace: { kind: 'flag', describe: "show system calls on stderr, in strace's format; its options follow" },
+  expression: {
+    letter: 'e',
+    kind: 'list',
+    value: 'EXPR',
+    describe: 'trace=SET, signal=SET, status=SET, inject=..., abbrev=none',
+  },
+  follow: { letter: 'f', kind: 'count', describe: 'children too; -ff with -o: a file per process' },
+  output: { letter: 'o', kind: 'string', value: 'FILE', describe: "to a file, or to a command: '|command'" },
+  summary: { letter: 'c', kind: 'flag', describe: 'only counts, times and errors by call' },
+  elapsed: { letter: 'T', kind: 'flag', describe: 'time spent in each call' },
+  relative: { letter: 'r', kind: 'flag', describe: 'time since the call before' },
+  timestamps: { letter: 't', kind: 'count', describe: 'time of day; -tt with microseconds, -ttt since 1970' },
+  paths: { letter: 'y', kind: 'count', describe: 'what descriptors refer to' },
+  only: { letter: 'P', kind: 'list', value: 'PATH', describe: 'only calls that have to do with this path' },
+  strings: { letter: 's', kind: 'number', value: 'N', describe: 'show so much of strings (default 32)' },
+  numbers: {
+    letter: 'X',
+    kind: 'choice',
+    choices: ['raw', 'abbrev', 'verbose'],
+    value: 'FORMAT',
+    describe: 'of flags and constants',
+  },
+  backtrace: { letter: 'k', kind: 'flag', describe: "the guest's stack after each call" },
+  inject: { kind: 'list', value: 'SET:WHAT', describe: "tamper with calls, in strace's grammar" },
+});
+
 export const RUN_OPTIONS = options({
+  layer: {
+    kind: 'list',
+    value: 'NAME|FILE[:ARG]',
+    describe: 'put a layer in front of system calls; the first is outermost',
+  },
+  ...TRACE_OPTIONS,
   sysroot: { letter: 'L', kind: 'string', value: 'DIR|TAR', describe: 'root file system: a directory or a tar file' },
   volume: {
     letter: 'v',
@@ -40,9 +75,11 @@ export const SYSROOT_OPTIONS = options({
 });
 
 export const COMPLETION_OPTIONS = options({});
+export const LAYER_OPTIONS = options({});
 
 export type RunValues = Values<typeof RUN_OPTIONS>;
 export type SysrootValues = Values<typeof SYSROOT_OPTIONS>;
+export type LayerValues = Values<typeof LAYER_OPTIONS>;
 export type CompletionValues = Values<typeof COMPLETION_OPTIONS>;
 
 export interface Command {
@@ -85,6 +122,18 @@ export const COMMANDS: readonly Command[] = [
       ['tallship sysroot ~/i386 gcc libc6-dev', 'add a compiler to it'],
     ],
     run: async (values, operands) => (await import('./sysroot.ts')).main(values, operands),
+  },
+  {
+    name: 'layer',
+    operands: 'new NAME | list',
+    summary: 'start a layer of your own, or list those that are there',
+    options: LAYER_OPTIONS,
+    words: ['new', 'list'],
+    examples: [
+      ['tallship layer new guard', 'writes guard.ts'],
+      ['tallship run --layer ./guard.ts:/etc ls /etc', 'runs with it'],
+    ],
+    run: async (values, operands) => (await import('./layer.ts')).main(values, operands),
   },
   {
     name: 'completion',

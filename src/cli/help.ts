@@ -43,13 +43,14 @@ function addOptions(parser: Argv, { options }: Command): void {
       type: yargsType(option),
       choices: option.choices,
       describe: option.value === undefined ? option.describe : `${option.value}: ${option.describe}`,
-      requiresArg: option.kind !== 'flag',
+      requiresArg: option.kind !== 'flag' && option.kind !== 'count',
     });
   }
 }
 
-function yargsType({ kind }: Option): 'boolean' | 'string' | 'number' | 'array' {
+function yargsType({ kind }: Option): 'boolean' | 'count' | 'string' | 'number' | 'array' {
   if (kind === 'flag') return 'boolean';
+  if (kind === 'count') return 'count';
   if (kind === 'list') return 'array';
   return kind === 'number' ? 'number' : 'string';
 }

@@ -1,7 +1,7 @@
 /** Options, declared once: the parser, yargs' help, completion and the types of their values derive from them. */
 
 export interface Option {
-  readonly kind: 'flag' | 'string' | 'number' | 'list' | 'choice';
+  readonly kind: 'flag' | 'count' | 'string' | 'number' | 'list' | 'choice';
   /** One-letter form. */
   readonly letter?: string;
   /** What the value is called in help. */
@@ -18,13 +18,15 @@ type ValueOf<O extends Option> = O['kind'] extends 'flag'
   ? boolean
   : O['kind'] extends 'list'
     ? string[]
-    : O['kind'] extends 'number'
-      ? number | undefined
-      : O extends { choices: readonly (infer C)[] }
-        ? C | undefined
-        : string | undefined;
+    : O['kind'] extends 'count'
+      ? number
+      : O['kind'] extends 'number'
+        ? number | undefined
+        : O extends { choices: readonly (infer C)[] }
+          ? C | undefined
+          : string | undefined;
 
-/** What a parsed command line holds: flags are false and lists empty when absent. */
+/** What a parsed command line holds: flags are false, counts 0 and lists empty when absent. */
 export type Values<O extends Options> = { -readonly [K in keyof O]: ValueOf<O[K]> };
 
 /** An option's name on the command line. */

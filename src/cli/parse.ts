@@ -45,7 +45,7 @@ export function parse<O extends Options>(options: O, argv: readonly string[], st
 }
 
 function defaults(options: Options): Record<string, unknown> {
-  const initial = { flag: false, list: [], string: undefined, number: undefined, choice: undefined };
+  const initial = { flag: false, count: 0, list: [], string: undefined, number: undefined, choice: undefined };
   return Object.fromEntries(
     Object.entries(options).map(([name, { kind }]) => [name, kind === 'list' ? [] : initial[kind]]),
   );
@@ -63,10 +63,15 @@ function letters(
     const entry = byLetter.get(word[i]);
     if (entry === undefined) throw unknown(i === 1 ? word : `-${word[i]}`, options);
     const [name, option] = entry;
-    const inline = option.kind === 'flag' || i + 1 === word.length ? undefined : word.slice(i + 1);
+    const inline = isSwitch(option) || i + 1 === word.length ? undefined : word.slice(i + 1);
     assign(values, name, option, inline, rest);
-    if (option.kind !== 'flag') return;
+    if (!isSwitch(option)) return;
   }
+}
+
+/** Takes no value. */
+function isSwitch({ kind }: Option): boolean {
+  return kind === 'flag' || kind === 'count';
 }
 
 function assign(
@@ -77,9 +82,9 @@ function assign(
   rest: string[],
 ): void {
   const shown = spelling(name, option);
-  if (option.kind === 'flag') {
+  if (isSwitch(option)) {
     if (inline !== undefined) throw new CliError(EXIT.failure, `${shown} takes no value`);
-    values[name] = true;
+    values[name] = option.kind === 'flag' ? true : (values[name] as number) + 1;
     return;
   }
   const value = inline ?? rest.shift();

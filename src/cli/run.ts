@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import { EACCES, ENOENT } from '../abi/errno.ts';
 import { say } from '../host/node.ts';
-import { SpawnError } from '../machine.ts';
+import { type Machine, SpawnError } from '../machine.ts';
 import { makeCredentials } from '../vfs/credentials.ts';
 import { MachineBuilder } from './build-machine.ts';
 import type { RunValues } from './commands.ts';
@@ -30,11 +30,13 @@ export async function main(values: RunValues, [program, ...args]: string[]): Pro
   const found = findProgram(machine, program, cwd, hasSysroot, env.PATH);
   if (found.grant !== undefined) builder.grant({ host: found.grant, guest: found.grant, mode: 'ro' });
   if (values.stats) machine.table.count();
+  const program0 = values.argv0 ?? program;
+  const started = await install(machine, values);
   const session = new Session(machine, stdio.terminal);
   try {
     session.start({
       path: found.path,
-      argv: [values.argv0 ?? program, ...args],
+      argv: [program0, ...args],
       env,
       cwd,
       credentials: makeCredentials(user.uid, user.gid, user.groups),
@@ -44,12 +46,26 @@ export async function main(values: RunValues, [program, ...args]: string[]): Pro
   } catch (error) {
     throw error instanceof SpawnError ? explain(error, hasSysroot) : error;
   }
+  started?.(found.path, [program0, ...args], Object.keys(env).length);
   const end = await session.run(values.timeout);
   if (values.stats) showStats(machine, values.json);
   const dropped = values.quiet ? undefined : droppedChanges(builder, values.sysroot);
   if (dropped !== undefined) say(dropped);
   return session.finish(end);
 }
+
+/** Layers are loaded only when asked for. Answers whom to tell that the program has started. */
+async function install(machine: Machine, values: RunValues): Promise<Started | undefined> {
+  if (values.layer.length === 0 && !values.strace && values.inject.length === 0) {
+    if (!values.summary && values.expression.length === 0) return undefined;
+  }
+  const { layersOfRun } = await import('./layers.ts');
+  const { layers, started } = await layersOfRun(values, machine);
+  for (const layer of layers) machine.layers.install(layer, 'innermost');
+  return started;
+}
+
+type Started = (path: string, argv: readonly string[], variables: number) => void;
 
 function environment(values: RunValues): Record<string, string> {
   const env: Record<string, string> = {};

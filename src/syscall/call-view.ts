@@ -115,13 +115,12 @@ export abstract class CallView implements LayeredCall {
   show(result?: number): string {
     const { args, at, name } = this.declaration;
     const shown: Shown = { task: this.task, words: this.words, result };
-    const texts = args.map((arg, i) => this.#showArgument(arg, i, shown, at[i]));
+    const texts = args.map((arg, i) => {
+      const level = this.frame.levels === null ? null : this.inputs;
+      const value = handlerValue(arg, i, level, this.task, shown.words, at[i]);
+      return value instanceof Refusal ? `0x${(shown.words[at[i]] >>> 0).toString(16)}` : arg.show(value, shown, at[i]);
+    });
     return `${name}(${texts.join(', ')})`;
-  }
-
-  #showArgument(arg: Arg<unknown>, i: number, shown: Shown, at: number): string {
-    const value = handlerValue(arg, i, this.frame.levels === null ? null : this.inputs, this.task, this.words, at);
-    return value instanceof Refusal ? `0x${(this.words[at] >>> 0).toString(16)}` : arg.show(value, shown, at);
   }
 }
 

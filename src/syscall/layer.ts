@@ -66,6 +66,7 @@ export interface Continuation<A extends Declaration['args']> {
   readonly aborted: AbortSignal;
 }
 
+// biome-ignore lint/suspicious/noConfusingVoidType: hooks that only look at a call return nothing.
 type Answer = number | undefined | void;
 
 export interface Hooks<C> {
@@ -100,12 +101,14 @@ export interface LayerOptions {
   /** Only calls that match; looked at once, when they enter. */
   readonly scope?: Scope | readonly Scope[];
   /** Hooks for every call that has none of its own, undeclared numbers included: traces, statistics, limits. */
-  readonly every?: Hooks<LayeredCall>;
+  readonly every?: Hook;
   readonly events?: Events;
   /** Calls with new numbers. */
   readonly defines?: readonly Declaration[];
   /** Paths are walked before the call enters, so that resolve() is exact even where the walk has to sleep. */
   readonly resolves?: boolean;
+  /** The machine's last process has ended: summaries. */
+  finish?(): void;
   /** Its asynchronous hooks may be run again after a restore. */
   readonly idempotent?: boolean;
 }

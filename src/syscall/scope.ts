@@ -14,6 +14,7 @@ export interface Scope {
   readonly pid?: number | readonly number[];
   /** Process names (comm). */
   readonly process?: string | readonly string[];
+  readonly select?: (declaration: Declaration) => boolean;
   readonly when?: (call: LayeredCall) => boolean;
 }
 
@@ -37,6 +38,7 @@ export function compileScope(
 /** False when no call of the declaration matches. */
 function addTests(scope: Scope, declaration: Declaration, tests: Wants[]): boolean {
   if (scope.calls !== undefined && !selects(scope.calls, declaration)) return false;
+  if (scope.select !== undefined && !scope.select(declaration)) return false;
   if (scope.pid !== undefined) {
     const pids = listOf(scope.pid);
     tests.push((call) => pids.includes(call.task.tgid));

@@ -1,0 +1,121 @@
+/** --layer SPEC: finds layers by name or file, and gives them their argument. */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import * as modules from 'node:module';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { SHIPPED } from '../layers/index.ts';
+import { inject, parseRules } from '../layers/inject.ts';
+import type { Outside } from '../layers/outside.ts';
+import { traceFor } from '../layers/trace/index.ts';
+import { parseExpressions } from '../layers/trace/options.ts';
+import type { Machine } from '../machine.ts';
+import type { Layer } from '../syscall/layer.ts';
+import type { RunValues } from './commands.ts';
+import { CliError, EXIT } from './error.ts';
+import { ask } from './layer-ask.ts';
+import * as hooks from './layer-hooks.ts';
+import { openOutput, writeError } from './layer-output.ts';
+import { nearest } from './suggest.ts';
+
+/** A layer module's default export: a layer, several, or a function of the argument. */
+type Exported = Layer | readonly Layer[] | ((argument: string | undefined, outside: Outside) => Made);
+type Made = Layer | readonly Layer[] | Promise<Layer | readonly Layer[]>;
+
+export const outside: Outside = {
+  error: writeError,
+  output: openOutput,
+  readText: (path) => readFileSync(path, 'utf8'),
+  writeText: (path, text) => writeFileSync(path, text),
+  ask,
+};
+
+/** All that a command line asks for, outermost first: the trace sees what the other layers do. */
+export async function layersOfRun(values: RunValues, machine: Machine) {
+  const known = new Set([...machine.table.declarations.values()].map(({ name }) => name));
+  const layers: Layer[] = [];
+  const injections = [...values.inject];
+  let started: ((path: string, argv: readonly string[], variables: number) => void) | undefined;
+  try {
+    const traces = values.strace || values.summary || values.expression.some((text) => !/^(inject|fault)=/.test(text));
+    const { injections: inline } = parseExpressions(values.expression, known);
+    injections.push(...inline);
+    if (traces) {
+      const trace = traceFor(values, outside, known);
+      layers.push(trace.layer);
+      started = (...program) => trace.started(machine.kernel.tasks.values().next().value!, ...program);
+    }
+    if (injections.length > 0) layers.push(inject(parseRules(injections, known)));
+  } catch (error) {
+    throw new CliError(EXIT.failure, error instanceof Error ? error.message : String(error));
+  }
+  return { layers: [...layers, ...(await loadLayers(values.layer))], started };
+}
+
+async function loadLayers(specs: readonly string[]): Promise<Layer[]> {
+  const layers: Layer[] = [];
+  for (const spec of specs) layers.push(...(await loadLayer(spec)));
+  return layers;
+}
+
+async function loadLayer(spec: string): Promise<readonly Layer[]> {
+  const { name, argument } = split(spec);
+  try {
+    const exported = isFile(name) ? await importLayer(name) : shipped(name);
+    const made = typeof exported === 'function' ? await exported(argument, outside) : exported;
+    const layers: readonly Layer[] = isList(made) ? made : [made];
+    for (const layer of layers) check(spec, layer);
+    return layers;
+  } catch (error) {
+    if (error instanceof CliError) throw error;
+    throw new CliError(EXIT.failure, `--layer ${spec}: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+function isList(made: Layer | readonly Layer[]): made is readonly Layer[] {
+  return Array.isArray(made);
+}
+
+function check(spec: string, layer: Layer): void {
+  if (typeof layer !== 'object' || layer === null || typeof layer.name !== 'string' || typeof layer.calls !== 'object')
+    throw new CliError(EXIT.failure, `--layer ${spec}: its default export is no layer, and no function that makes one`);
+}
+
+/** NAME[:ARGUMENT]; a colon of the file's own name is found by looking. */
+function split(spec: string): { name: string; argument: string | undefined } {
+  for (let colon = spec.indexOf(':'); colon > 0; colon = spec.indexOf(':', colon + 1)) {
+    const name = spec.slice(0, colon);
+    if (!isFile(spec) || existsSync(name)) return { name, argument: spec.slice(colon + 1) };
+  }
+  return { name: spec, argument: undefined };
+}
+
+const isFile = (name: string) => /[/\\]|\.[mc]?[jt]s($|:)/.test(name);
+
+function shipped(name: string): Exported {
+  if (Object.hasOwn(SHIPPED, name)) return SHIPPED[name].make;
+  const names = Object.keys(SHIPPED);
+  const meant = nearest(name, names);
+  const hint =
+    meant === undefined ? `there are ${names.join(', ')}; a file is named by its path` : `did you mean ${meant}?`;
+  throw new CliError(EXIT.failure, `--layer ${name}: there is no such layer: ${hint}`);
+}
+
+async function importLayer(name: string): Promise<Exported> {
+  const path = resolve(name);
+  if (!existsSync(path)) throw new CliError(EXIT.failure, `--layer ${name}: there is no such file`);
+  useHooks();
+  const loaded: { default?: Exported } = await import(pathToFileURL(path).href);
+  if (loaded.default === undefined) throw new CliError(EXIT.failure, `--layer ${name}: it has no default export`);
+  return loaded.default;
+}
+
+let hooked = false;
+
+/** Hooks on this thread where Node has them; else on a thread of their own. */
+function useHooks(): void {
+  if (hooked) return;
+  hooked = true;
+  const { registerHooks, register } = modules as typeof modules & { registerHooks?(hooks: object): void };
+  if (registerHooks !== undefined) registerHooks(hooks);
+  else register(new URL(`layer-hooks${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url));
+}

@@ -1,0 +1,11 @@
+/** What a layer may use of the world outside of the machine: whoever loads it passes this on. */
+export interface Outside {
+  /** Appends to standard error. */
+  error(text: string): void;
+  /** A file to write to, made empty; what is written appears by the end at the latest. `|command` is a pipe. */
+  output(path: string): (text: string) => void;
+  readText(path: string): string;
+  writeText(path: string, text: string): void;
+  /** Asks whoever runs the machine; null where nobody can answer. */
+  ask(question: string): string | null;
+}

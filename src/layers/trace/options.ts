@@ -1,0 +1,83 @@
+/** strace's -e expressions, as far as a trace has to do with them. */
+import { compileSelection, SelectionError } from '../../syscall/classes.ts';
+import type { Declaration } from '../../syscall/syscall.ts';
+
+export interface Expressions {
+  readonly calls: ((declaration: Declaration) => boolean) | null;
+  /** Which results are shown. */
+  readonly status: (result: number) => boolean;
+  /** Which signals are shown, by name. */
+  readonly signals: (name: string) => boolean;
+  /** Exit lines. */
+  readonly exits: boolean;
+  readonly whole: boolean;
+  /** inject= and fault=, for the inject layer. */
+  readonly injections: readonly string[];
+}
+
+export function parseExpressions(texts: readonly string[], known: ReadonlySet<string>): Expressions {
+  const selections: ((declaration: Declaration) => boolean)[] = [];
+  const injections: string[] = [];
+  let status: Expressions['status'] = () => true;
+  let signals: Expressions['signals'] = () => true;
+  let exits = true;
+  let whole = false;
+  for (const text of texts) {
+    const [, name = 'trace', value = ''] = /^(?:([a-z]+)=)?(.*)$/s.exec(text) ?? [];
+    switch (name) {
+      case 'trace':
+      case 't':
+        selections.push(compileSelection(value, known));
+        break;
+      case 'status':
+        status = statusFilter(value);
+        break;
+      case 'signal':
+      case 's':
+        signals = signalFilter(value);
+        break;
+      case 'quiet':
+      case 'q':
+        if (/exit|all/.test(value)) exits = false;
+        break;
+      case 'abbrev':
+      case 'a':
+        whole = value === 'none';
+        break;
+      case 'verbose':
+      case 'v':
+        whole = value === 'all';
+        break;
+      case 'inject':
+        injections.push(value);
+        break;
+      case 'fault':
+        injections.push(/:(error|retval)=/.test(value) ? value : `${value}:error=ENOSYS`);
+        break;
+      default:
+        throw new SelectionError(
+          `-e ${text}: what is ${name}? There are trace, status, signal, quiet, abbrev, inject, fault`,
+        );
+    }
+  }
+  const calls =
+    selections.length === 0 ? null : (declaration: Declaration) => selections.some((one) => one(declaration));
+  return { calls, status, signals, exits, whole, injections };
+}
+
+function statusFilter(value: string): Expressions['status'] {
+  const wanted = value.split(',');
+  for (const word of wanted) {
+    if (!['successful', 'failed', 'all'].includes(word))
+      throw new SelectionError(`-e status=${value}: successful or failed`);
+  }
+  return (result) => wanted.includes('all') || wanted.includes(result < 0 && result > -4096 ? 'failed' : 'successful');
+}
+
+function signalFilter(value: string): Expressions['signals'] {
+  const negated = value.startsWith('!');
+  const names = (negated ? value.slice(1) : value)
+    .split(',')
+    .map((name) => `SIG${name.replace(/^SIG/, '').toUpperCase()}`);
+  return (name) => (value === 'all' || (value !== 'none' && names.includes(name))) !== negated;
+}

@@ -1,0 +1,274 @@
+/** The trace layer: what strace shows, in its words. */
+import { signalName } from '../../abi/signal.ts';
+import type { SignalInfo } from '../../kernel/signal-queue.ts';
+import type { Task } from '../../kernel/task.ts';
+import type { CallView } from '../../syscall/call-view.ts';
+import { type Layer, type LayeredCall, layer } from '../../syscall/layer.ts';
+import type { Scope } from '../../syscall/scope.ts';
+import type { Declaration } from '../../syscall/syscall.ts';
+import { Clockwork } from './clockwork.ts';
+import type { Expressions } from './options.ts';
+import type { Context, Part, ShowOptions } from './parts.ts';
+import { resultText } from './returns.ts';
+import { FILES } from './show-files.ts';
+import { PROCESSES } from './show-processes.ts';
+import { SOCKETS } from './show-sockets.ts';
+import { signalInfo } from './signal-info.ts';
+import { Summary } from './summary.ts';
+
+export interface TraceOptions {
+  /** Where lines go; with -ff each process has its own. */
+  readonly write: (text: string, pid: number) => void;
+  readonly expressions: Expressions;
+  readonly show: ShowOptions;
+  /** Children too. */
+  readonly follow: boolean;
+  /** The process is named in each line: always in a file with -f, else while there are several. */
+  readonly pids: 'always' | 'several' | 'never';
+  readonly summary: boolean;
+  readonly elapsed: boolean;
+  readonly relative: boolean;
+  /** 0..3, as -t, -tt, -ttt. */
+  readonly timestamps: number;
+  readonly only: readonly string[];
+  readonly backtrace: boolean;
+}
+
+/** Where results stand. */
+const COLUMN = 40;
+const TABLES = { ...FILES, ...PROCESSES, ...SOCKETS };
+/** Calls that do not return. */
+const FINAL = /^exit(_group)?$/;
+
+type Partial = { text: string; shown: boolean; start: number };
+
+class Tracer {
+  readonly #options: TraceOptions;
+  readonly #clockwork: Clockwork;
+  readonly #summary = new Summary();
+  readonly #parts = new WeakMap<Declaration, readonly Part[]>();
+  /** The task whose call has been entered last, while nothing else was written. */
+  #open: { task: Task; partial: Partial } | null = null;
+  /** Calls that their tasks may never return from. */
+  readonly #inside = new Map<Task, Partial>();
+  #first: Task | null = null;
+  #tasks = 1;
+
+  constructor(options: TraceOptions) {
+    this.#options = options;
+    this.#clockwork = new Clockwork(options);
+  }
+
+  wants(task: Task): boolean {
+    this.#first ??= task;
+    return this.#options.follow || task.group === this.#first.group;
+  }
+
+  enter(call: LayeredCall): void {
+    const view = call as CallView;
+    const { task } = view;
+    const c = this.#context(view, undefined);
+    const before = this.#inputs(view, c);
+    const partial: Partial = { text: '', shown: false, start: task.now() };
+    (view.state as { trace?: Partial }).trace = partial;
+    if (this.#options.summary) return;
+    this.#interrupt(null);
+    partial.text = `${this.#prefix(task)}${view.callName}(${before}`;
+    this.#open = { task, partial };
+    this.#inside.set(task, partial);
+  }
+
+  exit(call: LayeredCall, result: number): void {
+    const view = call as CallView;
+    const { task } = view;
+    const { trace: partial } = view.state as { trace?: Partial };
+    if (partial === undefined) return;
+    this.#inside.delete(task);
+    const spent = task.now() - partial.start;
+    if (this.#options.summary) return this.#summary.add(view.callName, spent, result < 0 && result > -4096);
+    if (!this.#options.expressions.status(result)) return this.#forget(task);
+    const c = this.#context(view, result);
+    let line = partial.text;
+    if (partial.shown) {
+      this.#interrupt(null);
+      line = `${this.#prefix(task)}<... ${view.callName} resumed>`;
+    } else if (this.#open?.task === task) this.#open = null;
+    line += `${this.#outputs(view, c)})`;
+    const injected = task.call.nr >= 0 && (task.notes?.get('inject') as { injected?: boolean } | undefined)?.injected;
+    const remark = injected ? ' (INJECTED)' : '';
+    const time = this.#options.elapsed ? ` <${(spent / 1e9).toFixed(6)}>` : '';
+    this.#write(task, `${column(line)}= ${resultText(view.callName, c)}${remark}${time}\n`);
+    if (this.#options.backtrace) this.#write(task, this.#clockwork.backtrace(task));
+  }
+
+  signal(task: Task, info: SignalInfo): void {
+    if (!this.wants(task) || this.#options.summary) return;
+    const name = signalName(info.signo);
+    if (!this.#options.expressions.signals(name)) return;
+    this.#line(task, `--- ${name} ${signalInfo(info)} ---`);
+  }
+
+  stopped(task: Task, signal: number): void {
+    if (this.wants(task) && !this.#options.summary) this.#line(task, `--- stopped by ${signalName(signal)} ---`);
+  }
+
+  born(): void {
+    this.#tasks++;
+  }
+
+  ended(task: Task, status: number): void {
+    this.#tasks--;
+    if (!this.wants(task) || this.#options.summary) return;
+    const partial = this.#inside.get(task);
+    this.#inside.delete(task);
+    if (partial !== undefined) this.#unreturned(task, partial);
+    if (!this.#options.expressions.exits) return;
+    const signal = status & 0x7f;
+    const core = (status & 0x80) !== 0 ? ' (core dumped)' : '';
+    this.#line(
+      task,
+      signal === 0 ? `+++ exited with ${(status >> 8) & 0xff} +++` : `+++ killed by ${signalName(signal)}${core} +++`,
+    );
+  }
+
+  finish(): void {
+    if (this.#options.summary) this.#options.write(this.#summary.text(), 0);
+  }
+
+  /** The first program was started by us: as strace shows what it starts. */
+  started(task: Task, path: string, argv: readonly string[], variables: number): void {
+    const quoted = argv.map((word) => JSON.stringify(word));
+    const text = `execve(${JSON.stringify(path)}, [${quoted.join(', ')}], 0x0 /* ${variables} vars */)`;
+    if (!this.#options.summary) this.#write(task, `${column(this.#prefix(task) + text)}= 0\n`);
+  }
+
+  /** exit does not return; others were cut off by the task's end. */
+  #unreturned(task: Task, partial: Partial): void {
+    if (this.#open?.task === task) this.#open = null;
+    const name = /([a-z_0-9]+)\([^(]*$/.exec(partial.text)?.[1] ?? '';
+    const cut = FINAL.test(name) ? ')' : ' <unfinished ...>)';
+    const line = partial.shown ? `${this.#prefix(task)}<... ${name} resumed>${cut}` : `${partial.text}${cut}`;
+    this.#write(task, `${column(line)}= ?\n`);
+  }
+
+  #forget(task: Task): void {
+    if (this.#open?.task === task) this.#open = null;
+  }
+
+  /** Another line comes: the call that is open is cut off. */
+  #interrupt(by: Task | null): void {
+    const open = this.#open;
+    this.#open = null;
+    if (open === null || open.task === by) return;
+    open.partial.shown = true;
+    this.#write(open.task, `${open.partial.text} <unfinished ...>\n`);
+  }
+
+  #line(task: Task, text: string): void {
+    this.#interrupt(null);
+    this.#write(task, `${this.#prefix(task)}${text}\n`);
+  }
+
+  #write(task: Task, text: string): void {
+    this.#options.write(text, task.tid);
+  }
+
+  #prefix(task: Task): string {
+    const { pids } = this.#options;
+    const pid =
+      pids === 'always'
+        ? `${task.tid} `
+        : pids === 'several' && this.#tasks > 1
+          ? `[pid ${String(task.tid).padStart(5)}] `
+          : '';
+    return pid + this.#clockwork.stamp(task);
+  }
+
+  #context(view: CallView, result: number | undefined): Context {
+    return { task: view.task, words: view.words, result, options: this.#options.show };
+  }
+
+  #partsOf(view: CallView): readonly Part[] {
+    const { declaration } = view;
+    let parts = this.#parts.get(declaration);
+    if (parts === undefined)
+      this.#parts.set(declaration, (parts = TABLES[declaration.name] ?? declaredParts(declaration)));
+    return parts;
+  }
+
+  /** Arguments up to the first that only the end of the call can show. */
+  #inputs(view: CallView, c: Context): string {
+    const parts = this.#partsOf(view);
+    let text = '';
+    for (const [i, part] of parts.entries()) {
+      if (part.out) return i === 0 ? text : `${text}, `;
+      const shown = part.show(c);
+      if (shown !== '') text += i === 0 ? shown : `, ${shown}`;
+    }
+    return text;
+  }
+
+  #outputs(view: CallView, c: Context): string {
+    const parts = this.#partsOf(view);
+    const first = parts.findIndex(({ out }) => out);
+    if (first < 0) return '';
+    return parts
+      .slice(first)
+      .map((part) => part.show(c))
+      .filter((text) => text !== '')
+      .join(', ');
+  }
+}
+
+function column(line: string): string {
+  return `${line} `.padEnd(COLUMN);
+}
+
+/** As the declaration's own types show themselves. */
+function declaredParts(declaration: Declaration): Part[] {
+  return declaration.args.map((arg, i) => ({
+    out: arg.peek !== undefined,
+    show({ task, words, result }) {
+      const value = arg.decode(task, words, declaration.at[i]);
+      const word = words[declaration.at[i]] >>> 0;
+      return typeof value === 'object' && value !== null && 'answer' in value
+        ? arg.role === 'fd'
+          ? String(word | 0)
+          : `0x${word.toString(16)}`
+        : arg.show(value, { task, words, result }, declaration.at[i]);
+    },
+  }));
+}
+
+export interface Trace {
+  readonly layer: Layer;
+  started(task: Task, path: string, argv: readonly string[], variables: number): void;
+}
+
+export function trace(options: TraceOptions): Trace {
+  const tracer = new Tracer(options);
+  const { calls } = options.expressions;
+  const scope: Scope = {
+    when: (call) => tracer.wants(call.task),
+    select: calls ?? undefined,
+    path: options.only.length === 0 ? undefined : options.only,
+  };
+  return {
+    started: (...first) => tracer.started(...first),
+    layer: layer(
+      'trace',
+      {},
+      {
+        scope,
+        every: { enter: (call) => tracer.enter(call), exit: (call, result) => tracer.exit(call, result) },
+        events: {
+          signal: (task, info) => tracer.signal(task, info),
+          stopped: (task, signal) => tracer.stopped(task, signal),
+          born: () => tracer.born(),
+          ended: (task, status) => tracer.ended(task, status),
+        },
+        finish: () => tracer.finish(),
+      },
+    ),
+  };
+}
