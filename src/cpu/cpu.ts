@@ -4,7 +4,7 @@ import { VM_PERMISSIONS } from '../memory/vm-layout.ts';
 import type { RowTable } from './decode/rows.ts';
 import { rowTable } from './decode/rows.ts';
 import { readEflags, writeEflags } from './eflags.ts';
-import { FORBIDDEN } from './emit/segment-check.ts';
+import { isForbidden } from './emit/segment-check.ts';
 import { ACCESS_WRITE } from './emit/wasm-tables.ts';
 import type { ExitReason } from './exit.ts';
 import { Exit } from './exit.ts';
@@ -18,6 +18,7 @@ import type { Feature } from './isa/insn.ts';
 import { Jit } from './jit/jit.ts';
 import { VM_STATE } from './layout.ts';
 import type { CpuMemory } from './memory.ts';
+import { delaysTrap, holdRepeat, resumeRepeat } from './single-step.ts';
 import { FS, GS, STATE, STATE_SIZE } from './state.ts';
 
 export interface CpuOptions {
@@ -165,15 +166,18 @@ export class Cpu {
   #step(left: number): ExitReason {
     for (;;) {
       const record = this.#cache.single(this.eip);
+      const { stepped } = this.#cache;
+      const held = holdRepeat(this.#words, stepped);
       this.#words[STATE.budget / 4] = RECORD_SIZE + record;
       const reason = this.#enter(record);
       const used = 1 - (this.#words[STATE.budget / 4] >> 5);
       this.#retire(used);
-      if (reason === Exit.pageFault && !this.#isFetch() && this.#isCured()) continue;
       const isDone = reason === Exit.budget || reason === Inner.link || reason === Inner.lookup;
+      if (held) resumeRepeat(this.#words, stepped!, held, isDone);
+      if (reason === Exit.pageFault && !this.#isFetch() && this.#isCured()) continue;
       if (reason === Exit.pageFault) return this.#end(left - used, this.#faultOrViolation());
       if (!isDone) return this.#end(left - used, reason as ExitReason);
-      if (this.#cache.delaysTrap) continue;
+      if (stepped && delaysTrap(stepped)) continue;
       this.#words[STATE.exitDetail / 4] = DR6_BS;
       return this.#end(left - used, Exit.debug);
     }
@@ -182,8 +186,8 @@ export class Cpu {
   /** A page fault, or what stands for a segment's refusal: see emit/segment-check.ts. */
   #faultOrViolation(): ExitReason {
     const words = this.#words;
-    if (words[STATE.lastAccess / 4] >>> 0 < FORBIDDEN || this.#isFetch() || !this.#cache.isForbidden(this.eip))
-      return Exit.pageFault;
+    const isViolation = isForbidden(words[STATE.lastAccess / 4] >>> 0) && !this.#isFetch();
+    if (!isViolation || !this.#cache.isForbidden(this.eip)) return Exit.pageFault;
     words[STATE.exitDetail / 4] = 0;
     return Exit.generalProtection;
   }

@@ -45,10 +45,8 @@ export class Cursor {
     this.position = eip;
   }
 
-  /** What follows the opcode makes no instruction. */
-  undefinedOpcode(): never {
-    throw new Stop({ vector: Exit.undefinedOpcode, address: this.eip });
-  }
+  /** What follows the opcode makes no instruction: #UD when all its bytes have been read. */
+  isUndefined = false;
 
   u8(): number {
     if (this.position - this.eip >= MAX_LENGTH) throw new Stop({ vector: Exit.generalProtection, address: this.eip });
@@ -141,18 +139,33 @@ function findRow(rows: readonly Row[], cursor: Cursor): Row | undefined {
   return undefined;
 }
 
+/** Processors look for the end of what is no instruction, too: it may be too long, or not all there. */
+function readUndefined(rows: readonly Row[], cursor: Cursor, opcode: number): void {
+  const row = rows[0];
+  if (!row) return;
+  const shape = { row, cursor, opcode, modrm: row.hasModrm ? cursor.u8() : 0, operandSize: 4 } as const;
+  if (row.hasModrm && shape.modrm < 0xc0) decodeOperand({ ...shape, row: { ...row, operands: [ADDRESS_ONLY] } }, 0);
+  row.operands.forEach(({ letter }, i) => {
+    if ('IJAO'.includes(letter)) decodeOperand(shape, i);
+  });
+}
+
 function decodeAt(table: RowTable, cursor: Cursor): Decoded {
   const undefinedOpcode = { vector: Exit.undefinedOpcode, address: cursor.eip };
   const opcode = cursor.opcode();
   const row = findRow(table[opcode], cursor);
-  if (!row) throw new Stop(undefinedOpcode);
+  if (!row) {
+    readUndefined(table[opcode], cursor, opcode);
+    throw new Stop(undefinedOpcode);
+  }
   const operandSize = cursor.operandOverride && row.prefix !== 0x66 ? 2 : 4;
   const modrm = row.hasModrm ? cursor.u8() : 0;
   const shape = { row, cursor, opcode, modrm, operandSize } as const;
   const operands: DecodedOperand[] = [];
   for (let i = 0; i < row.operands.length; i++) operands.push(decodeOperand(shape, i));
   if (row.skipsAddress) decodeOperand({ ...shape, row: { ...row, operands: [ADDRESS_ONLY] } }, 0);
-  if (cursor.lock && !(row.insn.options.lock && operands[0]?.kind === 'memory')) throw new Stop(undefinedOpcode);
+  const isLockable = row.insn.options.lock && operands[0]?.kind === 'memory';
+  if (cursor.isUndefined || (cursor.lock && !isLockable)) throw new Stop(undefinedOpcode);
   return {
     insn: row.insn,
     eip: cursor.eip,

@@ -228,7 +228,7 @@ export function decodeOperand(shape: Shape, index: number): DecodedOperand {
     case 'S': {
       // There are six; and CS as a destination is none.
       const number = (modrm >> 3) & 7;
-      if (number > GS || (number === CS && index === 0)) cursor.undefinedOpcode();
+      cursor.isUndefined ||= number > GS || (number === CS && index === 0);
       return fileOperand('segment', 2, STATE.selector + number * 4);
     }
     // The mode bits mean nothing.

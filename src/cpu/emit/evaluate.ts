@@ -15,7 +15,7 @@ import type { Operand, Variable, WasmType } from './emitter.ts';
 import type { EvalValue } from './evaluate-ops.ts';
 import { applyOp, evaluateLanes, fromBytes, toBytes } from './evaluate-ops.ts';
 import type { Routine } from './routine.ts';
-import { FORBIDDEN, isDeferred, segmentModes, violatesSegment } from './segment-check.ts';
+import { FORBIDDEN, isDeferred, isForbidden, segmentModes, violatesSegment } from './segment-check.ts';
 
 /** Guest memory of the evaluator. Answers undefined or false where a #PF is due. */
 export interface EvalMemory {
@@ -135,7 +135,7 @@ class Evaluator extends BaseEmitter<EvalValue> {
   }
 
   #pageFault(address: number, isWrite: boolean): never {
-    if (this.#isForbidden && address >= FORBIDDEN) return this.#end(Exit.generalProtection, 0, this.#decoded.eip);
+    if (this.#isForbidden && isForbidden(address)) return this.#end(Exit.generalProtection, 0, this.#decoded.eip);
     // The first byte that is not accessible: on the second page where the first one is in order.
     const isFirstFine = isWrite ? this.#memory.mayWrite(address, 1) : this.#memory.read(address, 1) !== undefined;
     this.setState(STATE.lastAccess, isFirstFine ? (address | 0xfff) + 1 : address);

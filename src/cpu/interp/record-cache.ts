@@ -5,13 +5,13 @@ import type { Decoded, DecodedOperand } from '../decode/decoded.ts';
 import type { DecodeFault } from '../decode/decoder.ts';
 import { decode, isFault } from '../decode/decoder.ts';
 import type { Row, RowTable } from '../decode/rows.ts';
-import { FORBIDDEN, isDeferred, segmentModes, violatesSegment } from '../emit/segment-check.ts';
+import { isDeferred, NOWHERE, segmentModes, violatesSegment } from '../emit/segment-check.ts';
 import { Exit } from '../exit.ts';
 import type { Insn } from '../isa/insn.ts';
 import type { RegionInsn } from '../jit/region.ts';
 import { HASH_ENTRIES, VM_COMPILED, VM_HASH, VM_RECORDS, VM_RECORDS_END, VM_STATE } from '../layout.ts';
 import type { CpuMemory } from '../memory.ts';
-import { SS, STATE } from '../state.ts';
+import { STATE } from '../state.ts';
 import { EipTable } from './eip-table.ts';
 import { pairKey } from './fusions.ts';
 import { findHandler, memoryShape, slots } from './handlers.ts';
@@ -62,23 +62,6 @@ function memoryOperand({ operands }: Decoded): DecodedOperand | undefined {
   for (const operand of operands) if (operand.kind === 'memory') return operand;
   return undefined;
 }
-
-/** A memory operand that must not be accessed. */
-const NOWHERE: DecodedOperand = {
-  kind: 'memory',
-  size: 4,
-  offset: 0,
-  value: 0,
-  selector: 0,
-  address: {
-    base: STATE.zero,
-    index: STATE.zero,
-    shift: 0,
-    displacement: FORBIDDEN | 0,
-    segment: STATE.zero,
-    narrow: false,
-  },
-};
 
 export class RecordCache {
   readonly #memory: CpuMemory;
@@ -150,8 +133,8 @@ export class RecordCache {
     return record;
   }
 
-  /** The instruction that single() was last asked for was MOV SS or POP SS: #DB waits for the next (SDM Vol. 3A, 6.8.3). */
-  delaysTrap = false;
+  /** The instruction that single() was last asked for. */
+  stepped: Decoded | undefined;
 
   /** Did the instruction's access to FORBIDDEN stand for one that its segment does not allow? */
   isForbidden(eip: number): boolean {
@@ -164,11 +147,8 @@ export class RecordCache {
   single(eip: number): number {
     this.#code.limit = 0;
     const decoded = this.#decodeAt(eip);
-    this.delaysTrap = false;
+    this.stepped = isFault(decoded) ? undefined : decoded;
     if (isFault(decoded)) return this.#writeFault(eip, decoded);
-    const { insn, operands } = decoded;
-    const stack = STATE.selector + SS * 4;
-    this.delaysTrap = insn.options.loadsSegment === true && operands.length < 3 && operands[0].offset === stack;
     const free = this.#free;
     this.#free = SINGLE;
     this.#writeUnchecked(decoded);

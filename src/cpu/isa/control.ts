@@ -106,8 +106,9 @@ export const callFarMemory = insn('call far', { branch: true, ends: true }, ['FF
 });
 export const retFar = insn('ret far', { branch: true, ends: true }, ['CB', 'CA Iw'], (e, bytes) => {
   const size = e.operandSize;
+  const selector = stackTop(e, 2, size);
   const offset = stackTop(e, size);
-  requireFlatCode(e, stackTop(e, size, size), 0);
+  requireFlatCode(e, selector, 0);
   const top = e.add(e.register(ESP, 4), e.const(2 * size));
   e.setRegister(ESP, bytes ? e.add(top, e.load(bytes)) : top, 4);
   e.jumpIndirect(offset);

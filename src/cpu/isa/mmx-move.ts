@@ -66,6 +66,6 @@ export const mmxMoves: readonly Insn[] = [
     const bits = e.v128.i8x16Bitmask(e.v128.i64x2Splat(e.load(mask)));
     // Even where the store faults, as on Intel's processors.
     enterMmx(e);
-    maskedStore(e, e.v128.i64x2Splat(e.load(src)), e.and(bits, e.const(0xff)));
+    maskedStore(e, e.v128.i64x2Splat(e.load(src)), e.and(bits, e.const(0xff)), 8);
   }),
 ];

@@ -67,8 +67,11 @@ export const bswap = insn('bswap', {}, ['0F C8+r Zv'], (e, dst) => {
   e.store(dst, e.or(odd, even));
 });
 
+/** With F2 these opcodes are CRC32, with F3 nothing. */
+const MOVBE_ROWS = ['NP 0F 38 F0 /r Gd,Md', 'NP 0F 38 F1 /r Md,Gd', '66 0F 38 F0 /r Gw,Mw', '66 0F 38 F1 /r Mw,Gw'];
+
 /** SDM Vol. 2B, MOVBE. */
-export const movbe = insn('movbe', { feature: 'movbe' }, ['0F 38 F0 /r Gv,Mv', '0F 38 F1 /r Mv,Gv'], (e, dst, src) => {
+export const movbe = insn('movbe', { feature: 'movbe' }, MOVBE_ROWS, (e, dst, src) => {
   const value = e.load(src);
   const wide = e.shl(value, e.const(32 - dst.size * 8));
   const odd = e.and(e.rotl(wide, e.const(8)), e.const(0x00ff_00ff));

@@ -7,26 +7,18 @@ import { EDI, STATE } from '../state.ts';
 import type { Insn } from './insn.ts';
 import { insn } from './insn.ts';
 
-/** As processors do: a half's first byte stands for all on its page, the next page's first byte for the others. */
-function probeHalf<V>(e: Emitter<V>, start: V, mask: V): void {
-  const page = e.const(-4096);
-  const probe = (place: V): void => {
-    const at = e.add(start, place);
-    const isSame = e.eq(e.and(at, page), e.and(start, page));
-    e.probeWrite(e.select(isSame, start, e.and(at, page)), 1);
-  };
+/**
+ * MASKMOVQ and MASKMOVDQU: writes the bytes that the mask names, at DS:(E)DI. As on Intel's processors all of them must be
+ * writable, those too that the mask does not name; the upper half is looked at first.
+ */
+export function maskedStore<V>(e: Emitter<V>, value: V, mask: V, size: 8 | 16): void {
+  const start = e.register(EDI, e.addressSize);
+  const half = (offset: number): V =>
+    e.add(e.segmentBase('data'), e.zext(e.add(start, e.const(offset)), e.addressSize));
+  const at = (place: V): V => e.add(e.select(e.and(place, e.const(8)), half(8), half(0)), e.and(place, e.const(7)));
+  if (size === 16) e.probeWrite(half(8), 8);
+  e.probeWrite(half(0), 8);
   e.if(mask, () => {
-    probe(e.ctz(mask));
-    probe(e.sub(e.const(31), e.clz(mask)));
-  });
-}
-
-/** MASKMOVQ and MASKMOVDQU: writes the bytes that the mask names, at DS:(E)DI; the others are not touched at all. */
-export function maskedStore<V>(e: Emitter<V>, value: V, mask: V): void {
-  const start = e.add(e.segmentBase('data'), e.register(EDI, e.addressSize));
-  e.if(mask, () => {
-    probeHalf(e, e.add(start, e.const(8)), e.shrU(mask, e.const(8)));
-    probeHalf(e, start, e.and(mask, e.const(0xff)));
     const left = e.variable('i32', mask);
     e.while(
       () => left.get(),
@@ -34,7 +26,7 @@ export function maskedStore<V>(e: Emitter<V>, value: V, mask: V): void {
         const bits = left.get();
         const place = e.ctz(bits);
         const byte = e.v128.extractLane('i8x16', e.v128.swizzle(value, e.v128.i8x16Splat(place)), 0);
-        e.write(e.add(start, place), byte, 1);
+        e.write(at(place), byte, 1);
         left.set(e.and(bits, e.sub(bits, e.const(1))));
       },
     );
@@ -58,7 +50,7 @@ export const streams: readonly Insn[] = [
   }),
   insn('movnti', { feature: 'sse2' }, ['NP 0F C3 /r Md,Gd'], (e, dst, src) => e.store(dst, e.load(src))),
   insn('maskmovdqu', { feature: 'sse2' }, ['66 0F F7 /r Vdq,Udq'], (e, src, mask) =>
-    maskedStore(e, e.load(src), e.v128.i8x16Bitmask(e.load(mask))),
+    maskedStore(e, e.load(src), e.v128.i8x16Bitmask(e.load(mask)), 16),
   ),
   insn('prefetchnta', { feature: 'sse', note: 'no effect' }, ['0F 18 /0m Mb'], nothing),
   insn('prefetcht0', { feature: 'sse', note: 'no effect' }, ['0F 18 /1m Mb'], nothing),

@@ -80,13 +80,6 @@ const crc32c = routine('crc32c', ['i32', 'i32', 'i32'], ['i32'], (e, crc, data, 
   return [rest.get()];
 });
 
-/** Bytes reversed. */
-function swapBytes<V>(e: Emitter<V>, value: V, size: 2 | 4): V {
-  if (size === 2) return e.and(e.or(e.shrU(value, e.const(8)), e.shl(value, e.const(8))), e.const(0xffff));
-  const outer = e.and(e.rotl(value, e.const(8)), e.const(0x00ff_00ff));
-  return e.or(outer, e.and(e.rotr(value, e.const(8)), e.const(0xff00_ff00 | 0)));
-}
-
 export const sse42Insns: readonly Insn[] = [
   packedXmm('pcmpgtq', '38 37', (e, a, b) => e.v128.i64x2GtS(a, b), 'sse4.2'),
   stringInsn('pcmpestrm', '60', true, 'mask'),
@@ -102,7 +95,4 @@ export const sse42Insns: readonly Insn[] = [
     e.store(dst, e.popcnt(value));
     e.flags.set({ zf: e.eqz(value), cf: zero, pf: zero, af: zero, sf: zero, of: zero });
   }),
-  insn('movbe', { feature: 'movbe' }, ['0F 38 F0 /rm Gv,Mv', '0F 38 F1 /rm Mv,Gv'], (e, dst, src) =>
-    e.store(dst, swapBytes(e, e.load(src), e.operandSize)),
-  ),
 ];

@@ -72,13 +72,13 @@ export const pusha = insn('pusha', {}, ['60'], (e) => {
   e.setRegister(ESP, e.sub(top, e.const(8 * size)), 4);
 });
 
-/** SDM Vol. 2B, POPA: ESP's image is skipped. */
+/** SDM Vol. 2B, POPA: ESP's image is skipped. Where a later word faults, processors have written the registers before it. */
 export const popa = insn('popa', {}, ['61'], (e) => {
   const size = e.operandSize;
-  const values = Array.from({ length: 8 }, (_, n) => stackTop(e, size, n * size));
-  values.forEach((value, n) => {
+  for (let n = 0; n < 8; n++) {
+    const value = stackTop(e, size, n * size);
     if (7 - n !== ESP) e.setRegister(7 - n, value, size);
-  });
+  }
   drop(e, 8 * size);
 });
 

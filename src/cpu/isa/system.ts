@@ -162,9 +162,9 @@ export const arpl = insn('arpl', {}, ['63 /r Ew,Gw'], (e, dst, src) => {
 /** SDM Vol. 2A, IRET to the same privilege. */
 export const iret = insn('iret', { branch: true, ends: true }, ['CF'], (e) => {
   const size = e.operandSize;
-  const target = stackTop(e, size);
-  const selector = e.and(stackTop(e, size, size), e.const(0xffff));
   const image = stackTop(e, size, 2 * size);
+  const selector = stackTop(e, 2, size);
+  const target = stackTop(e, size);
   e.if(e.ne(selector, e.state(STATE.selector + CS * 4)), () =>
     e.fault(Exit.generalProtection, e.and(selector, e.const(0xfffc))),
   );

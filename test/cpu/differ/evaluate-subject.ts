@@ -5,7 +5,8 @@ import type { EvalMemory } from '../../../src/cpu/emit/evaluate.ts';
 import { evaluateDecoded } from '../../../src/cpu/emit/evaluate.ts';
 import { Exit } from '../../../src/cpu/exit.ts';
 import { isa } from '../../../src/cpu/isa/index.ts';
-import { SS, STATE, STATE_SIZE } from '../../../src/cpu/state.ts';
+import { delaysTrap, holdRepeat, resumeRepeat } from '../../../src/cpu/single-step.ts';
+import { STATE, STATE_SIZE } from '../../../src/cpu/state.ts';
 import type { Slots } from './slot.ts';
 import { CODE, CODE_SIZE, DATA, DATA_SIZE, INT3, pattern, SLOT } from './slot.ts';
 import { loadState, loadWindows, storeAnswer } from './subject.ts';
@@ -58,22 +59,23 @@ export class EvalSubject {
   #traced(): number | undefined {
     const isTraced = (this.#words[STATE.flagSystem / 4] & TRAP_FLAG) !== 0;
     this.#delaysTrap = false;
-    const reason = this.#step();
+    const reason = this.#step(isTraced);
     if (!isTraced || this.#delaysTrap || (reason !== undefined && reason !== Exit.budget)) return reason;
     this.#words[STATE.exitDetail / 4] = DR6_BS;
     return Exit.debug;
   }
 
-  #step(): number | undefined {
+  #step(isTraced: boolean): number | undefined {
     const eip = this.#words[STATE.eip / 4] >>> 0;
     const isCode = eip >= CODE && eip < CODE + CODE_SIZE;
     const limit = isCode ? CODE + CODE_SIZE : eip;
     const decoded = decode(table, { bytes: this.#fetch, limit }, eip);
     if (!isFault(decoded)) {
-      const { insn, operands } = decoded;
-      this.#delaysTrap =
-        insn.options.loadsSegment === true && operands.length < 3 && operands[0].offset === STATE.selector + SS * 4;
-      return evaluateDecoded(decoded, this.#state, this.#memory);
+      this.#delaysTrap = delaysTrap(decoded);
+      const held = isTraced ? holdRepeat(this.#words, decoded) : undefined;
+      const reason = evaluateDecoded(decoded, this.#state, this.#memory);
+      if (held) resumeRepeat(this.#words, decoded, held, reason === undefined);
+      return reason;
     }
     const isFetch = decoded.vector === Exit.pageFault;
     const isData = decoded.address >= DATA && decoded.address < DATA + DATA_SIZE;

@@ -1,18 +1,23 @@
 /** Differences that are meant: each with its reason. Everything else that differs is a bug. */
 import { CpuidFeature, Decoder, DecoderOptions } from 'iced-x86';
-import { DS, ES, SS } from '../../../src/cpu/state.ts';
+import { DS, ES, FS, GS, SS } from '../../../src/cpu/state.ts';
 import { differences } from './compare.ts';
 import type { Mismatch } from './differ.ts';
 import { rowName } from './rows.ts';
-import { SLOT } from './slot.ts';
+import { SLOT, TLS_BASES } from './slot.ts';
 import { undefinedFlags } from './undefined-flags.ts';
 
 const GENERAL_PROTECTION = 13;
+const STACK_FAULT = 12;
 const PAGE_FAULT = 14;
+const ALIGNMENT_CHECK = 17;
+/** FXSAVE's. */
+const LARGEST_OPERAND = 512;
 export const OWN_MEMORY = "the oracle's memory";
 const C1 = 0x200 << 16;
 const TF = 0x100;
 const FLAT = [ES, SS, DS];
+const CPU_NUMBER = 0x7b;
 
 const selectorOf = (slots: Mismatch['native'], segment: number): number => slots.u16[(SLOT.selectors >> 1) + segment];
 const isBased = (slots: Mismatch['native'], segment: number): boolean =>
@@ -76,15 +81,6 @@ function needsMore({ mismatch }: Context): boolean {
   return isMore;
 }
 
-function addressOfOperand(m: Mismatch): { offset: number; bytes: number } | undefined {
-  const memory = m.program.steps[0]?.memory;
-  if (!memory) return undefined;
-  const { base, index, shift, displacement, isNarrow } = memory;
-  const register = (n: number): number => (n < 0 ? 0 : m.request.get(0, SLOT.gpr + 4 * n));
-  const offset = register(base) + (register(index) << shift) + displacement;
-  return { offset: isNarrow ? offset & 0xffff : offset >>> 0, bytes: 512 };
-}
-
 export const EXCEPTIONS: readonly Exception[] = [
   {
     name: OWN_MEMORY,
@@ -100,10 +96,13 @@ export const EXCEPTIONS: readonly Exception[] = [
   },
   {
     name: 'UMIP',
-    reason: "SLDT, STR, SMSW, SGDT and SIDT: faults of their memory operand and TF are those of the kernel's emulation",
+    reason:
+      "SLDT, STR, SMSW, SGDT and SIDT: faults, superfluous prefixes and TF are as the kernel's emulation has them",
     applies: ({ name, mismatch }) =>
       /^(sldt|str|smsw|sgdt|sidt) /.test(name) &&
-      (mismatch.program.steps[0].memory !== undefined || (mismatch.request.get(0, SLOT.eflags) & TF) !== 0),
+      (mismatch.program.steps[0].memory !== undefined ||
+        trapno(mismatch) === GENERAL_PROTECTION ||
+        (mismatch.request.get(0, SLOT.eflags) & TF) !== 0),
   },
   {
     name: 'transcendentals',
@@ -128,17 +127,28 @@ export const EXCEPTIONS: readonly Exception[] = [
   {
     name: 'segment limit',
     reason: 'an operand across offset 4 GiB of its segment is #GP or #SS, not #PF',
-    applies: ({ mismatch }) => {
-      const at = addressOfOperand(mismatch);
-      return [12, GENERAL_PROTECTION].includes(trapno(mismatch)) && at !== undefined && at.offset + at.bytes > 2 ** 32;
-    },
+    applies: ({ mismatch }) =>
+      [STACK_FAULT, GENERAL_PROTECTION].includes(trapno(mismatch)) &&
+      TLS_BASES.some((base) => (mismatch.tallship.get(0, SLOT.siAddr) - base) >>> 0 > 2 ** 32 - LARGEST_OPERAND),
   },
   {
-    name: 'MMX store to code',
-    reason: 'TOP of a store that is #GP for its segment',
-    applies: ({ mismatch, fields }) =>
-      trapno(mismatch) === GENERAL_PROTECTION &&
-      fields.every((field) => /^(fpu control status|fpu tags|st.*)$/.test(field)),
+    name: 'alignment check',
+    reason: 'AC can be set and read; unaligned accesses are not refused',
+    applies: ({ mismatch }) => trapno(mismatch) === ALIGNMENT_CHECK,
+  },
+  {
+    name: 'MASKMOVQ to code',
+    reason: 'it is #GP for its segment before it does anything else',
+    applies: ({ name, mismatch }) =>
+      /^maskmovq /.test(name) && mismatch.tallship.get(0, SLOT.trapno) === GENERAL_PROTECTION,
+  },
+  {
+    name: 'CPU number',
+    reason: "GDT entry 15, whose limit is the CPU's number, is not there",
+    applies: ({ name, mismatch }) =>
+      (/^(lar|lsl|verr|verw) /.test(name) &&
+        mismatch.native.get(0, SLOT.eflags) !== mismatch.tallship.get(0, SLOT.eflags)) ||
+      [ES, DS, FS, GS].some((segment) => (selectorOf(mismatch.native, segment) | 3) === CPU_NUMBER),
   },
   {
     name: 'undefined flags',

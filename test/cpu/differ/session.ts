@@ -8,7 +8,7 @@ import type { Program } from './program.ts';
 import { Random } from './random.ts';
 import { show, signature } from './report.ts';
 import { allRows, rowName, whyNotCompared } from './rows.ts';
-import { isolate, simplify } from './shrink.ts';
+import { isConfirmed, isolate, simplify } from './shrink.ts';
 
 export interface SessionOptions {
   readonly seed: number;
@@ -81,7 +81,7 @@ class Session {
     if (this.#ownMemory.length === 0) this.#ownMemory.push(...this.#differ.oracle.ownMemory());
     const context = { ownMemory: this.#ownMemory, undefinedCount: this.#options.undefinedCount };
     const single = await isolate(this.#differ, mismatch);
-    const exception = explain(single, context);
+    const exception = explain(single, context) ?? ((await isConfirmed(this.#differ, single)) ? undefined : OWN_MEMORY);
     if (exception !== undefined) {
       this.#exceptions[exception] = (this.#exceptions[exception] ?? 0) + 1;
       // It may have been written to.

@@ -4,6 +4,7 @@ import { prepareOperands } from './operands.ts';
 import type { Program, Reference, Step } from './program.ts';
 import { targetOffset } from './program.ts';
 import type { Random } from './random.ts';
+import { storesPointers } from './rows.ts';
 import type { Slots } from './slot.ts';
 import { DATA, SLOT, SLOT_SIZE, TLS_SELECTORS, USER_CS, USER_DS, windowOffset } from './slot.ts';
 import type { Element } from './values.ts';
@@ -32,6 +33,8 @@ interface Needs {
   readonly x87: boolean;
   readonly simd: boolean;
   readonly element: Element;
+  /** Shows FOP and FDP, which an unmasked exception before it would have set: docs/ISA.md. */
+  readonly storesPointers: boolean;
 }
 const needs = new WeakMap<Program, Needs>();
 
@@ -43,6 +46,7 @@ function needsOf(program: Program, random: Random): Needs {
     found = {
       x87: steps.some((step) => isX87(step) || isMmx(step)),
       simd: steps.some((step) => isSimd(step) || isMmx(step)),
+      storesPointers: steps.length > 1 && steps.some(({ row }) => storesPointers(row)),
       element: vector ? elementOf(random, vector.row.insn.name) : 0,
     };
     needs.set(program, found);
@@ -64,10 +68,10 @@ function fillGeneral(program: Program, random: Random, slots: Slots, word: numbe
   }
 }
 
-function fillX87(random: Random, slots: Slots, i: number, isUsed: boolean): void {
+function fillX87(random: Random, slots: Slots, i: number, isUsed: boolean, isMasked: boolean): void {
   const half = (i * SLOT_SIZE + SLOT.fx) >> 1;
   const { u16, u32 } = slots;
-  const control = isUsed ? controlWord(random) : 0x37f;
+  const control = (isUsed ? controlWord(random) : 0x37f) | (isMasked ? 0x3f : 0);
   const bits = random.u32();
   // Exceptions that are pending are the exception.
   const flags = bits & 0x3f & (random.chance(97) ? control : 0x3f);
@@ -106,7 +110,7 @@ export function fill(program: Program, random: Random, slots: Slots, i: number, 
   u32[word + (SLOT.isSameCode >> 2)] = isSame ? 1 : 0;
   if (!isSame) u8.set(program.code, at + SLOT.code);
   else u8.copyWithin(at + SLOT.code, at - SLOT_SIZE + SLOT.code, at - SLOT_SIZE + SLOT.code + 64);
-  fillX87(random, slots, i, need.x87);
+  fillX87(random, slots, i, need.x87, need.storesPointers);
   u32[word + ((SLOT.fx + 24) >> 2)] = need.simd ? mxcsr(random) : 0x1f80;
   u32[word + ((SLOT.fx + 28) >> 2)] = 0;
   u8.set(noiseBytes(random), at + SLOT.windows);
