@@ -38,13 +38,13 @@ function hardware(): Bench {
 }
 
 /** A processor with the code at CODE, two data pages at DATA and the stack in the second one. */
-function start({ memory, map }: Bench, code: readonly number[], permissions = 5): Cpu {
+function start({ memory, map }: Bench, code: readonly number[], permissions = 5, jit = false): Cpu {
   map(CODE, CODE + 0x1000, 7);
   map(DATA, DATA + 0x2000, 3);
   memory.u8.fill(0xcc, CODE, CODE + 0x1000);
   memory.u8.set(code, CODE);
   map(CODE, CODE + 0x1000, permissions);
-  const cpu = new Cpu(memory);
+  const cpu = new Cpu(memory, { jit });
   const state = new Uint8Array(STATE_SIZE);
   resetState(state);
   cpu.load(state);
@@ -187,5 +187,55 @@ describe.each(modes)('Cpu with %s protection', (_, make) => {
     bench.memory.u8.set(le32(4711), DATA + 4);
     expect(cpu.run(1000)).toBe(Exit.breakpoint);
     expect(cpu.regs[EAX]).toBe(4711);
+  });
+
+  it('runs compiled code as it interprets: registers, memory, slices, instruction counts', () => {
+    // Sums of squares into a table, by a function, with a comparison in the inner loop:
+    // mov ecx, 40; outer: mov esi, ecx; mov ebx, 0; inner: mov eax, esi; call square; add ebx, eax; adc edx, 0;
+    // cmp eax, 900; jbe +1; inc edi; dec esi; jnz inner; mov [ecx*4 + DATA], ebx; loop outer; int3; square: imul eax, eax; ret
+    const code = [
+      ...[0xb9, ...le32(40), 0x89, 0xce, 0xbb, ...le32(0), 0x89, 0xf0, 0xe8, ...le32(32), 0x01, 0xc3, 0x83, 0xd2, 0],
+      ...[0x3d, ...le32(900), 0x76, 1, 0x47, 0x4e, 0x75, 0xe7, 0x89, 0x1c, 0x8d, ...le32(DATA), 0xe2, 0xd7, 0xcc],
+      ...[0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x0f, 0xaf, 0xc0, 0xc3],
+    ];
+    const outcome = (jit: boolean) => {
+      const bench = make();
+      const cpu = start(bench, code, 5, jit);
+      cpu.compile();
+      const slices: number[] = [];
+      let reason = cpu.run(37);
+      for (; reason === Exit.budget; reason = cpu.run(37)) slices.push(cpu.eip);
+      const table = bench.memory.u8.slice(DATA, DATA + 200);
+      return { reason, slices, regs: [...cpu.regs], flags: cpu.eflags(), retired: word(cpu, STATE.retired), table };
+    };
+    expect(outcome(true)).toEqual(outcome(false));
+  });
+
+  it('does not enter what was compiled of code that has changed', () => {
+    const bench = make();
+    // 1: inc eax; dec ecx; jnz 1b; int3
+    const cpu = start(bench, [0x40, 0x49, 0x75, 0xfc, 0xcc], 5, true);
+    cpu.regs[ECX] = 1000;
+    cpu.compile();
+    expect(cpu.run(100_000)).toBe(Exit.breakpoint);
+    bench.map(CODE, CODE + 0x1000, 7);
+    bench.memory.u8[CODE] = 0x43; // inc ebx
+    bench.map(CODE, CODE + 0x1000, 5);
+    cpu.invalidate(CODE, CODE + 0x1000);
+    cpu.regs[ECX] = 1000;
+    cpu.eip = CODE;
+    expect(cpu.run(100_000)).toBe(Exit.breakpoint);
+    expect([cpu.regs[EAX], cpu.regs[EBX]]).toEqual([1000, 1000]);
+  });
+
+  it('reports a fault of compiled code at its instruction, with everything before it done', () => {
+    // mov esi, DATA; 1: lodsb; inc ebx; jmp 1b
+    const cpu = start(make(), [0xbe, ...le32(DATA), 0xac, 0x43, 0xeb, 0xfc], 5, true);
+    cpu.compile();
+    let reason = cpu.run(1000);
+    while (reason === Exit.budget) reason = cpu.run(1000);
+    expect(reason).toBe(Exit.pageFault);
+    expect(fault(cpu)).toEqual({ eip: CODE + 5, address: DATA + 0x2000, error: 4 });
+    expect([cpu.regs[ESI], cpu.regs[EBX]]).toEqual([DATA + 0x2000, 0x2000]);
   });
 });

@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { Exit } from '../../src/cpu/exit.ts';
 import { isa } from '../../src/cpu/isa/index.ts';
 import { experimentFor, integerInsns, Random, rowsOf, sequenceFor } from '../cpu/support/insn-generator.ts';
 import type { Experiment, Outcome } from '../cpu/support/insn-oracle.ts';
-import { InterpLab, runNative } from '../cpu/support/insn-oracle.ts';
+import { CODE, InterpLab, runNative } from '../cpu/support/insn-oracle.ts';
 import { undefinedFlags } from '../cpu/support/undefined-flags.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../fixtures/bin/insn-oracle', import.meta.url));
@@ -62,5 +63,26 @@ describe.skipIf(!canRun)('integer instructions on the real CPU (x86-64 Linux wit
       const seen = lab.run(experiment);
       expect({ ...seen, eflags: seen.eflags & mask }, what).toEqual({ ...native[i], eflags: native[i].eflags & mask });
     }
+  }, 120_000);
+
+  it('do so as compiled code', () => {
+    const compiled = new InterpLab(true);
+    const random = new Random(16180);
+    const singles = rows
+      .flatMap((row) => Array.from({ length: 4 }, () => experimentFor(random, row)))
+      .filter(isComparable);
+    const experiments = [...singles, ...Array.from({ length: 1500 }, () => sequenceFor(random, rows))];
+    const native = runNative(PROGRAM, experiments);
+    let compared = 0;
+    for (const [i, experiment] of experiments.entries()) {
+      const seen = compiled.run(experiment);
+      // Code on writable pages is not compiled, so here it cannot be written.
+      if (seen.vector === Exit.pageFault && seen.address >= CODE && seen.address < CODE + 0x1000) continue;
+      const what = `${experiment.name} ${Buffer.from(experiment.code).toString('hex')}`;
+      const mask = ~(undefinedFlags(experiment) | (experiment.name.includes(' ') ? OF_AND_AF : 0));
+      expect({ ...seen, eflags: seen.eflags & mask }, what).toEqual({ ...native[i], eflags: native[i].eflags & mask });
+      compared++;
+    }
+    expect(compared).toBeGreaterThan(2500);
   }, 120_000);
 });

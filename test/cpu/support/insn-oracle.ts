@@ -86,7 +86,8 @@ function outcome(state: Uint8Array, reason: number, window: Uint8Array): Outcome
     eflags: readEflags(state) & FLAGS,
     eip: word(STATE.eip),
     vector: isInterrupt ? Exit.generalProtection : reason,
-    error: isInterrupt ? word(STATE.exitDetail) * 8 + 2 : word(STATE.exitDetail),
+    // #DB has no error code: its detail is DR6.
+    error: isInterrupt ? word(STATE.exitDetail) * 8 + 2 : reason === Exit.debug ? 0 : word(STATE.exitDetail),
     address: reason === Exit.pageFault ? word(STATE.lastAccess) : 0,
     window: window.slice(),
   };
