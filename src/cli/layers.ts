@@ -80,8 +80,11 @@ function check(spec: string, layer: Layer): void {
     throw new CliError(EXIT.failure, `--layer ${spec}: its default export is no layer, and no function that makes one`);
 }
 
-/** NAME[:ARGUMENT]; a colon of the file's own name is found by looking. */
+/** NAME[:ARGUMENT], FILE[:ARGUMENT]; a colon of the file's own name is found by looking. */
 function split(spec: string): { name: string; argument: string | undefined } {
+  const word = spec.split(':', 1)[0];
+  if (Object.hasOwn(SHIPPED, word))
+    return { name: word, argument: spec.includes(':') ? spec.slice(word.length + 1) : undefined };
   for (let colon = spec.indexOf(':'); colon > 0; colon = spec.indexOf(':', colon + 1)) {
     const name = spec.slice(0, colon);
     if (!isFile(spec) || existsSync(name)) return { name, argument: spec.slice(colon + 1) };

@@ -2,7 +2,7 @@
 import { E2BIG, EFAULT, EINVAL } from '../abi/errno.ts';
 import { decodePath } from '../abi/path.ts';
 import type { Task } from '../kernel/task.ts';
-import { type Arg, quote, Refusal, type Words } from './arg.ts';
+import { type Arg, hex, quote, Refusal, type Words } from './arg.ts';
 
 export const FAULT = new Refusal(EFAULT);
 const INVALID = new Refusal(EINVAL);
@@ -52,9 +52,9 @@ function buffer<const N extends string>(name: N, countWord: number, write: boole
       return typeof view === 'number' ? FAULT : view;
     },
     ...(write ? { peek: peekBuffer, poke: pokeBuffer } : { plain: copyOf, encode: countInto(countWord) }),
-    show(value, { result }) {
+    show(value, { words, result }, at) {
       if (!write) return quote(value);
-      return result === undefined || result < 0 ? '...' : quote(value.subarray(0, result));
+      return result === undefined || result < 0 ? hex(words[at]) : quote(value.subarray(0, result));
     },
   };
 }

@@ -91,6 +91,7 @@ export const MESSAGES: Readonly<Record<string, string>> = {
   ENOPROTOOPT: 'Protocol not available',
   EPROTONOSUPPORT: 'Protocol not supported',
   ESOCKTNOSUPPORT: 'Socket type not supported',
+  EOPNOTSUPP: 'Operation not supported',
   EPFNOSUPPORT: 'Protocol family not supported',
   EAFNOSUPPORT: 'Address family not supported by protocol',
   EADDRINUSE: 'Address already in use',

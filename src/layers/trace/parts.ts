@@ -9,6 +9,8 @@ export interface Context {
   /** Absent while the call has not returned. */
   readonly result: number | undefined;
   readonly options: ShowOptions;
+  /** What parts noted when the call entered, by their place. */
+  readonly notes?: readonly (number | null)[];
 }
 
 export interface ShowOptions {
@@ -26,6 +28,8 @@ export interface Part {
   /** Known only once the call has returned. */
   readonly out?: boolean;
   show(c: Context): string;
+  /** What has to be remembered from the call's start: show() finds it in c.notes. */
+  note?(c: Context): number;
 }
 
 export type Names = Readonly<Record<string, number>>;

@@ -142,7 +142,11 @@ const utime = (show: (view: DataView, c: Context) => string, size: number): Part
 });
 function utimeOf(view: DataView, c: Context, show: (view: DataView, c: Context) => string): string {
   const nsec = view.getUint32(view.byteLength === 8 ? 4 : 8, true);
-  return nsec === 0x3fffffff ? 'UTIME_NOW' : nsec === 0x3ffffffe ? 'UTIME_OMIT' : show(view, c);
+  return nsec === 0x3fffffff
+    ? 'UTIME_NOW'
+    : nsec === 0x3ffffffe
+      ? 'UTIME_OMIT'
+      : `${show(view, c)}${S.dateComment(view.getInt32(0, true), nsec)}`;
 }
 
 const cwd: Part = P.output((c) => {

@@ -18,10 +18,18 @@ const protocol: Part = {
 };
 
 const addressIn = (i: number): Part => ({ show: (c) => S.socketAddress(c, c.words[i], c.words[i + 1]) });
-/** The room was given in memory and is changed by the call: what was there is not known afterwards. */
+/** The length stands in memory: room before the call, the address's length after it. */
 const addressOut = (i: number): Part[] => [
   P.output((c) => (P.failed(c) ? P.address(c.words[i]) : S.socketAddress(c, c.words[i], lengthAt(c, i + 1)))),
-  P.output((c) => (c.words[i + 1] === 0 ? 'NULL' : `[${lengthAt(c, i + 1)}]`)),
+  {
+    out: true,
+    note: (c) => lengthAt(c, i + 1),
+    show(c) {
+      if (c.words[i + 1] === 0) return 'NULL';
+      const [before, after] = [c.notes?.[i + 1] ?? 0, lengthAt(c, i + 1)];
+      return P.failed(c) || before === after ? `[${before}]` : `[${before} => ${after}]`;
+    },
+  },
 ];
 const lengthAt = (c: Context, i: number) => {
   const view = c.words[i] === 0 ? undefined : P.viewAt(c, c.words[i], 4);
@@ -93,11 +101,41 @@ const epollEvents: Part = P.output((c) => {
   );
 });
 
+const sixthSet: Part = {
+  show: (c) =>
+    P.structAt(
+      c,
+      c.words[5],
+      8,
+      (view) => `{sigmask=${P.structAt(c, S.u32(view, 0), 8, S.sigset64)}, sigsetsize=${S.u32(view, 4)}}`,
+    ),
+};
+
+/** socketcall's calls, by its first argument. */
+export const SOCKETCALLS = [
+  ...['', 'socket', 'bind', 'connect', 'listen', 'accept', 'getsockname', 'getpeername', 'socketpair', 'send', 'recv'],
+  ...[
+    'sendto',
+    'recvfrom',
+    'shutdown',
+    'setsockopt',
+    'getsockopt',
+    'sendmsg',
+    'recvmsg',
+    'accept4',
+    'recvmmsg',
+    'sendmmsg',
+  ],
+];
+
 export const SOCKETS: Readonly<Record<string, readonly Part[]>> = {
   socket: [family, type, protocol],
   socketpair: [family, type, protocol, P.outStruct(3, 8, (view) => `[${S.i32(view, 0)}, ${S.i32(view, 4)}]`)],
   bind: [P.fd(0), addressIn(1), P.int(2)],
   connect: [P.fd(0), addressIn(1), P.int(2)],
+  accept: [P.fd(0), ...addressOut(1)],
+  send: [P.fd(0), P.buffer(1, 2), P.uint(2), flags(3)],
+  recv: [P.fd(0), P.filled(1), P.uint(2), flags(3)],
   listen: [P.fd(0), P.int(1)],
   accept4: [P.fd(0), ...addressOut(1), P.flags(3, N.SOCKET_FLAGS, 'SOCK_???')],
   getsockname: [P.fd(0), ...addressOut(1)],
@@ -121,6 +159,8 @@ export const SOCKETS: Readonly<Record<string, readonly Part[]>> = {
   ppoll: [fds, P.uint(1), P.struct(2, 8, S.timespec), P.struct(3, 8, S.sigset64), P.uint(4)],
   ppoll_time64: [fds, P.uint(1), P.struct(2, 16, S.timespec64), P.struct(3, 8, S.sigset64), P.uint(4)],
   _newselect: [P.int(0), set(1), set(2), set(3), P.struct(4, 8, S.timeval)],
+  pselect6: [P.int(0), set(1), set(2), set(3), P.struct(4, 8, S.timespec), sixthSet],
+  pselect6_time64: [P.int(0), set(1), set(2), set(3), P.struct(4, 16, S.timespec64), sixthSet],
   epoll_create1: [P.flags(0, { EPOLL_CLOEXEC: 0o2000000 }, 'EPOLL_???')],
   epoll_ctl: [P.fd(0), P.choice(1, N.EPOLL_CTL, 'EPOLL_CTL_???'), P.fd(2), epollEvent],
   epoll_wait: [P.fd(0), epollEvents, P.int(2), P.int(3)],

@@ -61,7 +61,7 @@ export const statx: Show = (view, c) => {
   return `{${first}, stx_blksize=${u32(view, 4)}, stx_nlink=${u32(view, 16)}, stx_uid=${u32(view, 20)}, stx_gid=${u32(view, 24)}, stx_mode=${modeText(mode)}, stx_ino=${u64(view, 32)}, ${size}, stx_blocks=${u64(view, 48)}, ...}`;
 };
 
-function dateComment(seconds: number, nsec: number): string {
+export function dateComment(seconds: number, nsec: number): string {
   if (seconds === 0 && nsec === 0) return '';
   const date = new Date(seconds * 1000).toISOString().replace(/\.\d+Z$/, '');
   return ` /* ${date}${nsec === 0 ? '' : `.${String(nsec).padStart(9, '0')}`}+0000 */`;
@@ -75,7 +75,7 @@ export const itimerval: Show = (view) =>
 
 /** Limits that are whole KiB show as such. */
 function limit(value: bigint, infinity: bigint): string {
-  if (value === infinity) return 'RLIM_INFINITY';
+  if (value === infinity) return infinity > 0xffffffffn ? 'RLIM64_INFINITY' : 'RLIM_INFINITY';
   return value > 1024n && value % 1024n === 0n ? `${value / 1024n}*1024` : String(value);
 }
 export const rlimit: Show = (view) =>

@@ -12,7 +12,7 @@ import type { Context, Part, ShowOptions } from './parts.ts';
 import { resultText } from './returns.ts';
 import { FILES } from './show-files.ts';
 import { PROCESSES } from './show-processes.ts';
-import { SOCKETS } from './show-sockets.ts';
+import { SOCKETCALLS, SOCKETS } from './show-sockets.ts';
 import { signalInfo } from './signal-info.ts';
 import { Summary } from './summary.ts';
 
@@ -36,11 +36,18 @@ export interface TraceOptions {
 
 /** Where results stand. */
 const COLUMN = 40;
-const TABLES = { ...FILES, ...PROCESSES, ...SOCKETS };
+const TABLES: Readonly<Record<string, readonly Part[]>> = { ...FILES, ...PROCESSES, ...SOCKETS };
 /** Calls that do not return. */
 const FINAL = /^exit(_group)?$/;
 
-type Partial = { text: string; shown: boolean; start: number };
+type Partial = { text: string; shown: boolean; start: number; notes: (number | null)[] | null };
+
+/** The call that is shown: socketcall's are shown as what they stand for. */
+interface Shown {
+  readonly name: string;
+  readonly words: Int32Array;
+  readonly parts: readonly Part[];
+}
 
 class Tracer {
   readonly #options: TraceOptions;
@@ -67,13 +74,16 @@ class Tracer {
   enter(call: LayeredCall): void {
     const view = call as CallView;
     const { task } = view;
-    const c = this.#context(view, undefined);
-    const before = this.#inputs(view, c);
-    const partial: Partial = { text: '', shown: false, start: task.now() };
+    const shown = this.#shown(view);
+    const c: Context = { task, words: shown.words, result: undefined, options: this.#options.show };
+    const notes = shown.parts.some(({ note }) => note !== undefined)
+      ? shown.parts.map((part) => part.note?.(c) ?? null)
+      : null;
+    const partial: Partial = { text: '', shown: false, start: task.now(), notes };
     (view.state as { trace?: Partial }).trace = partial;
     if (this.#options.summary) return;
     this.#interrupt(null);
-    partial.text = `${this.#prefix(task)}${view.callName}(${before}`;
+    partial.text = `${this.#prefix(task)}${shown.name}(${inputs(shown.parts, c)}`;
     this.#open = { task, partial };
     this.#inside.set(task, partial);
   }
@@ -87,17 +97,19 @@ class Tracer {
     const spent = task.now() - partial.start;
     if (this.#options.summary) return this.#summary.add(view.callName, spent, result < 0 && result > -4096);
     if (!this.#options.expressions.status(result)) return this.#forget(task);
-    const c = this.#context(view, result);
+    const { name, words, parts } = this.#shown(view);
+    const notes = partial.notes ?? undefined;
+    const c: Context = { task, words, result, options: this.#options.show, notes };
     let line = partial.text;
     if (partial.shown) {
       this.#interrupt(null);
-      line = `${this.#prefix(task)}<... ${view.callName} resumed>`;
+      line = `${this.#prefix(task)}<... ${name} resumed>`;
     } else if (this.#open?.task === task) this.#open = null;
-    line += `${this.#outputs(view, c)})`;
+    line += `${outputs(parts, c)})`;
     const injected = task.call.nr >= 0 && (task.notes?.get('inject') as { injected?: boolean } | undefined)?.injected;
     const remark = injected ? ' (INJECTED)' : '';
     const time = this.#options.elapsed ? ` <${(spent / 1e9).toFixed(6)}>` : '';
-    this.#write(task, `${column(line)}= ${resultText(view.callName, c)}${remark}${time}\n`);
+    this.#write(task, `${column(line)}= ${resultText(name, c)}${remark}${time}\n`);
     if (this.#options.backtrace) this.#write(task, this.#clockwork.backtrace(task));
   }
 
@@ -138,7 +150,7 @@ class Tracer {
   /** The first program was started by us: as strace shows what it starts. */
   started(task: Task, path: string, argv: readonly string[], variables: number): void {
     const quoted = argv.map((word) => JSON.stringify(word));
-    const text = `execve(${JSON.stringify(path)}, [${quoted.join(', ')}], 0x0 /* ${variables} vars */)`;
+    const text = `execve(${JSON.stringify(path)}, [${quoted.join(', ')}], 0x${task.mm.envStart.toString(16)} /* ${variables} vars */)`;
     if (!this.#options.summary) this.#write(task, `${column(this.#prefix(task) + text)}= 0\n`);
   }
 
@@ -184,40 +196,41 @@ class Tracer {
     return pid + this.#clockwork.stamp(task);
   }
 
-  #context(view: CallView, result: number | undefined): Context {
-    return { task: view.task, words: view.words, result, options: this.#options.show };
-  }
-
-  #partsOf(view: CallView): readonly Part[] {
-    const { declaration } = view;
-    let parts = this.#parts.get(declaration);
-    if (parts === undefined)
-      this.#parts.set(declaration, (parts = TABLES[declaration.name] ?? declaredParts(declaration)));
-    return parts;
-  }
-
-  /** Arguments up to the first that only the end of the call can show. */
-  #inputs(view: CallView, c: Context): string {
-    const parts = this.#partsOf(view);
-    let text = '';
-    for (const [i, part] of parts.entries()) {
-      if (part.out) return i === 0 ? text : `${text}, `;
-      const shown = part.show(c);
-      if (shown !== '') text += i === 0 ? shown : `, ${shown}`;
+  #shown(view: CallView): Shown {
+    const { declaration, words, task } = view;
+    const name = declaration.name === 'socketcall' ? SOCKETCALLS[words[0]] : undefined;
+    if (name !== undefined && TABLES[name] !== undefined) {
+      const bytes = task.mm.view(words[1] >>> 0, 24, false);
+      if (typeof bytes !== 'number') return { name, words: new Int32Array(bytes.slice().buffer), parts: TABLES[name] };
     }
-    return text;
+    let parts = this.#parts.get(declaration);
+    if (parts === undefined) {
+      parts = TABLES[declaration.name] ?? declaredParts(declaration);
+      this.#parts.set(declaration, parts);
+    }
+    return { name: declaration.name, words, parts };
   }
+}
 
-  #outputs(view: CallView, c: Context): string {
-    const parts = this.#partsOf(view);
-    const first = parts.findIndex(({ out }) => out);
-    if (first < 0) return '';
-    return parts
-      .slice(first)
-      .map((part) => part.show(c))
-      .filter((text) => text !== '')
-      .join(', ');
+/** Arguments up to the first that only the end of the call can show. */
+function inputs(parts: readonly Part[], c: Context): string {
+  let text = '';
+  for (const [i, part] of parts.entries()) {
+    if (part.out) return i === 0 ? text : `${text}, `;
+    const shown = part.show(c);
+    if (shown !== '') text += i === 0 ? shown : `, ${shown}`;
   }
+  return text;
+}
+
+function outputs(parts: readonly Part[], c: Context): string {
+  const first = parts.findIndex(({ out }) => out);
+  if (first < 0) return '';
+  return parts
+    .slice(first)
+    .map((part) => part.show(c))
+    .filter((text) => text !== '')
+    .join(', ');
 }
 
 function column(line: string): string {
