@@ -9,14 +9,13 @@ import { isDeferred, NOWHERE, segmentModes, violatesSegment } from '../emit/segm
 import { Exit } from '../exit.ts';
 import type { Insn } from '../isa/insn.ts';
 import type { RegionInsn } from '../jit/region.ts';
-import { HASH_ENTRIES, VM_COMPILED, VM_HASH, VM_RECORDS, VM_RECORDS_END, VM_STATE } from '../layout.ts';
+import { HASH_ENTRIES, VM_COMPILED, VM_HASH, VM_RECORDS, VM_RECORDS_END } from '../layout.ts';
 import type { CpuMemory } from '../memory.ts';
-import { STATE } from '../state.ts';
 import { EipTable } from './eip-table.ts';
-import { pairKey } from './fusions.ts';
-import { findHandler, memoryShape, slots } from './handlers.ts';
-import type { MemoryShape } from './record.ts';
+import { memoryShape } from './handlers.ts';
 import { RECORD, RECORD_SIZE } from './record.ts';
+import { RecordWriter } from './record-writer.ts';
+import { RunFusion } from './run-fusion.ts';
 import { specialIndex } from './specials.ts';
 
 const PAGE_SHIFT = 12;
@@ -38,14 +37,6 @@ const FIRST_RECORD = SINGLE + 4 * RECORD_SIZE;
 export interface FoundHandler {
   readonly handler: number;
   readonly places: readonly number[];
-}
-
-/** An instruction of the run at hand: its record and handler, and the pages that it lies on. */
-interface RunEntry {
-  at: number;
-  handler: number;
-  first: number;
-  last: number;
 }
 
 export interface Isa {
@@ -70,12 +61,9 @@ export class RecordCache {
   /** EIP to record, and the records on each page that has any (as record numbers: small integers). */
   readonly #records = new EipTable();
   readonly #pages = new Map<number, number[]>();
-  /** Offset in the VM's area of the next free record. */
-  #free = 0;
+  readonly #writer: RecordWriter;
   readonly #code: { bytes: Uint8Array; limit: number };
-  /** The run at hand; entries are used again. */
-  readonly #run = Array.from({ length: RUN_LENGTH }, (): RunEntry => ({ at: 0, handler: 0, first: 0, last: 0 }));
-  #runLength = 0;
+  readonly #fusion: RunFusion;
   /** The record of an instruction that cannot be decoded: made anew each time. */
   #faulting = 0;
   /** Called when everything is forgotten. */
@@ -89,6 +77,8 @@ export class RecordCache {
     this.#code = { bytes: memory.u8, limit: 0 };
     const { vm } = memory;
     this.#vm = new DataView(vm.buffer, vm.byteOffset, vm.byteLength);
+    this.#writer = new RecordWriter(memory, isa, this.#vm);
+    this.#fusion = new RunFusion(this.#vm, isa.fused);
     this.flush();
   }
 
@@ -105,7 +95,7 @@ export class RecordCache {
     // An empty entry must not match: 0 is the EIP of entry 0 only.
     this.#vm.setUint32(VM_HASH, 1, true);
     this.#faulting = VM_RECORDS;
-    this.#free = FIRST_RECORD;
+    this.#writer.free = FIRST_RECORD;
     this.onFlush();
   }
 
@@ -149,17 +139,17 @@ export class RecordCache {
     const decoded = this.#decodeAt(eip);
     this.stepped = isFault(decoded) ? undefined : decoded;
     if (isFault(decoded)) return this.#writeFault(eip, decoded);
-    const free = this.#free;
-    this.#free = SINGLE;
+    const free = this.#writer.free;
+    this.#writer.free = SINGLE;
     this.#writeUnchecked(decoded);
-    this.#writeHead(this.#free, specialIndex('stop'), eip + decoded.length, 0);
-    this.#free = free;
+    this.#writer.head(this.#writer.free, specialIndex('stop'), eip + decoded.length, 0);
+    this.#writer.free = free;
     return SINGLE + this.#memory.vmIndex;
   }
 
   /** Records for a region to come are left: finding its code will not start the cache over. */
   get hasRoom(): boolean {
-    return this.#free + REGION_RECORDS * RECORD_SIZE < VM_RECORDS_END;
+    return this.#writer.free + REGION_RECORDS * RECORD_SIZE < VM_RECORDS_END;
   }
 
   /** The instruction for the compiler: not from a writable page, and not one that decides how others are decoded. */
@@ -190,10 +180,11 @@ export class RecordCache {
   /** Tells a branch, or the end of a run, where it leads. */
   link(from: number): number {
     const at = from - this.#memory.vmIndex;
-    const before = this.#free;
+    const before = this.#writer.free;
     const target = this.find(this.#vm.getUint32(at + RECORD.displacement, true));
     // Decoding may have started over.
-    if (!this.#isFaulting(target) && this.#free >= before) this.#vm.setUint32(at + RECORD.immediate, target, true);
+    if (!this.#isFaulting(target) && this.#writer.free >= before)
+      this.#vm.setUint32(at + RECORD.immediate, target, true);
     return target;
   }
 
@@ -224,7 +215,7 @@ export class RecordCache {
       // Forgotten already with its other page, and perhaps decoded anew since.
       if (this.#records.get(eip) !== at + this.#memory.vmIndex) continue;
       this.#records.delete(eip);
-      this.#writeProceed(at, eip, 0);
+      this.#writer.proceed(at, eip, 0);
     }
     this.#pages.delete(page);
   }
@@ -252,13 +243,13 @@ export class RecordCache {
   }
 
   #decodeRun(start: number): number {
-    if (this.#free + RUN_RECORDS * RECORD_SIZE > VM_RECORDS_END) this.flush();
+    if (this.#writer.free + RUN_RECORDS * RECORD_SIZE > VM_RECORDS_END) this.flush();
     this.#code.limit = 0;
     const first = this.#decodeAt(start);
     if (isFault(first)) return this.#writeFault(start, first);
-    const record = this.#free + this.#memory.vmIndex;
+    const record = this.#writer.free + this.#memory.vmIndex;
     let decoded = first;
-    this.#runLength = 0;
+    this.#fusion.begin();
     for (let count = 1; ; count++) {
       this.#writeInsn(decoded);
       const next = decoded.eip + decoded.length;
@@ -269,75 +260,22 @@ export class RecordCache {
         decoded = following;
         continue;
       }
-      this.#writeProceed(this.#free, next, known);
-      this.#free += RECORD_SIZE;
+      this.#writer.proceed(this.#writer.free, next, known);
+      this.#writer.free += RECORD_SIZE;
       break;
     }
-    this.#fuseRun();
+    this.#fusion.fuse();
     return record;
   }
 
-  /** Gives pairs of records in the run their fused handlers, so that as few handlers as possible run from any point on. */
-  #fuseRun(): void {
-    // How many handlers run from the next record to the end, and from the one after it.
-    let costOfNext = 0;
-    let costOfSecond = 0;
-    for (let i = this.#runLength - 1; i >= 0; i--) {
-      const one = this.#run[i];
-      const fused = i + 1 < this.#runLength ? this.#fusedHandler(one, this.#run[i + 1]) : undefined;
-      const isBetter = fused !== undefined && costOfSecond <= costOfNext;
-      if (isBetter) this.#vm.setUint16(one.at + RECORD.handler, fused, true);
-      const cost = 1 + (isBetter ? costOfSecond : costOfNext);
-      costOfSecond = costOfNext;
-      costOfNext = cost;
-    }
-  }
-
-  /** Neighbours whose pages are forgotten together may be fused. */
-  #fusedHandler(one: RunEntry, two: RunEntry): number | undefined {
-    if (two.at !== one.at + RECORD_SIZE || two.first < one.first || two.last > one.last) return undefined;
-    return this.#isa.fused.get(pairKey(one.handler, two.handler));
-  }
-
-  #noteForFusion(at: number, handler: number, eip: number, length: number): void {
-    const entry = this.#run[this.#runLength++];
-    entry.at = at;
-    entry.handler = handler;
-    entry.first = eip >>> PAGE_SHIFT;
-    entry.last = (eip + length - 1) >>> PAGE_SHIFT;
-  }
-
-  #writeHead(at: number, handler: number, eip: number, length: number): void {
-    for (let i = 0; i < RECORD_SIZE; i += 4) this.#vm.setUint32(at + i, 0, true);
-    this.#vm.setUint16(at + RECORD.handler, handler, true);
-    this.#vm.setUint8(at + RECORD.length, length);
-    this.#vm.setUint32(at + RECORD.eip, eip, true);
-  }
-
-  #writeProceed(at: number, eip: number, target: number): void {
-    this.#writeHead(at, specialIndex('proceed'), eip, 0);
-    this.#vm.setUint32(at + RECORD.immediate, target, true);
-    this.#vm.setUint32(at + RECORD.displacement, eip, true);
-  }
-
-  #writeFault(eip: number, { vector, address }: DecodeFault): number {
-    const at = this.#faulting;
-    this.#writeHead(at, specialIndex('decodeFault'), eip, 0);
-    const isPresent = this.#permissions(address) !== 0;
-    this.#vm.setUint32(at + RECORD.immediate, vector, true);
-    this.#vm.setUint32(at + RECORD.displacement, vector === Exit.pageFault ? FETCH_ERROR | Number(isPresent) : 0, true);
-    this.#vm.setUint32(at + RECORD.b, address, true);
-    return at + this.#memory.vmIndex;
-  }
-
   #remember(decoded: Decoded): void {
-    this.#records.set(decoded.eip, this.#free + this.#memory.vmIndex);
+    this.#records.set(decoded.eip, this.#writer.free + this.#memory.vmIndex);
     this.decoded++;
     const lastPage = (decoded.eip + decoded.length - 1) >>> PAGE_SHIFT;
     for (let page = decoded.eip >>> PAGE_SHIFT; page <= lastPage; page++) {
       const list = this.#pages.get(page);
-      if (list) list.push(this.#free / RECORD_SIZE);
-      else this.#pages.set(page, [this.#free / RECORD_SIZE]);
+      if (list) list.push(this.#writer.free / RECORD_SIZE);
+      else this.#pages.set(page, [this.#writer.free / RECORD_SIZE]);
     }
   }
 
@@ -345,108 +283,33 @@ export class RecordCache {
   #writeInsn(decoded: Decoded): void {
     const { eip, length } = decoded;
     this.#remember(decoded);
-    if ((this.#permissions(eip) | this.#permissions(eip + length - 1)) & PERMISSION_WRITE) this.#writeCheck(decoded);
+    if ((this.#permissions(eip) | this.#permissions(eip + length - 1)) & PERMISSION_WRITE) this.#writer.check(decoded);
     this.#writeUnchecked(decoded);
   }
 
   #writeUnchecked(decoded: Decoded): void {
-    const { eip, length } = decoded;
+    const writer = this.#writer;
     const isForbidden = decoded.segment >= 0 && violatesSegment(decoded, this.#segments);
     this.#hasOverrides ||= decoded.segment >= 0;
-    const memory = memoryOperand(decoded);
-    if (isForbidden && !isDeferred(decoded)) return this.#writeViolation(eip);
-    const shape = isForbidden ? 'special' : memory && memoryShape(decoded, memory);
-    if (memory && shape === 'special') this.#writeAddress(decoded, isForbidden ? NOWHERE : memory);
-    const { handler, places } = this.#handler(decoded, shape === 'special' ? 'm' : shape);
-    const at = this.#free;
-    this.#writeHead(at, handler, eip, length);
-    if (this.#runLength < RUN_LENGTH) this.#noteForFusion(at, handler, eip, length);
-    this.#vm.setUint16(at + RECORD.segment, decoded.dataSegment, true);
-    for (let i = 0; i < decoded.operands.length; i++) {
-      const operand = decoded.operands[i];
-      if (operand.kind === 'memory') this.#writeMemory(at, operand, shape === 'special');
-      else this.#vm.setUint32(at + places[i], this.#operandValue(at, operand), true);
-    }
-    this.#free += RECORD_SIZE;
-  }
-
-  #writeViolation(eip: number): void {
-    const at = this.#free;
-    const handler = specialIndex('decodeFault');
-    this.#writeHead(at, handler, eip, 0);
-    this.#vm.setUint32(at + RECORD.immediate, Exit.generalProtection, true);
-    if (this.#runLength < RUN_LENGTH) this.#noteForFusion(at, handler, eip, 1);
-    this.#free += RECORD_SIZE;
-  }
-
-  /** The handler of a row depends on few things more: each is looked up by its name once. */
-  #handler(decoded: Decoded, shape: MemoryShape | undefined): FoundHandler {
-    const { row, insn, operandSize, addressSize, repeat } = decoded;
-    const variant = (operandSize << 10) | (addressSize << 13) | (repeat << 16) | (shape ? shape.charCodeAt(0) : 0);
-    let variants = this.#isa.found.get(row);
-    if (!variants) {
-      variants = new Map();
-      this.#isa.found.set(row, variants);
-    }
-    let found = variants.get(variant);
-    if (!found) {
-      const forms = decoded.operands.map(({ kind, size }) =>
-        kind === 'memory' ? { kind, size, shape } : { kind, size },
-      );
-      const handler = findHandler(this.#isa.handlers, this.#isa.numbers.get(insn)!, decoded, forms);
-      if (handler === undefined) throw new Error(`no handler for ${insn.name} (${row.text})`);
-      found = { handler, places: slots(decoded.operands) };
-      variants.set(variant, found);
-    }
-    return found;
-  }
-
-  #writeCheck({ eip, length }: Decoded): void {
-    const at = this.#free;
-    this.#writeHead(at, specialIndex('check'), eip, length);
-    this.#memory.vm.set(this.#memory.u8.subarray(eip, eip + length), at + RECORD.a);
-    this.#free += RECORD_SIZE;
-  }
-
-  #pointer(offset: number): number {
-    return this.#memory.vmIndex + VM_STATE + offset;
-  }
-
-  /** What goes into the operand's slot; a branch's target is linked when it is first taken. */
-  #operandValue(at: number, operand: DecodedOperand): number {
-    switch (operand.kind) {
-      case 'relative':
-        this.#vm.setUint32(at + RECORD.displacement, operand.value, true);
-        return 0;
-      case 'far':
-        this.#vm.setUint32(at + RECORD.displacement, operand.selector, true);
-        return operand.value;
-      case 'immediate':
-      case 'x87':
-        return operand.value;
-      default:
-        return this.#pointer(operand.offset);
-    }
-  }
-
-  #writeMemory(at: number, operand: DecodedOperand, isComputed: boolean): void {
-    if (isComputed) {
-      this.#vm.setUint32(at + RECORD.base, this.#pointer(STATE.address), true);
+    if (isForbidden && !isDeferred(decoded)) {
+      this.#fusion.note(writer.free, specialIndex('decodeFault'), decoded.eip, 1);
+      writer.raise(writer.free, decoded.eip, Exit.generalProtection, 0);
+      writer.free += RECORD_SIZE;
       return;
     }
-    const { base, index, shift, displacement, segment } = operand.address!;
-    this.#vm.setUint32(at + RECORD.base, this.#pointer(base), true);
-    this.#vm.setInt32(at + RECORD.displacement, displacement, true);
-    this.#vm.setUint16(at + RECORD.index, index, true);
-    this.#vm.setUint16(at + RECORD.segment, segment, true);
-    this.#vm.setUint8(at + RECORD.shift, shift);
+    const memory = memoryOperand(decoded);
+    const shape = isForbidden ? 'special' : memory && memoryShape(decoded, memory);
+    const isComputed = memory !== undefined && shape === 'special';
+    if (isComputed) writer.address(decoded, isForbidden ? NOWHERE : memory);
+    const handler = writer.handler(decoded, shape === 'special' ? 'm' : shape);
+    this.#fusion.note(writer.free, handler.handler, decoded.eip, decoded.length);
+    writer.insn(decoded, handler, isComputed);
   }
 
-  #writeAddress({ eip, length, insn }: Decoded, operand: DecodedOperand): void {
-    const at = this.#free;
-    this.#writeHead(at, specialIndex(operand.address!.narrow ? 'narrowAddress' : 'address'), eip, length);
-    this.#writeMemory(at, operand, false);
-    if (insn.name === 'lea') this.#vm.setUint16(at + RECORD.segment, STATE.zero, true);
-    this.#free += RECORD_SIZE;
+  /** A fetch's #PF says whether its page is there (SDM Vol. 3A, 4.7). */
+  #writeFault(eip: number, { vector, address }: DecodeFault): number {
+    const error = FETCH_ERROR | Number(this.#permissions(address) !== 0);
+    this.#writer.raise(this.#faulting, eip, vector, vector === Exit.pageFault ? error : 0, address);
+    return this.#faulting + this.#memory.vmIndex;
   }
 }
