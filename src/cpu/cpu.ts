@@ -12,7 +12,7 @@ import { loadInterpreter } from './interp/load-module.ts';
 import { RECORD_SIZE } from './interp/record.ts';
 import { RecordCache } from './interp/record-cache.ts';
 import { Inner } from './interp/specials.ts';
-import { DEFAULT_FEATURES } from './isa/cpuid.ts';
+import { absentFeatures, DEFAULT_FEATURES } from './isa/cpuid.ts';
 import { isa } from './isa/index.ts';
 import type { Feature } from './isa/insn.ts';
 import { Jit } from './jit/jit.ts';
@@ -53,6 +53,7 @@ export class Cpu {
   /** Live view of the loaded register file. */
   readonly state: Uint8Array;
   readonly #memory: CpuMemory;
+  readonly #absentFeatures: number;
   readonly #words: Int32Array;
   readonly #run: (record: number) => void;
   readonly #cache: RecordCache;
@@ -61,6 +62,8 @@ export class Cpu {
   #retried = { eip: -1, address: -1, retired: -1n };
 
   constructor(memory: CpuMemory, options: CpuOptions = {}) {
+    const features = options.features ?? DEFAULT_FEATURES;
+    this.#absentFeatures = absentFeatures(features);
     this.#memory = memory;
     const { vm } = memory;
     this.state = vm.subarray(VM_STATE, VM_STATE + STATE_SIZE);
@@ -71,7 +74,7 @@ export class Cpu {
     const instance = new WebAssembly.Instance(module, { env: { memory: memory.memory, table } });
     this.#run = instance.exports.run as (record: number) => void;
     this.#cache = new RecordCache(memory, {
-      table: tableFor(options.features ?? DEFAULT_FEATURES),
+      table: tableFor(features),
       numbers,
       handlers: keys,
       found,
@@ -87,6 +90,7 @@ export class Cpu {
   /** Task switch in and out. */
   load(state: Uint8Array): void {
     this.state.set(state);
+    this.#words[STATE.absentFeatures / 4] = this.#absentFeatures;
   }
   save(state: Uint8Array): void {
     state.set(this.state);

@@ -2,8 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { Cpu } from '../../src/cpu/cpu.ts';
 import { resetState } from '../../src/cpu/eflags.ts';
 import { Exit } from '../../src/cpu/exit.ts';
+import { DEFAULT_FEATURES } from '../../src/cpu/isa/cpuid.ts';
+import type { Feature } from '../../src/cpu/isa/insn.ts';
 import type { CpuMemory } from '../../src/cpu/memory.ts';
-import { EAX, EBX, ECX, EDI, ESI, ESP, STATE, STATE_SIZE } from '../../src/cpu/state.ts';
+import { EAX, EBX, ECX, EDI, EDX, ESI, ESP, STATE, STATE_SIZE } from '../../src/cpu/state.ts';
 import { acquireMemory, hardwareAvailable } from '../../src/memory/guest-memory.ts';
 import { VM_PERMISSIONS } from '../../src/memory/vm-layout.ts';
 import { FlatCpuMemory } from '../support/flat-cpu-memory.ts';
@@ -237,5 +239,21 @@ describe.each(modes)('Cpu with %s protection', (_, make) => {
     expect(reason).toBe(Exit.pageFault);
     expect(fault(cpu)).toEqual({ eip: CODE + 5, address: DATA + 0x2000, error: 4 });
     expect([cpu.regs[ESI], cpu.regs[EBX]]).toEqual([DATA + 0x2000, 0x2000]);
+  });
+
+  it('says in CPUID which features it has, and raises #UD for the others', () => {
+    const bench = make();
+    // mov eax, 1; cpuid; popcnt eax, ebx; int3
+    const code = [0xb8, ...le32(1), 0x0f, 0xa2, 0xf3, 0x0f, 0xb8, 0xc3, 0xcc];
+    const run = (features?: readonly Feature[]) => {
+      const plain = start(bench, code);
+      const cpu = features ? new Cpu(bench.memory, { features }) : plain;
+      const state = plain.state.slice();
+      cpu.load(state);
+      return { reason: cpu.run(100), ecx: cpu.regs[ECX] >>> 0, edx: cpu.regs[EDX] >>> 0 };
+    };
+    expect(run()).toEqual({ reason: Exit.breakpoint, ecx: 0x00d8_0201, edx: 0x0788_8111 });
+    const old = DEFAULT_FEATURES.filter((feature) => feature !== 'popcnt' && feature !== 'sse3');
+    expect(run(old)).toEqual({ reason: Exit.undefinedOpcode, ecx: 0x0058_0200, edx: 0x0788_8111 });
   });
 });

@@ -62,3 +62,9 @@ export function featureWord(register: 'edx' | 'ecx', features: Iterable<Feature>
   }
   return word;
 }
+
+/** STATE.absentFeatures: a bit for each of DEFAULT_FEATURES, in their order, that is not among these. */
+export function absentFeatures(features: Iterable<Feature>): number {
+  const present = new Set(features);
+  return DEFAULT_FEATURES.reduce((mask, feature, i) => (present.has(feature) ? mask : mask | (1 << i)), 0);
+}

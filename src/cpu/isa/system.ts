@@ -3,7 +3,7 @@ import type { Emitter } from '../emit/emitter.ts';
 import { describeSelector, USER_DS, USER32_CS } from '../emit/segments.ts';
 import { Exit } from '../exit.ts';
 import { CS, EAX, EBX, ECX, EDX, STATE } from '../state.ts';
-import { BRAND, featureWord, LEAF_1_EBX, SIGNATURE, VENDOR } from './cpuid.ts';
+import { BRAND, DEFAULT_FEATURES, FEATURE_BITS, featureWord, LEAF_1_EBX, SIGNATURE, VENDOR } from './cpuid.ts';
 import { setWholeImage } from './flag-control.ts';
 import { insn } from './insn.ts';
 import { drop, stackTop } from './stack.ts';
@@ -15,12 +15,26 @@ const word = (text: string, at: number): number =>
 /** eax, ebx, ecx, edx of the leaves that exist. */
 const LEAVES: readonly (readonly [number, readonly number[]])[] = [
   [0, [2, word(VENDOR, 0), word(VENDOR, 8), word(VENDOR, 4)]],
-  [1, [SIGNATURE, LEAF_1_EBX, featureWord('ecx'), featureWord('edx')]],
+  // The feature words, ecx and edx, follow.
+  [1, [SIGNATURE, LEAF_1_EBX, 0, 0]],
   // One descriptor: 64-byte prefetching.
   [2, [0x01, 0, 0, 0xf0]],
   [0x8000_0000, [0x8000_0004 | 0, 0, 0, 0]],
   ...[0, 1, 2].map((n) => [0x8000_0002 + n, [0, 4, 8, 12].map((at) => word(BRAND, n * 16 + at))] as const),
 ];
+
+/** The feature word of leaf 1 without what this processor lacks. */
+function presentFeatures<V>(e: Emitter<V>, register: 'edx' | 'ecx'): V {
+  const absent = e.state(STATE.absentFeatures);
+  let word = e.const(featureWord(register));
+  for (const [i, feature] of DEFAULT_FEATURES.entries()) {
+    const at = FEATURE_BITS[feature];
+    if (at?.register !== register) continue;
+    const isAbsent = e.and(e.shrU(absent, e.const(i)), e.const(1));
+    word = e.xor(word, e.shl(isAbsent, e.const(at.bit)));
+  }
+  return word;
+}
 
 /** SDM Vol. 2A, CPUID. */
 export const cpuid = insn('cpuid', {}, ['0F A2'], (e) => {
@@ -30,6 +44,10 @@ export const cpuid = insn('cpuid', {}, ['0F A2'], (e) => {
   };
   set([0, 0, 0, 0]);
   for (const [number, values] of LEAVES) e.if(e.eq(leaf, e.const(number)), () => set(values));
+  e.if(e.eq(leaf, e.const(1)), () => {
+    e.setRegister(EDX, presentFeatures(e, 'edx'), 4);
+    e.setRegister(ECX, presentFeatures(e, 'ecx'), 4);
+  });
 });
 
 /** SDM Vol. 2B, RDTSC: the kernel answers. */
