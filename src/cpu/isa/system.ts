@@ -58,7 +58,7 @@ const nothing = (): void => {};
 export const nop = insn(
   'nop',
   {},
-  ['90', 'F3 90', ...['19', '1A', '1B', '1C', '1D', '1E', '1F'].map((op) => `0F ${op} /r Ev`), '0F 18 /r Ev'],
+  ['90', 'F3 90', ...['19', '1A', '1B', '1C', '1D', '1E', '1F'].map((op) => `0F ${op} /r Ev`), '0F 18 /r Ev', '0F 0D /r Ev'],
   nothing,
 );
 

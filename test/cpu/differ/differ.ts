@@ -7,33 +7,41 @@ import type { Program } from './program.ts';
 import type { Random } from './random.ts';
 import { SLOT, Slots } from './slot.ts';
 import { fill } from './state.ts';
-import { InterpSubject } from './subject.ts';
+import { CpuSubject } from './subject.ts';
 
 const SIGVTALRM = 26;
+
+/** Tallship's ways of running code. */
+export type SubjectName = 'interpreter' | 'compiler' | 'evaluator';
 
 export interface Mismatch {
   readonly program: Program;
   readonly request: Slots;
   readonly native: Slots;
   readonly tallship: Slots;
-  readonly subject: 'interpreter' | 'evaluator';
+  readonly subject: SubjectName;
 }
 
 export interface Statistics {
   cases: number;
   evaluated: number;
+  compiled: number;
   timeouts: number;
   lost: number;
 }
 
 export class Differ {
   readonly oracle = new Oracle();
-  readonly interpreter = new InterpSubject();
+  readonly interpreter = new CpuSubject(false);
+  readonly compiler = new CpuSubject(true);
   readonly evaluator = new EvalSubject();
-  readonly statistics: Statistics = { cases: 0, evaluated: 0, timeouts: 0, lost: 0 };
+  readonly statistics: Statistics = { cases: 0, evaluated: 0, compiled: 0, timeouts: 0, lost: 0 };
   readonly coverage = new Map<Row, number>();
   /** One case in this many also goes through the evaluator. */
   evaluatorShare = 64;
+  /** One program in this many is compiled. */
+  compilerShare = 32;
+  #programs = 0;
   readonly #requests = new Slots(BATCH);
   readonly #native = new Slots(BATCH);
   readonly #tallship = new Slots(BATCH);
@@ -77,22 +85,31 @@ export class Differ {
 
   #compare(programs: readonly Program[]): Mismatch[] {
     const found: Mismatch[] = [];
+    const { statistics } = this;
     programs.forEach((program, i) => {
-      this.statistics.cases++;
+      statistics.cases++;
       for (const { row } of program.steps) this.coverage.set(row, (this.coverage.get(row) ?? 0) + 1);
-      if (this.#native.get(i, SLOT.signo) === SIGVTALRM) {
-        this.statistics.timeouts++;
-        return;
+      if (i > 0 && program !== programs[i - 1]) this.#programs++;
+      if (this.#programs % this.compilerShare === 0) {
+        statistics.compiled++;
+        this.#runOther(program, i, 'compiler', found);
       }
-      if (!isEqual(this.#native, i, this.#tallship, i))
+      if (this.#native.get(i, SLOT.signo) === SIGVTALRM) statistics.timeouts++;
+      else if (!isEqual(this.#native, i, this.#tallship, i))
         found.push(this.#mismatch(program, i, this.#tallship, i, 'interpreter'));
-      else if (this.statistics.cases % this.evaluatorShare === 0) {
-        this.statistics.evaluated++;
-        this.evaluator.run(this.#requests, i, this.#out);
-        if (!isEqual(this.#native, i, this.#out, 0)) found.push(this.#mismatch(program, i, this.#out, 0, 'evaluator'));
+      else if (statistics.cases % this.evaluatorShare === 0) {
+        statistics.evaluated++;
+        this.#runOther(program, i, 'evaluator', found);
       }
     });
     return found;
+  }
+
+  #runOther(program: Program, i: number, subject: 'compiler' | 'evaluator', found: Mismatch[]): void {
+    this[subject].run(this.#requests, i, this.#out);
+    const isOver = this.#native.get(i, SLOT.signo) !== SIGVTALRM;
+    if (isOver && !isEqual(this.#native, i, this.#out, 0))
+      found.push(this.#mismatch(program, i, this.#out, 0, subject));
   }
 
   #mismatch(program: Program, i: number, tallship: Slots, j: number, subject: Mismatch['subject']): Mismatch {

@@ -70,13 +70,25 @@ function finish(builder: Builder, random: Random): Program {
   return builder.finish(kind < 50 ? ENTRY : ENTRY + random.below(64));
 }
 
-/** Every row in every form, once; in an order that mixes them. */
+function shuffled<T>(list: readonly T[], random: Random): T[] {
+  const out = [...list];
+  for (let i = out.length - 1; i > 0; i--) {
+    const j = random.below(i + 1);
+    [out[i], out[j]] = [out[j], out[i]];
+  }
+  return out;
+}
+
+/** Every row in every form, once: first one form of each row, then another of each, so that a short run says much. */
 export function* systematic(rows: readonly Row[], random: Random): Generator<Program> {
-  for (const row of rows)
-    for (const form of formsOf(row)) {
+  let open = rows.map((row) => ({ row, forms: shuffled(formsOf(row), random) }));
+  while (open.length > 0) {
+    for (const { row, forms } of open) {
       const builder = new Builder(random);
-      if (encode(builder, row, form)) yield finish(builder, random);
+      if (encode(builder, row, forms.pop())) yield finish(builder, random);
     }
+    open = open.filter(({ forms }) => forms.length > 0);
+  }
 }
 
 /** What may unmask x87 exceptions before the pointers are stored: see state.ts. */

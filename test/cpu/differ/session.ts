@@ -18,6 +18,8 @@ export interface SessionOptions {
   readonly row: RegExp;
   /** Whether flags that the manual leaves undefined count. */
   readonly undefinedCount: boolean;
+  /** Cases per program. */
+  readonly states: number;
   /** Skips the systematic part. */
   readonly randomOnly: boolean;
 }
@@ -31,6 +33,7 @@ export interface Failure {
 export interface Summary {
   readonly cases: number;
   readonly evaluated: number;
+  readonly compiled: number;
   readonly timeouts: number;
   readonly lost: number;
   readonly failures: Failure[];
@@ -40,8 +43,6 @@ export interface Summary {
   readonly missing: string[];
 }
 
-/** States per program. */
-const STATES = 8;
 const MOST_FAILURES = 100;
 
 class Session {
@@ -70,7 +71,7 @@ class Session {
       return randomProgram(this.#rows, random);
     };
     while (performance.now() < end && this.#differ.statistics.cases < cases) {
-      for (const one of await this.#differ.batch(next, STATES, random)) await this.#examine(one);
+      for (const one of await this.#differ.batch(next, this.#options.states, random)) await this.#examine(one);
       if (this.#failures.size >= MOST_FAILURES) break;
     }
     this.#differ.close();

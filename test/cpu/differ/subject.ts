@@ -129,16 +129,24 @@ export function storeAnswer(state: Uint8Array, words: Int32Array, data: Uint8Arr
   out.u32[SLOT.outside >> 2] = hashOutside(data);
 }
 
-export class InterpSubject {
+const ALL_FEATURES = Object.keys(FEATURE_BITS) as Feature[];
+/** Code regions that one compiler makes here before it is replaced: V8 keeps something of each. */
+const MOST_REGIONS = 2000;
+
+export class CpuSubject {
   readonly #memory = new FlatCpuMemory();
-  readonly #cpu: Cpu;
   readonly #words: Int32Array;
   readonly #data: Uint8Array;
+  readonly #compiles: boolean;
+  #cpu: Cpu;
+  #compiled = 0;
   #code: readonly [number, number] = [CODE, CODE];
 
-  constructor() {
+  /** `compiles`: all code before it runs, hot or not. */
+  constructor(compiles: boolean) {
     const memory = this.#memory;
-    this.#cpu = new Cpu(memory, { features: Object.keys(FEATURE_BITS) as Feature[] });
+    this.#compiles = compiles;
+    this.#cpu = new Cpu(memory, { features: ALL_FEATURES, jit: compiles });
     const { state } = this.#cpu;
     this.#words = new Int32Array(state.buffer, state.byteOffset, STATE_SIZE / 4);
     memory.map(CODE, CODE + CODE_SIZE, 5);
@@ -160,13 +168,20 @@ export class InterpSubject {
     this.#cpu.invalidate(CODE, CODE + CODE_SIZE);
   }
 
+  #compile(): void {
+    if (++this.#compiled % MOST_REGIONS === 0) this.#cpu = new Cpu(this.#memory, { features: ALL_FEATURES, jit: true });
+    this.#cpu.compile();
+  }
+
   /** Answers slot `i` in `out`. */
   run(slots: Slots, i: number, out: Slots): void {
-    if (!slots.get(i, SLOT.isSameCode)) this.#placeCode(slots, i);
+    const isNew = !slots.get(i, SLOT.isSameCode);
+    if (isNew) this.#placeCode(slots, i);
     loadWindows(this.#data, slots, i);
     const { state } = this.#cpu;
     loadState(state, this.#words, slots, i);
     state.set(slots.bytes(i, SLOT.xmm, 128), STATE.xmm);
+    if (this.#compiles && isNew) this.#compile();
     const reason = this.#cpu.run(SINGLE_STEPS);
     storeAnswer(state, this.#words, this.#data, reason, out);
   }
