@@ -23,7 +23,7 @@ import { FS, GS, STATE, STATE_SIZE } from './state.ts';
 
 export interface CpuOptions {
   features?: readonly Feature[];
-  /** Compile hot code. */
+  /** Compile hot code; without a word about it, only where the environment says TALLSHIP_JIT=1. */
   jit?: boolean;
 }
 
@@ -47,6 +47,8 @@ function tableFor(features: readonly Feature[]): RowTable {
   }
   return table;
 }
+
+const isJitWanted = (): boolean => globalThis.process?.env?.TALLSHIP_JIT === '1';
 
 export class Cpu {
   readonly regs: Int32Array;
@@ -80,7 +82,7 @@ export class Cpu {
       found,
       fused,
     });
-    if (options.jit ?? false) {
+    if (options.jit ?? isJitWanted()) {
       const jit = new Jit(memory, this.#cache, instance.exports, table);
       this.#jit = jit;
       this.#cache.onFlush = () => jit.reset();

@@ -16,8 +16,8 @@ interface Installed {
   readonly patched: readonly { record: number; handler: number }[];
 }
 
-/** Samples after which code is hot. */
-const HOT = 4;
+/** Samples after which code is hot: one is taken every 20,000 instructions, and compiling costs as much as a million. */
+const HOT = 16;
 /** V8 has limits on modules (DESIGN section 3); by then everything hot is compiled. */
 const MAX_REGIONS = 4000;
 const PAGE_SHIFT = 12;
