@@ -4,43 +4,22 @@ import { resetState } from '../../src/cpu/eflags.ts';
 import { Exit } from '../../src/cpu/exit.ts';
 import { DEFAULT_FEATURES } from '../../src/cpu/isa/cpuid.ts';
 import type { Feature } from '../../src/cpu/isa/insn.ts';
-import type { CpuMemory } from '../../src/cpu/memory.ts';
 import { EAX, EBX, ECX, EDI, EDX, ESI, ESP, STATE, STATE_SIZE } from '../../src/cpu/state.ts';
-import { acquireMemory, hardwareAvailable } from '../../src/memory/guest-memory.ts';
-import { VM_PERMISSIONS } from '../../src/memory/vm-layout.ts';
+import { hardwareAvailable } from '../../src/memory/guest-memory.ts';
 import { FlatCpuMemory } from '../support/flat-cpu-memory.ts';
+import type { MappedMemory } from '../support/hardware-cpu-memory.ts';
+import { hardwareMemory } from '../support/hardware-cpu-memory.ts';
 
 const CODE = 0x0804_8000;
 const DATA = 0x0805_0000;
 
-interface Bench {
-  memory: CpuMemory;
-  map: (start: number, end: number, permissions: number) => void;
-}
-
-function software(): Bench {
+function software(): MappedMemory {
   const memory = new FlatCpuMemory();
   return { memory, map: (start, end, permissions) => memory.map(start, end, permissions) };
 }
 
-function hardware(): Bench {
-  const guest = acquireMemory('hardware');
-  const isAllowed = (page: number, needed: number): boolean => (guest.vm[VM_PERMISSIONS + page] & needed) !== 0;
-  const memory: CpuMemory = Object.assign(Object.create(guest), {
-    accessible: (address: number, length: number, write: boolean) =>
-      isAllowed(address >>> 12, write ? 2 : 1) && isAllowed((address + length - 1) >>> 12, write ? 2 : 1),
-  });
-  return {
-    memory,
-    map(start, end, permissions) {
-      guest.permissions.fill(permissions, start >>> 12, end >>> 12);
-      guest.protect(start, end, permissions);
-    },
-  };
-}
-
 /** A processor with the code at CODE, two data pages at DATA and the stack in the second one. */
-function start({ memory, map }: Bench, code: readonly number[], permissions = 5, jit = false): Cpu {
+function start({ memory, map }: MappedMemory, code: readonly number[], permissions = 5, jit = false): Cpu {
   map(CODE, CODE + 0x1000, 7);
   map(DATA, DATA + 0x2000, 3);
   memory.u8.fill(0xcc, CODE, CODE + 0x1000);
@@ -64,8 +43,8 @@ const fault = (cpu: Cpu) => ({
 });
 const le32 = (value: number): number[] => [0, 8, 16, 24].map((shift) => (value >>> shift) & 0xff);
 
-const modes: [string, () => Bench][] = [['software', software]];
-if (hardwareAvailable()) modes.push(['hardware', hardware]);
+const modes: [string, () => MappedMemory][] = [['software', software]];
+if (hardwareAvailable()) modes.push(['hardware', () => hardwareMemory()!]);
 
 describe.each(modes)('Cpu with %s protection', (_, make) => {
   it('runs calls, loops and a system call', () => {

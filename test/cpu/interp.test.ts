@@ -7,7 +7,7 @@ import { Random } from './differ/random.ts';
 import { allRows, rowName, whyNotCompared } from './differ/rows.ts';
 import { Slots } from './differ/slot.ts';
 import { fill } from './differ/state.ts';
-import { CpuSubject } from './differ/subject.ts';
+import { CpuSubject, softwareMemory } from './differ/subject.ts';
 
 const rows = allRows.filter((row) => !whyNotCompared(row));
 const STATES = 2;
@@ -50,7 +50,7 @@ function* sequences(random: Random): Generator<Program> {
 const seed = Math.trunc(Math.random() * 2 ** 31);
 
 describe(`what the interpreter does (seed ${seed})`, () => {
-  const interpreter = new CpuSubject(false);
+  const interpreter = new CpuSubject(softwareMemory(), false);
 
   it('the evaluator does, for every row and in sequences', { timeout: 120_000 }, () => {
     const random = new Random(seed);
@@ -61,7 +61,7 @@ describe(`what the interpreter does (seed ${seed})`, () => {
 
   it('compiled code does, for every row and in sequences', { timeout: 120_000 }, () => {
     const random = new Random(seed + 1);
-    const compiler = new CpuSubject(true);
+    const compiler = new CpuSubject(softwareMemory(), true);
     expect(compare(take(rows.length, systematic(rows, random)), random, [interpreter, compiler])).toEqual([]);
     expect(compare(take(500, sequences(random)), random, [interpreter, compiler])).toEqual([]);
   });

@@ -28,6 +28,10 @@ interface Shifted<V> {
   of: V;
 }
 
+/** A count of 0 does not change memory, but writes it: where that is forbidden it faults. */
+const writeBack = <V>(e: Emitter<V>, dst: Operand, value: V): (() => void) | undefined =>
+  e.isMemory(dst) ? () => e.store(dst, value) : undefined;
+
 function shiftInsn(
   name: string,
   digits: readonly number[],
@@ -38,12 +42,16 @@ function shiftInsn(
     const size = generalSize(dst);
     const a = e.load(dst);
     const count = e.and(e.load(by), e.const(31));
-    e.if(count, () => {
-      const { result, cf, of } = compute(e, a, count, size, by.kind === 'immediate' && !e.isMemory(dst));
-      e.store(dst, result);
-      if (isRotate) e.flags.set({ cf, of });
-      else e.flags.result(result, size, { cf, of });
-    });
+    e.if(
+      count,
+      () => {
+        const { result, cf, of } = compute(e, a, count, size, by.kind === 'immediate' && !e.isMemory(dst));
+        e.store(dst, result);
+        if (isRotate) e.flags.set({ cf, of });
+        else e.flags.result(result, size, { cf, of });
+      },
+      writeBack(e, dst, a),
+    );
   });
 }
 
@@ -145,24 +153,28 @@ function doubleShift(name: string, opcodes: readonly string[], isLeft: boolean):
     const a = e.load(dst);
     const b = e.load(src);
     const count = e.and(e.load(by), e.const(31));
-    e.if(count, () => {
-      const bits = BigInt(size * 8);
-      const [high, low] = isLeft ? [a, b] : [b, a];
-      let wide = e.i64.or(e.i64.shl(e.i64.extendU(high), e.const64(bits)), e.i64.extendU(low));
-      if (size === 2) wide = e.i64.or(e.i64.shl(wide, e.const64(16n)), e.i64.extendU(high));
-      if (size === 2 && !isLeft) wide = e.i64.or(wide, e.i64.shl(e.i64.extendU(low), e.const64(48n)));
-      const distance = e.i64.extendU(count);
-      const shifted = isLeft ? e.i64.shl(wide, distance) : e.i64.shrU(wide, distance);
-      const from = isLeft ? (size === 2 ? 32n : 32n) : size === 2 ? 16n : 0n;
-      const result = e.zext(e.i64.wrap(e.i64.shrU(shifted, e.const64(from))), size);
-      const outside = isLeft
-        ? e.i64.shrU(wide, e.i64.sub(e.const64(from + bits), distance))
-        : e.i64.shrU(wide, e.i64.add(e.i64.sub(distance, e.const64(1n)), e.const64(from)));
-      const cf = e.and(e.i64.wrap(outside), e.const(1));
-      const of = isLeft ? topBitsDiffer(e, a, size) : e.xor(bit(e, a, size * 8 - 1), bit(e, b, 0));
-      e.store(dst, result);
-      e.flags.result(result, size, { cf, of });
-    });
+    e.if(
+      count,
+      () => {
+        const bits = BigInt(size * 8);
+        const [high, low] = isLeft ? [a, b] : [b, a];
+        let wide = e.i64.or(e.i64.shl(e.i64.extendU(high), e.const64(bits)), e.i64.extendU(low));
+        if (size === 2) wide = e.i64.or(e.i64.shl(wide, e.const64(16n)), e.i64.extendU(high));
+        if (size === 2 && !isLeft) wide = e.i64.or(wide, e.i64.shl(e.i64.extendU(low), e.const64(48n)));
+        const distance = e.i64.extendU(count);
+        const shifted = isLeft ? e.i64.shl(wide, distance) : e.i64.shrU(wide, distance);
+        const from = isLeft ? (size === 2 ? 32n : 32n) : size === 2 ? 16n : 0n;
+        const result = e.zext(e.i64.wrap(e.i64.shrU(shifted, e.const64(from))), size);
+        const outside = isLeft
+          ? e.i64.shrU(wide, e.i64.sub(e.const64(from + bits), distance))
+          : e.i64.shrU(wide, e.i64.add(e.i64.sub(distance, e.const64(1n)), e.const64(from)));
+        const cf = e.and(e.i64.wrap(outside), e.const(1));
+        const of = isLeft ? topBitsDiffer(e, a, size) : e.xor(bit(e, a, size * 8 - 1), bit(e, b, 0));
+        e.store(dst, result);
+        e.flags.result(result, size, { cf, of });
+      },
+      writeBack(e, dst, a),
+    );
   });
 }
 export const shld = doubleShift('shld', ['0F A4', '0F A5'], true);

@@ -1,5 +1,6 @@
 /** Runs programs on the real CPU and on Tallship, batch by batch, and collects what differs. */
 import type { Row } from '../../../src/cpu/decode/rows.ts';
+import { hardwareMemory } from '../../support/hardware-cpu-memory.ts';
 import { isEqual } from './compare.ts';
 import { EvalSubject } from './evaluate-subject.ts';
 import { BATCH, Oracle } from './oracle.ts';
@@ -7,12 +8,12 @@ import type { Program } from './program.ts';
 import type { Random } from './random.ts';
 import { SLOT, Slots } from './slot.ts';
 import { fill } from './state.ts';
-import { CpuSubject } from './subject.ts';
+import { CpuSubject, softwareMemory } from './subject.ts';
 
 const SIGVTALRM = 26;
 
 /** Tallship's ways of running code. */
-export type SubjectName = 'interpreter' | 'compiler' | 'evaluator';
+export type SubjectName = 'interpreter' | 'hardware' | 'compiler' | 'evaluator';
 
 export interface Mismatch {
   readonly program: Program;
@@ -26,26 +27,34 @@ export interface Statistics {
   cases: number;
   evaluated: number;
   compiled: number;
+  protected: number;
   timeouts: number;
   lost: number;
 }
 
 export class Differ {
   readonly oracle = new Oracle();
-  readonly interpreter = new CpuSubject(false);
-  readonly compiler = new CpuSubject(true);
+  readonly interpreter = new CpuSubject(softwareMemory(), false);
+  /** The interpreter with pages that the host protects; where it cannot, the other one again. */
+  readonly hardware: CpuSubject;
+  readonly compiler = new CpuSubject(softwareMemory(), true);
   readonly evaluator = new EvalSubject();
-  readonly statistics: Statistics = { cases: 0, evaluated: 0, compiled: 0, timeouts: 0, lost: 0 };
+  readonly statistics: Statistics = { cases: 0, evaluated: 0, compiled: 0, protected: 0, timeouts: 0, lost: 0 };
   readonly coverage = new Map<Row, number>();
   /** One case in this many also goes through the evaluator. */
   evaluatorShare = 64;
-  /** One program in this many is compiled. */
+  /** One program in this many is compiled, and one runs with the host's page protection. */
   compilerShare = 32;
   #programs = 0;
   readonly #requests = new Slots(BATCH);
   readonly #native = new Slots(BATCH);
   readonly #tallship = new Slots(BATCH);
   readonly #out = new Slots(1);
+
+  constructor() {
+    const memory = hardwareMemory();
+    this.hardware = memory ? new CpuSubject(memory, false) : this.interpreter;
+  }
 
   close(): void {
     this.oracle.close();
@@ -90,9 +99,13 @@ export class Differ {
       statistics.cases++;
       for (const { row } of program.steps) this.coverage.set(row, (this.coverage.get(row) ?? 0) + 1);
       if (i > 0 && program !== programs[i - 1]) this.#programs++;
-      if (this.#programs % this.compilerShare === 0) {
+      const part = this.#programs % this.compilerShare;
+      if (part === 0) {
         statistics.compiled++;
         this.#runOther(program, i, 'compiler', found);
+      } else if (part === 1) {
+        statistics.protected++;
+        this.#runOther(program, i, 'hardware', found);
       }
       if (this.#native.get(i, SLOT.signo) === SIGVTALRM) statistics.timeouts++;
       else if (!isEqual(this.#native, i, this.#tallship, i))
@@ -105,7 +118,7 @@ export class Differ {
     return found;
   }
 
-  #runOther(program: Program, i: number, subject: 'compiler' | 'evaluator', found: Mismatch[]): void {
+  #runOther(program: Program, i: number, subject: SubjectName, found: Mismatch[]): void {
     this[subject].run(this.#requests, i, this.#out);
     const isOver = this.#native.get(i, SLOT.signo) !== SIGVTALRM;
     if (isOver && !isEqual(this.#native, i, this.#out, 0))

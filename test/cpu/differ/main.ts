@@ -1,14 +1,16 @@
 /**
  * The differential tester by hand: npm run test:cpu -- [--seconds N] [--cases N] [--seed S] [--row REGEXP] [--documented]
- * [--random]; with --decode N the decoder beside iced-x86, on N random byte strings. Exits with 1 where something differs that exceptions.ts does not name.
+ * [--random]; with --decode N the decoder beside iced-x86, on N random byte strings; with --record
+ * answers for fixtures/vectors. Exits with 1 where something differs that exceptions.ts does not name.
  */
 import { parseArgs } from 'node:util';
 import { checkDecoder } from './decode-check.ts';
 import { EXCEPTIONS } from './exceptions.ts';
-import { whyNoOracle } from './oracle.ts';
+import { Oracle, whyNoOracle } from './oracle.ts';
 import { Random } from './random.ts';
 import { NOT_COMPARED } from './rows.ts';
 import { runSession } from './session.ts';
+import { record } from './vectors.ts';
 
 const { values } = parseArgs({
   options: {
@@ -19,18 +21,28 @@ const { values } = parseArgs({
     documented: { type: 'boolean', default: false },
     random: { type: 'boolean', default: false },
     decode: { type: 'string' },
+    record: { type: 'boolean', default: false },
   },
 });
 
 const seed = Number(values.seed ?? Math.trunc(Math.random() * 2 ** 31));
 console.log(`seed ${seed}`);
-process.exitCode = values.decode === undefined ? await compareWithHardware() : compareDecoders(Number(values.decode));
+if (values.decode !== undefined) process.exitCode = compareDecoders(Number(values.decode));
+else process.exitCode = values.record ? await recordVectors() : await compareWithHardware();
 
 function compareDecoders(count: number): number {
   const { cases, found } = checkDecoder(new Random(seed), count, Number.POSITIVE_INFINITY);
   for (const { example, count: times } of found.values()) console.log(`${times} times ${example}`);
   console.log(`${cases} byte strings, ${found.size} kinds of disagreement`);
   return found.size > 0 ? 1 : 0;
+}
+
+async function recordVectors(): Promise<number> {
+  const oracle = new Oracle();
+  const { kept, asked } = await record(oracle);
+  oracle.close();
+  console.log(`${kept} of ${asked} cases recorded`);
+  return kept === asked ? 0 : 1;
 }
 
 async function compareWithHardware(): Promise<number> {
@@ -52,9 +64,9 @@ async function compareWithHardware(): Promise<number> {
   const seconds = (performance.now() - start) / 1000;
   for (const { text, count } of summary.failures) console.log(`\n${text}\n  ${count} times`);
   console.log();
-  const { cases, evaluated, compiled, timeouts, lost, rows, missing } = summary;
+  const { cases, evaluated, compiled, protected: hosted, timeouts, lost, rows, missing } = summary;
   console.log(
-    `${cases} cases in ${seconds.toFixed(1)} s, ${Math.round(cases / seconds)} a second; ${compiled} also compiled, ${evaluated} evaluated`,
+    `${cases} cases in ${seconds.toFixed(1)} s, ${Math.round(cases / seconds)} a second; ${compiled} also compiled, ${hosted} with the host's page protection, ${evaluated} evaluated`,
   );
   if (timeouts + lost > 0) console.log(`${timeouts} did not end, ${lost} were lost with the oracle`);
   console.log(

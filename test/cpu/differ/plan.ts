@@ -70,6 +70,13 @@ function finish(builder: Builder, random: Random): Program {
   return builder.finish(kind < 50 ? ENTRY : ENTRY + random.below(64));
 }
 
+/** A row in one form. */
+export function programOf(row: Row, form: Form | undefined, random: Random): Program {
+  const builder = new Builder(random);
+  encode(builder, row, form);
+  return finish(builder, random);
+}
+
 function shuffled<T>(list: readonly T[], random: Random): T[] {
   const out = [...list];
   for (let i = out.length - 1; i > 0; i--) {
@@ -84,8 +91,7 @@ export function* systematic(rows: readonly Row[], random: Random): Generator<Pro
   let open = rows.map((row) => ({ row, forms: shuffled(formsOf(row), random) }));
   while (open.length > 0) {
     for (const { row, forms } of open) {
-      const builder = new Builder(random);
-      if (encode(builder, row, forms.pop())) yield finish(builder, random);
+      yield programOf(row, forms.pop(), random);
     }
     open = open.filter(({ forms }) => forms.length > 0);
   }

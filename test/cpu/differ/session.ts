@@ -34,6 +34,7 @@ export interface Summary {
   readonly cases: number;
   readonly evaluated: number;
   readonly compiled: number;
+  readonly protected: number;
   readonly timeouts: number;
   readonly lost: number;
   readonly failures: Failure[];

@@ -4,8 +4,10 @@ import { readEflags, writeEflags } from '../../../src/cpu/eflags.ts';
 import { Exit } from '../../../src/cpu/exit.ts';
 import { FEATURE_BITS } from '../../../src/cpu/isa/cpuid.ts';
 import type { Feature } from '../../../src/cpu/isa/insn.ts';
+import type { CpuMemory } from '../../../src/cpu/memory.ts';
 import { STATE, STATE_SIZE } from '../../../src/cpu/state.ts';
 import { FlatCpuMemory } from '../../support/flat-cpu-memory.ts';
+import type { MappedMemory } from '../../support/hardware-cpu-memory.ts';
 import { signalOf } from './signal.ts';
 import type { Slots } from './slot.ts';
 import {
@@ -133,8 +135,15 @@ const ALL_FEATURES = Object.keys(FEATURE_BITS) as Feature[];
 /** Code regions that one compiler makes here before it is replaced: V8 keeps something of each. */
 const MOST_REGIONS = 2000;
 
+/** Pages checked in software. */
+export function softwareMemory(): MappedMemory {
+  const memory = new FlatCpuMemory();
+  return { memory, map: (start, end, permissions) => memory.map(start, end, permissions) };
+}
+
 export class CpuSubject {
-  readonly #memory = new FlatCpuMemory();
+  readonly #memory: CpuMemory;
+  readonly #map: MappedMemory['map'];
   readonly #words: Int32Array;
   readonly #data: Uint8Array;
   readonly #compiles: boolean;
@@ -143,28 +152,32 @@ export class CpuSubject {
   #code: readonly [number, number] = [CODE, CODE];
 
   /** `compiles`: all code before it runs, hot or not. */
-  constructor(compiles: boolean) {
-    const memory = this.#memory;
+  constructor({ memory, map }: MappedMemory, compiles: boolean) {
+    this.#memory = memory;
+    this.#map = map;
     this.#compiles = compiles;
     this.#cpu = new Cpu(memory, { features: ALL_FEATURES, jit: compiles });
     const { state } = this.#cpu;
     this.#words = new Int32Array(state.buffer, state.byteOffset, STATE_SIZE / 4);
-    memory.map(CODE, CODE + CODE_SIZE, 5);
-    memory.map(DATA, DATA + 0x1000, 1);
-    memory.map(DATA + 0x1000, DATA + DATA_SIZE, 3);
+    map(CODE, CODE + CODE_SIZE, 3);
+    map(DATA, DATA + DATA_SIZE, 3);
     memory.u8.fill(INT3, CODE, CODE + CODE_SIZE);
     this.#data = memory.u8.subarray(DATA, DATA + DATA_SIZE);
     this.#data.set(pattern);
+    map(CODE, CODE + CODE_SIZE, 5);
+    map(DATA, DATA + 0x1000, 1);
   }
 
   #placeCode(slots: Slots, i: number): void {
-    const { u8 } = this.#memory;
+    const { u8, protection } = this.#memory;
+    if (protection === 'hardware') this.#map(CODE, CODE + CODE_SIZE, 3);
     const [start, end] = this.#code;
     u8.fill(INT3, start, end);
     const at = slots.get(i, SLOT.codeAddress);
     const length = slots.get(i, SLOT.codeLength);
     u8.set(slots.bytes(i, SLOT.code, length), at);
     this.#code = [at, at + length];
+    if (protection === 'hardware') this.#map(CODE, CODE + CODE_SIZE, 5);
     this.#cpu.invalidate(CODE, CODE + CODE_SIZE);
   }
 
