@@ -1,5 +1,6 @@
 /** What mmap shares of a regular file: one Mapping per inode while it is mapped, kept coherent with read and write. */
 import { EIO } from '../abi/errno.ts';
+import { O_RDONLY } from '../abi/fs.ts';
 import type { Backing, SharedPages } from '../memory/backing.ts';
 import { failed, type Plain, type Sleeper } from '../wait/wait.ts';
 import { Background } from './background.ts';
@@ -43,6 +44,7 @@ export class Mapping implements Backing {
   /** Contents fetched ahead, where the file system sleeps. */
   readonly #fetched = new Map<number, Uint8Array>();
   readonly #behind: Background;
+  #isHeld = false;
 
   constructor(node: Inode, ino: number, size: number, path: string, clock: Sleeper) {
     this.key = `${node.fs.device}:${ino}`;
@@ -84,12 +86,16 @@ export class Mapping implements Backing {
     return this.#behind.busy ? s.block(this.#behind.idle) : this.#behind.takeFailure();
   }
 
+  /** A file that is mapped stays when its last name and its last descriptor have gone (sem_open(3) works like that). */
   mapped(pages: SharedPages): void {
     this.pages = pages;
+    this.#isHeld = this.#node.fs.sleeps !== true && this.#node.opened(this.#sleeper, O_RDONLY) >= 0;
   }
 
   unmapped(): void {
     this.pages = null;
+    if (this.#isHeld) this.#node.closed(O_RDONLY);
+    this.#isHeld = false;
     this.#fetched.clear();
     if (this.#node.mapping === this && !this.#behind.busy) this.#node.mapping = null;
   }
