@@ -1,6 +1,6 @@
 /** Tallship's public API. */
 
-export { layer } from '../syscalls/index.ts';
+export { layer, test } from '../syscalls/index.ts';
 export type { MachineHost } from './kernel/host.ts';
 export {
   type ExitStatus,

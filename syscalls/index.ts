@@ -1,5 +1,5 @@
 /** All declarations: Tallship's table of system calls. */
-import { type Declaration, layersFor } from '../src/syscall/index.ts';
+import { type Declaration, layersFor, trierFor } from '../src/syscall/index.ts';
 import * as credentials from './credentials.ts';
 import * as dir from './dir.ts';
 import * as epoll from './epoll.ts';
@@ -87,3 +87,6 @@ export type AnyDeclaration = {
 
 /** layer() for this table: `call.<argument>` has the argument's type. */
 export const layer = layersFor<AnyDeclaration>();
+
+/** Tries a layer without a guest: `await test(guard).openat({ path: '/x' })`. */
+export const test = trierFor(DECLARATIONS);

@@ -1,8 +1,8 @@
 /** --layer SPEC: finds layers by name or file, and gives them their argument. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import * as modules from 'node:module';
+import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { SHIPPED } from '../layers/index.ts';
 import { inject, parseRules } from '../layers/inject.ts';
 import type { Outside } from '../layers/outside.ts';
@@ -13,7 +13,6 @@ import type { Layer } from '../syscall/layer.ts';
 import type { RunValues } from './commands.ts';
 import { CliError, EXIT } from './error.ts';
 import { ask } from './layer-ask.ts';
-import * as hooks from './layer-hooks.ts';
 import { openOutput, writeError } from './layer-output.ts';
 import { nearest } from './suggest.ts';
 
@@ -106,19 +105,13 @@ function shipped(name: string): Exported {
 async function importLayer(name: string): Promise<Exported> {
   const path = resolve(name);
   if (!existsSync(path)) throw new CliError(EXIT.failure, `--layer ${name}: there is no such file`);
-  useHooks();
-  const loaded: { default?: Exported } = await import(pathToFileURL(path).href);
-  if (loaded.default === undefined) throw new CliError(EXIT.failure, `--layer ${name}: it has no default export`);
-  return loaded.default;
+  const exported = await importer().importDefault(path);
+  if (exported === undefined) throw new CliError(EXIT.failure, `--layer ${name}: it has no default export`);
+  return exported as Exported;
 }
 
-let hooked = false;
-
-/** Hooks on this thread where Node has them; else on a thread of their own. */
-function useHooks(): void {
-  if (hooked) return;
-  hooked = true;
-  const { registerHooks, register } = modules as typeof modules & { registerHooks?(hooks: object): void };
-  if (registerHooks !== undefined) registerHooks(hooks);
-  else register(new URL(`layer-hooks${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url));
+/** From dist/src/cli and from the bundle in dist/src/bin alike. */
+function importer(): typeof import('./layer-import.ts') {
+  const file = new URL(`../cli/layer-import${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
+  return createRequire(import.meta.url)(fileURLToPath(file));
 }

@@ -46,3 +46,4 @@ export {
   writeValue,
 } from './structs.ts';
 export { alias, type Declaration, refused, syscall } from './syscall.ts';
+export { type Circumstances, type Trial, trierFor } from './try-layer.ts';

@@ -139,15 +139,6 @@ export const WAIT = {
   __WCLONE: -0x80000000,
   __WALL: 0x40000000,
 } as const;
-/** For wait4 WSTOPPED is spelt WUNTRACED. */
-export const WAIT4 = {
-  WNOHANG: 1,
-  WUNTRACED: 2,
-  WCONTINUED: 8,
-  __WNOTHREAD: 0x20000000,
-  __WCLONE: -0x80000000,
-  __WALL: 0x40000000,
-} as const;
 export const CLOCKS = {
   CLOCK_REALTIME: 0,
   CLOCK_MONOTONIC: 1,

@@ -25,8 +25,8 @@ export interface ShowOptions {
 }
 
 export interface Part {
-  /** Known only once the call has returned. */
-  readonly out?: boolean;
+  /** Known only once the call has returned; `late` ones bring the comma before them along. */
+  readonly out?: boolean | 'late';
   show(c: Context): string;
   /** What has to be remembered from the call's start: show() finds it in c.notes. */
   note?(c: Context): number;

@@ -35,16 +35,17 @@ const cloneFlags = (word: number): string => {
   return [...names, ...(signal !== 0 || bits === 0 ? [S.signalText(signal)] : [])].join('|');
 };
 const has = (c: Context, ...bits: number[]) => bits.some((bit) => (c.words[0] & bit) !== 0);
+const late = (show: (c: Context) => string): Part => ({ out: 'late', show });
 const clone: Part[] = [
   { show: (c) => `child_stack=${P.address(c.words[1])}` },
   { show: (c) => `flags=${cloneFlags(c.words[0])}` },
-  P.output((c) =>
+  late((c) =>
     has(c, N.CLONE.CLONE_PARENT_SETTID) && !P.failed(c)
       ? `parent_tid=${P.structAt(c, c.words[2], 4, (view) => `[${S.i32(view, 0)}]`)}`
       : '',
   ),
-  P.output((c) => (has(c, N.CLONE.CLONE_SETTLS) ? `tls=${P.structAt(c, c.words[3], 16, S.userDesc)}` : '')),
-  P.output((c) =>
+  late((c) => (has(c, N.CLONE.CLONE_SETTLS) ? `tls=${P.structAt(c, c.words[3], 16, S.userDesc)}` : '')),
+  late((c) =>
     has(c, N.CLONE.CLONE_CHILD_SETTID, N.CLONE.CLONE_CHILD_CLEARTID) ? `child_tidptr=${P.address(c.words[4])}` : '',
   ),
 ];
@@ -144,13 +145,15 @@ export const PROCESSES: Readonly<Record<string, readonly Part[]>> = {
   madvise: [P.ptr(0), P.uint(1), P.choice(2, N.MADV, 'MADV_???')],
   msync: [P.ptr(0), P.uint(1), P.flags(2, N.MS_SYNC, 'MS_???')],
   clone,
-  wait4: [
-    id,
-    status,
-    P.flags(2, N.WAIT4, 'W???'),
-    P.output((c) => (c.words[3] === 0 ? 'NULL' : P.address(c.words[3]))),
+  wait4: [id, status, P.flags(2, N.WAIT, 'W???'), P.output((c) => (c.words[3] === 0 ? 'NULL' : P.address(c.words[3])))],
+  waitpid: [id, status, P.flags(2, N.WAIT, 'W???')],
+  waitid: [
+    P.choice(0, { P_ALL: 0, P_PID: 1, P_PGID: 2, P_PIDFD: 3 }, 'P_???'),
+    P.int(1),
+    P.outStruct(2, 28, S.waitInfo),
+    P.flags(3, N.WAIT, 'W???'),
+    P.output((c) => P.address(c.words[4])),
   ],
-  waitpid: [id, status, P.flags(2, N.WAIT4, 'W???')],
   exit: [id],
   exit_group: [id],
   set_thread_area: [P.output((c) => P.structAt(c, c.words[0], 16, (view) => enteredEntry(view, c)))],

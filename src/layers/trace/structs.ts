@@ -143,6 +143,15 @@ export function waitStatus(status: number): string {
   return `{WIFSIGNALED(s) && WTERMSIG(s) == ${signalText(status & 0x7f)}${core}}`;
 }
 
+const CHILD_CODES = ['', 'CLD_EXITED', 'CLD_KILLED', 'CLD_DUMPED', 'CLD_TRAPPED', 'CLD_STOPPED', 'CLD_CONTINUED'];
+/** siginfo_t of a child that waitid found; all zeros where it found none. */
+export const waitInfo: Show = (view) => {
+  const [signal, , code, pid, uid, status] = [0, 4, 8, 12, 16, 20].map((at) => i32(view, at));
+  if (signal === 0) return '{}';
+  const shown = code === 1 ? String(status) : signalText(status);
+  return `{si_signo=${signalText(signal)}, si_code=${CHILD_CODES[code] ?? code}, si_pid=${pid}, si_uid=${uid}, si_status=${shown}, si_utime=0, si_stime=0}`;
+};
+
 export const statfs64: Show = (view) => {
   const [bsize, namelen, frsize] = [4, 56, 60].map((at) => u32(view, at));
   const [blocks, bfree, bavail, files, ffree] = [8, 16, 24, 32, 40].map((at) => u64(view, at));

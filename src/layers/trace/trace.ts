@@ -216,7 +216,7 @@ class Tracer {
 function inputs(parts: readonly Part[], c: Context): string {
   let text = '';
   for (const [i, part] of parts.entries()) {
-    if (part.out) return i === 0 ? text : `${text}, `;
+    if (part.out) return i === 0 || part.out === 'late' ? text : `${text}, `;
     const shown = part.show(c);
     if (shown !== '') text += i === 0 ? shown : `, ${shown}`;
   }
@@ -226,11 +226,11 @@ function inputs(parts: readonly Part[], c: Context): string {
 function outputs(parts: readonly Part[], c: Context): string {
   const first = parts.findIndex(({ out }) => out);
   if (first < 0) return '';
-  return parts
+  const shown = parts
     .slice(first)
     .map((part) => part.show(c))
-    .filter((text) => text !== '')
-    .join(', ');
+    .filter((text) => text !== '');
+  return `${parts[first].out === 'late' && shown.length > 0 ? ', ' : ''}${shown.join(', ')}`;
 }
 
 function column(line: string): string {

@@ -1,0 +1,79 @@
+/** The trace layer beside the real strace's text (fixtures/golden/strace: strace 6.1, addresses replaced). */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import type { Outside } from '../../src/layers/outside.ts';
+import { PLAIN, type StraceOptions, traceFor } from '../../src/layers/trace/index.ts';
+import { parseExpressions } from '../../src/layers/trace/options.ts';
+import { runGuest } from '../support/machine.ts';
+
+const KNOWN = new Set(['open', 'read', 'write', 'fork', 'waitpid', 'exit', 'kill']);
+
+async function traced(program: string, args: string[], options: Partial<StraceOptions> = {}): Promise<string> {
+  let text = '';
+  const outside = { error: (line: string) => (text += line), output: () => (line: string) => (text += line) };
+  const { layer } = traceFor({ ...PLAIN, ...options }, outside as unknown as Outside, KNOWN);
+  await runGuest(program, args, { layers: [layer] });
+  return text;
+}
+
+const plain = (text: string) => text.replace(/0x[0-9a-f]{5,8}\b/g, 'ADDRESS').replace(/ += /g, ' = ');
+const golden = (name: string) =>
+  readFileSync(fileURLToPath(new URL(`../../fixtures/golden/strace/${name}.txt`, import.meta.url)), 'utf8');
+
+describe('trace', () => {
+  it.each([
+    ['hello', ['ahoy']],
+    ['wordcount', ['ahoy']],
+  ])('%s: every line as strace writes it', async (program, args) => {
+    expect(plain(await traced(program, args))).toBe(golden(program));
+  });
+
+  it('results stand in column 40', async () => {
+    const lines = (await traced('hello', ['x'])).split('\n');
+    expect(lines[0]).toBe('write(1, "hello", 5)                    = 5');
+  });
+
+  it('a call that sleeps is one line, or two where others come between', async () => {
+    const alone = await traced('slow-read', [], { expression: ['trace=read', 'signal=none', 'quiet=exit'] });
+    expect(alone.match(/read\(/g)).toHaveLength(1);
+    expect(alone).toMatch(/^read\(3, .*"x", 1\) += 1\n/s);
+    const both = await traced('slow-read', [], { follow: 1, output: 'file', expression: ['trace=read,write'] });
+    expect(both).toMatch(/^2 read\(3, {2}<unfinished \.\.\.>$/m);
+    expect(both).toMatch(/^2 <\.\.\. read resumed>"x", 1\) += 1$/m);
+    expect(both).toMatch(/^3 \+\+\+ exited with 0 \+\+\+$/m);
+    expect(both).toMatch(/^2 --- SIGSTOP \{si_signo=SIGSTOP, si_code=SI_USER, si_pid=3, si_uid=0\} ---$/m);
+  });
+
+  it('children are followed on request only', async () => {
+    expect(await traced('slow-read', [])).not.toContain('exited with 0 +++\n+++');
+    const { length } = (await traced('slow-read', [], { follow: 1 })).match(/exited with/g) ?? [];
+    expect(length).toBe(2);
+  });
+
+  it('results are selected by status, times are shown, calls are summed up', async () => {
+    const failed = await traced('wordcount', ['ahoy'], { expression: ['status=failed'] });
+    expect(failed.split('\n')[0]).toMatch(/^open\("ahoy", O_RDONLY\) += -1 ENOENT/);
+    expect(failed).not.toContain('write(');
+    expect(await traced('hello', ['x'], { elapsed: true })).toMatch(/^write\(1, "hello", 5\) += 5 <\d\.\d{6}>$/m);
+    expect(await traced('hello', ['x'], { relative: true })).toMatch(/^ +0\.\d{6} write\(/m);
+    expect(await traced('hello', ['x'], { timestamps: 2 })).toMatch(/^\d\d:\d\d:\d\d\.\d{6} write\(/m);
+    expect(await traced('hello', ['x'], { strings: 2 })).toContain('write(1, "he"..., 5)');
+    const table = await traced('hello', ['x'], { summary: true });
+    expect(table).toMatch(/^ *\d+\.\d\d +\d\.\d{6} +\d+ +4 {11}write$/m);
+    expect(table).toContain('100.00');
+  });
+
+  it('descriptors by what they refer to, paths as a filter', async () => {
+    expect(await traced('hello', ['x'], { paths: 1 })).toContain('write(1</output>, "hello", 5)');
+    const only = await traced('slow-read', [], { only: ['/slow-read'], expression: ['signal=none', 'quiet=exit'] });
+    expect(only.match(/^\w+\(/gm)).toEqual(['open(']);
+  });
+
+  it('expressions that mean nothing are refused', () => {
+    expect(() => parseExpressions(['trace=opne'], KNOWN)).toThrow('there is no system call opne');
+    expect(() => parseExpressions(['trace=%fiel'], KNOWN)).toThrow('there is no class %fiel');
+    expect(() => parseExpressions(['colour=red'], KNOWN)).toThrow('what is colour?');
+    expect(() => parseExpressions(['trace=?opne,open'], KNOWN)).not.toThrow();
+  });
+});
