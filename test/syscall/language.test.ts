@@ -77,7 +77,7 @@ describe('the table', () => {
 });
 
 describe('texts', () => {
-  const shown = { task: null as never, words: new Int32Array(6), result: 3 };
+  const shown = { task: null as never, words: new Int32Array(6).fill(0x1000), result: 3 };
 
   test('flags by name, the rest as a number', () => {
     const names = { A: 1, B: 2, NONE: 0 };
