@@ -95,7 +95,7 @@ describe('texts', () => {
   test('outputs once there is a result', () => {
     const bytes = new TextEncoder().encode('hello');
     expect(outBuf('b', 2).show(bytes, shown, 1)).toBe('"hel"');
-    expect(outBuf('b', 2).show(bytes, { ...shown, result: undefined }, 1)).toBe('...');
+    expect(outBuf('b', 2).show(bytes, { ...shown, result: undefined }, 1)).toBe('0x1000');
     expect(inBuf('b', 2).show(bytes, shown, 1)).toBe('"hello"');
     expect(inStruct('t', 'struct timespec', timespec32Layout).show({ sec: 1, nsec: 2 }, shown, 0)).toBe(
       '{sec=1, nsec=2}',
