@@ -2,7 +2,8 @@ import { DECLARATIONS } from '../syscalls/index.ts';
 import { EINTR, errnoName } from './abi/errno.ts';
 import { MS_RDONLY, S_IFDIR, S_IFREG } from './abi/fs.ts';
 import { Cpu } from './cpu/cpu.ts';
-import type { Feature } from './cpu/isa/insn.ts';
+import type { CpuModelName } from './cpu/isa/cpuid.ts';
+import { CPU_MODELS, DEFAULT_MODEL, featureWord } from './cpu/isa/cpuid.ts';
 import type { Jobs } from './fs/caller.ts';
 import { installSpecialFiles, populateDev } from './fs/dev.ts';
 import { DevPts } from './fs/devpts.ts';
@@ -57,8 +58,8 @@ export interface MachineOptions {
   readonly protection?: Protection;
   /** 32 bytes that decide every random number; absent: fresh ones from the host. */
   readonly seed?: Uint8Array;
-  /** What CPUID shows; absent: up to SSE4.2. */
-  readonly features?: readonly Feature[];
+  /** The processor that programs find; absent: nehalem, the newest. */
+  readonly cpu?: CpuModelName;
   readonly hostname?: string;
 }
 
@@ -112,14 +113,15 @@ export class Machine {
   #devices = 0;
 
   constructor(options: MachineOptions) {
-    const { features } = options;
+    const model = options.cpu ?? DEFAULT_MODEL;
     this.table = options.table ?? new SyscallTable(DECLARATIONS);
     for (const layer of options.layers ?? []) this.table.layers.install(layer, 'innermost');
     this.kernel = new Kernel({
       host: options.host,
       table: this.table,
       namespace: this.namespace,
-      makeCpu: (mm) => new Cpu(mm, { features }),
+      makeCpu: (mm) => new Cpu(mm, { model }),
+      hwcap: featureWord('edx', CPU_MODELS[model].features),
       seed: options.seed,
       protection: options.protection,
     });
@@ -142,7 +144,7 @@ export class Machine {
     this.namespace.types.set('devpts', () => this.pts);
     if (options.dev !== false) this.#mountDev();
     if (options.proc !== false) {
-      const proc = makeProc(this.nextDevice(), procSourceOf(this.kernel, features), clock.realtime());
+      const proc = makeProc(this.nextDevice(), procSourceOf(this.kernel, model), clock.realtime());
       this.mount({ path: '/proc', fs: proc, source: 'proc' });
       this.namespace.types.set('proc', () => proc);
       const sys = makeSysfs(this.nextDevice(), proc.source, clock.realtime());

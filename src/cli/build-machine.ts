@@ -44,7 +44,7 @@ export class MachineBuilder {
 
   constructor(values: RunValues, stdio: Stdio, owner: { uid: number; gid: number }) {
     this.#owner = owner;
-    const { protection, seed } = values;
+    const { protection, cpu, seed } = values;
     const sysroot = values.sysroot === undefined ? undefined : resolve(values.sysroot);
     const written = values.write.some((directory) => resolve(directory) === sysroot);
     prepareCpu();
@@ -53,6 +53,7 @@ export class MachineBuilder {
       mounts: [{ path: '/', fs: sysroot === undefined ? this.#memory(0o755) : this.#sysroot(sysroot, written) }],
       console: stdio.makeConsole,
       protection,
+      cpu,
       seed: seed === undefined ? undefined : seedBytes(seed),
     });
     this.machine.mount({ path: '/tmp', fs: this.#memory(0o1777), source: 'tmpfs' });

@@ -1,4 +1,5 @@
 /** The commands: their options, help text, and the module that runs them, loaded when asked for. */
+import { CPU_MODEL_NAMES, DEFAULT_MODEL } from '../cpu/isa/cpuid.ts';
 import type { Option, Options, Values } from './options.ts';
 
 /** Fixes literal types, and checks the shape. */
@@ -62,6 +63,12 @@ export const RUN_OPTIONS = options({
     choices: ['hardware', 'software'],
     value: 'MODE',
     describe: 'who checks page permissions (default: hardware where it works)',
+  },
+  cpu: {
+    kind: 'choice',
+    choices: CPU_MODEL_NAMES,
+    value: 'MODEL',
+    describe: `the processor that the program finds (default: ${DEFAULT_MODEL})`,
   },
   seed: { kind: 'number', value: 'N', describe: 'fix addresses, random numbers and scheduling' },
   quiet: { letter: 'q', kind: 'flag', describe: 'no line about dropped changes at exit' },

@@ -12,7 +12,8 @@ import { loadInterpreter } from './interp/load-module.ts';
 import { RECORD_SIZE } from './interp/record.ts';
 import { RecordCache } from './interp/record-cache.ts';
 import { Inner } from './interp/specials.ts';
-import { absentFeatures, DEFAULT_FEATURES } from './isa/cpuid.ts';
+import type { CpuModelName } from './isa/cpuid.ts';
+import { CPU_MODELS, DEFAULT_MODEL, processorWord } from './isa/cpuid.ts';
 import { isa } from './isa/index.ts';
 import type { Feature } from './isa/insn.ts';
 import { Jit } from './jit/jit.ts';
@@ -22,6 +23,8 @@ import { delaysTrap, holdRepeat, resumeRepeat } from './single-step.ts';
 import { FS, GS, STATE, STATE_SIZE } from './state.ts';
 
 export interface CpuOptions {
+  /** Which processor CPUID shows; what it can do, unless `features` says otherwise. */
+  model?: CpuModelName;
   features?: readonly Feature[];
   /** Compile hot code; without a word about it, only where the environment says TALLSHIP_JIT=1. */
   jit?: boolean;
@@ -55,7 +58,7 @@ export class Cpu {
   /** Live view of the loaded register file. */
   readonly state: Uint8Array;
   readonly #memory: CpuMemory;
-  readonly #absentFeatures: number;
+  readonly #processor: number;
   readonly #words: Int32Array;
   readonly #run: (record: number) => void;
   readonly #cache: RecordCache;
@@ -64,8 +67,9 @@ export class Cpu {
   #retried = { eip: -1, address: -1, retired: -1n };
 
   constructor(memory: CpuMemory, options: CpuOptions = {}) {
-    const features = options.features ?? DEFAULT_FEATURES;
-    this.#absentFeatures = absentFeatures(features);
+    const model = options.model ?? DEFAULT_MODEL;
+    const features = options.features ?? CPU_MODELS[model].features;
+    this.#processor = processorWord(model, features);
     this.#memory = memory;
     const { vm } = memory;
     this.state = vm.subarray(VM_STATE, VM_STATE + STATE_SIZE);
@@ -92,7 +96,6 @@ export class Cpu {
   /** Task switch in and out. */
   load(state: Uint8Array): void {
     this.state.set(state);
-    this.#words[STATE.absentFeatures / 4] = this.#absentFeatures;
   }
   save(state: Uint8Array): void {
     state.set(this.state);
@@ -130,6 +133,7 @@ export class Cpu {
   run(budget: number): ExitReason {
     const words = this.#words;
     let left = budget;
+    words[STATE.processor / 4] = this.#processor;
     this.#checkSegments();
     if (this.#isStepping) return this.#step(left);
     let record = this.#cache.find(this.eip);

@@ -46,8 +46,8 @@ export const STATE = {
   tlsPresent: 180,
   /** A linear address that one decoded record computes for the next. */
   address: 184,
-  /** Bits for the features that this processor does without (isa/cpuid.ts): set by Cpu.load. */
-  absentFeatures: 188,
+  /** Which processor this is and what it does without (isa/cpuid.ts): set by Cpu.run. */
+  processor: 188,
   /** Physical x87 registers 0..7, 16 bytes each: u64 significand, u16 sign and exponent (in a u32). MMn is the significand of n. */
   fpr: 192,
   /** xmm0..xmm7, 16 bytes each. */

@@ -19,8 +19,6 @@ const ADDR_NO_RANDOMIZE = 0x0040000;
 const READ_IMPLIES_EXEC = 0x0400000;
 /** Personality bits that a set-user-id program does not keep. */
 const PER_CLEAR_ON_SETID = 0x0400000 | 0x0040000 | 0x0200000 | 0x0100000;
-/** CPUID.1:EDX without what only kernels use, as AT_HWCAP. */
-const HWCAP = 0x0783_8959 | 0x0700_0000;
 
 /** Replaces the task's program by one that is open; answers 0, a negative errno or BLOCKED. Closes the file. */
 export function execute(task: Task, first: OpenProgram, argv: readonly string[], envp: readonly string[]): number {
@@ -55,7 +53,7 @@ function replace(task: Task, first: OpenProgram, program: Program, envp: readonl
     execfn: first.path,
     credentials,
     secure,
-    hwcap: HWCAP,
+    hwcap: task.kernel.hwcap,
     hwcap2: 0,
     random: (length) => task.kernel.random.bytes(length),
     readImpliesExec: (task.personality & READ_IMPLIES_EXEC) !== 0,

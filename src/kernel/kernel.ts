@@ -1,5 +1,6 @@
 import { makeDevice } from '../abi/fs.ts';
 import type { Cpu } from '../cpu/cpu.ts';
+import { featureWord } from '../cpu/isa/cpuid.ts';
 import { AnonymousFileSystems } from '../fs/anonymous.ts';
 import { MemFs } from '../fs/memfs.ts';
 import type { MessageQueue } from '../fs/mqueue.ts';
@@ -60,6 +61,8 @@ export interface KernelParts {
   namespace: MountNamespace;
   /** Makes the CPU of an address space. */
   makeCpu(mm: Mm, parent?: Cpu): Cpu;
+  /** AT_HWCAP: CPUID.1:EDX. */
+  hwcap?: number;
   /** 32 bytes; absent: from the host. */
   seed?: Uint8Array;
   /** How guest pages are protected; absent: as the host allows. */
@@ -96,6 +99,7 @@ export class Kernel {
   readonly signalArrived = new WaitQueue();
   readonly uts: UtsName = { ...UTS };
   readonly protection: Protection | undefined;
+  readonly hwcap: number;
   /** Pages that address spaces share. */
   readonly objects = new SharedObjects();
   /** By thread id; a leader stays until its process is reaped. */
@@ -124,6 +128,7 @@ export class Kernel {
     this.namespace = parts.namespace;
     this.#makeCpu = parts.makeCpu;
     this.protection = parts.protection;
+    this.hwcap = parts.hwcap ?? featureWord('edx');
     this.clock = new Clock(parts.host);
     this.random = new Random(parts.seed ?? parts.host.randomBytes(32));
     this.signals = new Signals(this);

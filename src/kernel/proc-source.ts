@@ -1,7 +1,8 @@
 /** The kernel's state as /proc shows it. */
 import { EIO } from '../abi/errno.ts';
 import { bit, SIG_DFL, SIG_IGN } from '../abi/signal.ts';
-import { BRAND, DEFAULT_FEATURES, SIGNATURE, VENDOR } from '../cpu/isa/cpuid.ts';
+import type { CpuModelName } from '../cpu/isa/cpuid.ts';
+import { BRAND, CPU_MODELS, DEFAULT_MODEL, VENDOR } from '../cpu/isa/cpuid.ts';
 import type { Feature } from '../cpu/isa/insn.ts';
 import { ESP } from '../cpu/state.ts';
 import type {
@@ -25,8 +26,8 @@ import type { ThreadGroup } from './thread-group.ts';
 /** What sysinfo(2) says too. */
 export const TOTAL_MEMORY = 0xfffff000;
 
-export function procSourceOf(kernel: Kernel, features: readonly Feature[] = DEFAULT_FEATURES): ProcSource {
-  const cpu = cpuFacts(features);
+export function procSourceOf(kernel: Kernel, model: CpuModelName = DEFAULT_MODEL): ProcSource {
+  const cpu = cpuFacts(model);
   return {
     namespace: kernel.namespace,
     random: kernel.random,
@@ -81,13 +82,14 @@ const FLAG_NAMES: Partial<Record<Feature, string>> = {
   'sse4.2': 'sse4_2',
 };
 
-function cpuFacts(features: readonly Feature[]): CpuFacts {
+function cpuFacts(name: CpuModelName): CpuFacts {
+  const { signature, features } = CPU_MODELS[name];
   return {
     vendor: VENDOR,
     name: BRAND,
-    family: (SIGNATURE >> 8) & 15,
-    model: ((SIGNATURE >> 4) & 15) | ((SIGNATURE >> 12) & 0xf0),
-    stepping: SIGNATURE & 15,
+    family: (signature >> 8) & 15,
+    model: ((signature >> 4) & 15) | ((signature >> 12) & 0xf0),
+    stepping: signature & 15,
     flags: features.map((feature) => FLAG_NAMES[feature] ?? feature),
   };
 }

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import type { CpuOptions } from '../../src/cpu/cpu.ts';
 import { Cpu } from '../../src/cpu/cpu.ts';
 import { resetState } from '../../src/cpu/eflags.ts';
 import { Exit } from '../../src/cpu/exit.ts';
 import { DEFAULT_FEATURES } from '../../src/cpu/isa/cpuid.ts';
-import type { Feature } from '../../src/cpu/isa/insn.ts';
 import { EAX, EBX, ECX, EDI, EDX, ESI, ESP, STATE, STATE_SIZE } from '../../src/cpu/state.ts';
 import { hardwareAvailable } from '../../src/memory/guest-memory.ts';
 import { FlatCpuMemory } from '../support/flat-cpu-memory.ts';
@@ -224,15 +224,18 @@ describe.each(modes)('Cpu with %s protection', (_, make) => {
     const bench = make();
     // mov eax, 1; cpuid; popcnt eax, ebx; int3
     const code = [0xb8, ...le32(1), 0x0f, 0xa2, 0xf3, 0x0f, 0xb8, 0xc3, 0xcc];
-    const run = (features?: readonly Feature[]) => {
+    const run = (options?: CpuOptions) => {
       const plain = start(bench, code);
-      const cpu = features ? new Cpu(bench.memory, { features }) : plain;
+      const cpu = options ? new Cpu(bench.memory, options) : plain;
       const state = plain.state.slice();
       cpu.load(state);
-      return { reason: cpu.run(100), ecx: cpu.regs[ECX] >>> 0, edx: cpu.regs[EDX] >>> 0 };
+      const reason = cpu.run(100);
+      return { reason, eax: cpu.regs[EAX], ecx: cpu.regs[ECX] >>> 0, edx: cpu.regs[EDX] >>> 0 };
     };
-    expect(run()).toEqual({ reason: Exit.breakpoint, ecx: 0x00d8_0201, edx: 0x0788_8111 });
-    const old = DEFAULT_FEATURES.filter((feature) => feature !== 'popcnt' && feature !== 'sse3');
-    expect(run(old)).toEqual({ reason: Exit.undefinedOpcode, ecx: 0x0058_0200, edx: 0x0788_8111 });
+    expect(run()).toMatchObject({ reason: Exit.breakpoint, ecx: 0x00d8_0201, edx: 0x0788_8111 });
+    const features = DEFAULT_FEATURES.filter((feature) => feature !== 'popcnt' && feature !== 'sse3');
+    const reason = Exit.undefinedOpcode;
+    expect(run({ features })).toEqual({ reason, eax: 0x106a5, ecx: 0x0058_0200, edx: 0x0788_8111 });
+    expect(run({ model: 'pentium3' })).toEqual({ reason, eax: 0x673, ecx: 0, edx: 0x0380_8111 });
   });
 });

@@ -3,7 +3,16 @@ import type { Emitter } from '../emit/emitter.ts';
 import { describeSelector, USER_DS, USER32_CS } from '../emit/segments.ts';
 import { Exit } from '../exit.ts';
 import { CS, EAX, EBX, ECX, EDX, STATE } from '../state.ts';
-import { BRAND, DEFAULT_FEATURES, FEATURE_BITS, featureWord, LEAF_1_EBX, SIGNATURE, VENDOR } from './cpuid.ts';
+import {
+  BRAND,
+  CPU_MODELS,
+  DEFAULT_FEATURES,
+  FEATURE_BITS,
+  featureWord,
+  LEAF_1_EBX,
+  MODEL_SHIFT,
+  VENDOR,
+} from './cpuid.ts';
 import { setWholeImage } from './flag-control.ts';
 import { insn } from './insn.ts';
 import { drop, stackTop } from './stack.ts';
@@ -15,8 +24,8 @@ const word = (text: string, at: number): number =>
 /** eax, ebx, ecx, edx of the leaves that exist. */
 const LEAVES: readonly (readonly [number, readonly number[]])[] = [
   [0, [2, word(VENDOR, 0), word(VENDOR, 8), word(VENDOR, 4)]],
-  // The feature words, ecx and edx, follow.
-  [1, [SIGNATURE, LEAF_1_EBX, 0, 0]],
+  // The model and its features follow.
+  [1, [0, LEAF_1_EBX, 0, 0]],
   // One descriptor: 64-byte prefetching.
   [2, [0x01, 0, 0, 0xf0]],
   [0x8000_0000, [0x8000_0004 | 0, 0, 0, 0]],
@@ -25,7 +34,7 @@ const LEAVES: readonly (readonly [number, readonly number[]])[] = [
 
 /** The feature word of leaf 1 without what this processor lacks. */
 function presentFeatures<V>(e: Emitter<V>, register: 'edx' | 'ecx'): V {
-  const absent = e.state(STATE.absentFeatures);
+  const absent = e.state(STATE.processor);
   let word = e.const(featureWord(register));
   for (const [i, feature] of DEFAULT_FEATURES.entries()) {
     const at = FEATURE_BITS[feature];
@@ -34,6 +43,14 @@ function presentFeatures<V>(e: Emitter<V>, register: 'edx' | 'ecx'): V {
     word = e.xor(word, e.shl(isAbsent, e.const(at.bit)));
   }
   return word;
+}
+
+/** Family, model and stepping. */
+function signature<V>(e: Emitter<V>): V {
+  const number = e.shrU(e.state(STATE.processor), e.const(MODEL_SHIFT));
+  return Object.values(CPU_MODELS)
+    .map(({ signature: value }) => e.const(value))
+    .reduce((before, value, i) => e.select(e.eq(number, e.const(i)), value, before));
 }
 
 /** SDM Vol. 2A, CPUID. */
@@ -45,6 +62,7 @@ export const cpuid = insn('cpuid', {}, ['0F A2'], (e) => {
   set([0, 0, 0, 0]);
   for (const [number, values] of LEAVES) e.if(e.eq(leaf, e.const(number)), () => set(values));
   e.if(e.eq(leaf, e.const(1)), () => {
+    e.setRegister(EAX, signature(e), 4);
     e.setRegister(EDX, presentFeatures(e, 'edx'), 4);
     e.setRegister(ECX, presentFeatures(e, 'ecx'), 4);
   });
@@ -58,7 +76,13 @@ const nothing = (): void => {};
 export const nop = insn(
   'nop',
   {},
-  ['90', 'F3 90', ...['19', '1A', '1B', '1C', '1D', '1E', '1F'].map((op) => `0F ${op} /r Ev`), '0F 18 /r Ev', '0F 0D /r Ev'],
+  [
+    '90',
+    'F3 90',
+    ...['19', '1A', '1B', '1C', '1D', '1E', '1F'].map((op) => `0F ${op} /r Ev`),
+    '0F 18 /r Ev',
+    '0F 0D /r Ev',
+  ],
   nothing,
 );
 
