@@ -26,7 +26,7 @@ export interface CpuOptions {
   /** Which processor CPUID shows; what it can do, unless `features` says otherwise. */
   model?: CpuModelName;
   features?: readonly Feature[];
-  /** Compile hot code; without a word about it, only where the environment says TALLSHIP_JIT=1. */
+  /** Compile hot code: yes, unless the environment says TALLSHIP_JIT=0. */
   jit?: boolean;
 }
 
@@ -51,7 +51,7 @@ function tableFor(features: readonly Feature[]): RowTable {
   return table;
 }
 
-const isJitWanted = (): boolean => globalThis.process?.env?.TALLSHIP_JIT === '1';
+const isJitWanted = (): boolean => globalThis.process?.env?.TALLSHIP_JIT !== '0';
 
 export class Cpu {
   readonly regs: Int32Array;

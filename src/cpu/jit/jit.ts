@@ -18,8 +18,10 @@ interface Installed {
 
 /** Samples after which code is hot: one is taken every 20,000 instructions, and compiling costs as much as a million. */
 const HOT = 16;
-/** V8 has limits on modules (DESIGN section 3); by then everything hot is compiled. */
-const MAX_REGIONS = 4000;
+/** V8 has limits on modules (DESIGN section 3): for one processor, by when everything hot is compiled, and for all. */
+const MAX_REGIONS = 1000;
+const MAX_MODULES = 20_000;
+let modules = 0;
 const PAGE_SHIFT = 12;
 
 export class Jit {
@@ -44,7 +46,7 @@ export class Jit {
   sample(eip: number): void {
     const count = (this.#samples.get(eip) ?? 0) + 1;
     this.#samples.set(eip, count);
-    if (count === HOT && this.#made < MAX_REGIONS) this.compile(eip);
+    if (count === HOT && this.#made < MAX_REGIONS && modules < MAX_MODULES) this.compile(eip);
   }
 
   /** Compiles what runs at `eip`, hot or not. */
@@ -53,6 +55,7 @@ export class Jit {
     const region = findRegion(this.#cache, eip);
     if (!region) return;
     this.#made++;
+    modules++;
     const { bytes, routines } = compileRegion(region, this.#memory);
     const interp = Object.fromEntries(routines.map(({ name }) => [name, this.#interp[name]]));
 
