@@ -114,9 +114,8 @@ export const EXCEPTIONS: readonly Exception[] = [
     name: 'flat segments',
     reason:
       'es, ss and ds have no base and are not checked: TLS segments with a base cannot be loaded, null and code be used',
-    applies: ({ name, mismatch }) =>
-      (/^(les|lds|lss|mov sreg|pop sreg) /.test(name) && FLAT.some((i) => isBased(mismatch.native, i))) ||
-      [ES, DS].some((i) => !isFlat(mismatch.request, i)),
+    applies: ({ mismatch }) =>
+      FLAT.some((i) => isBased(mismatch.native, i)) || [ES, DS].some((i) => !isFlat(mismatch.request, i)),
   },
   {
     name: 'ARPL of code',
