@@ -58,6 +58,8 @@ interface FlagOrigin {
 /** Sizes that one access has. */
 const PROBE_TYPE: Partial<Record<number, MemoryType>> = { 1: 'u8', 2: 'u16', 4: 'i32', 8: 'i64' };
 
+const PAGE_SIZE = 4096;
+
 export abstract class WasmEmitter extends BaseEmitter<Node> {
   protected readonly target: WasmTarget;
   readonly #routines: RoutineTable;
@@ -290,10 +292,10 @@ export abstract class WasmEmitter extends BaseEmitter<Node> {
   probeWrite(address: Node, bytes: number): void {
     const type = PROBE_TYPE[bytes];
     if (type) return this.guestStore(address, this.guestLoad(address, type, true), type);
-    for (const offset of bytes > 1 ? [0, bytes - 1] : [0]) {
-      const at = this.add(address, this.const(offset));
-      this.guestStore(at, this.guestLoad(at, 'u8', true), 'u8');
-    }
+    // The first byte, and the first one on the next page where the range reaches it.
+    const lastPage = this.and(this.add(address, this.const(bytes - 1)), this.const(-PAGE_SIZE));
+    const second = this.select(this.gtU(lastPage, address), lastPage, address);
+    for (const at of [address, second]) this.guestStore(at, this.guestLoad(at, 'u8', true), 'u8');
   }
 
   select(condition: Node, a: Node, b: Node): Node {
