@@ -3,6 +3,9 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
 const O_CLOEXEC = 0o2000000;
 const O_ACCMODE = 3;
+const O_RDWR = 2;
+
+const SHELLS = /^-?(?:(?:ba|da|a|z|k|mk|fi|tc|c)?sh|busybox|rbash|ksh93)$/;
 
 interface Descriptor {
   readonly fd: number;
@@ -18,6 +21,8 @@ let inherited: readonly number[] | undefined;
  * libuv marks what it finds at start as close-on-exec, like its own, so the mark alone does not tell. Node's first own
  * descriptor is an epoll instance, and descriptors are given out lowest first: everything below it was there before. Above
  * it, Node's own are anonymous inodes, pipes of which both ends are here, and one /dev/null to read.
+ *
+ * Node opens /dev/null on those of 0 to 2 that are closed: see openedByNode().
  */
 export function inheritedDescriptors(): readonly number[] {
   inherited ??= look();
@@ -34,19 +39,42 @@ function look(): number[] {
   const epoll = all.filter(({ target }) => target === 'anon_inode:[eventpoll]').map(({ fd }) => fd);
   const first = epoll.length > 0 ? Math.min(...epoll) : 3;
   return all
+    .filter((one) => !openedByNode(one))
     .filter((one) => one.fd < first || (one.flags & O_CLOEXEC) === 0 || !nodesOwn(one, all))
     .map(({ fd }) => fd)
     .sort((a, b) => a - b);
 }
 
-function describe(fd: number): Descriptor[] {
+function describe(fd: number, pid: number | 'self' = 'self'): Descriptor[] {
   try {
-    const target = readlinkSync(`/proc/self/fd/${fd}`);
-    const flags = /^flags:\s*([0-7]+)/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'));
+    const target = readlinkSync(`/proc/${pid}/fd/${fd}`);
+    const flags = /^flags:\s*([0-7]+)/m.exec(readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'latin1'));
     return [{ fd, target, flags: Number.parseInt(flags?.[1] ?? '0', 8) }];
   } catch {
     return []; // the directory descriptor of this very look
   }
+}
+
+/**
+ * True for a standard descriptor that was closed when Node started: Node has put /dev/null there, open for both directions.
+ * A shell's `</dev/null` and `>/dev/null` are open for one, but many programs start theirs with such a /dev/null (Python's
+ * DEVNULL, Node's 'ignore', daemon(3)). So it counts as closed only if our parent has that number closed as well, or is a
+ * shell that has something else there. Of what a shell does, `<>/dev/null` alone is taken for closed.
+ */
+function openedByNode(one: Descriptor): boolean {
+  if (one.fd > 2 || !isNullForBoth(one)) return false;
+  const parent = `/proc/${process.ppid}`;
+  try {
+    if (!readdirSync(`${parent}/fd`).includes(String(one.fd))) return true;
+    if (!SHELLS.test(readFileSync(`${parent}/comm`, 'latin1').trim())) return false;
+    return !isNullForBoth(describe(one.fd, process.ppid)[0]);
+  } catch {
+    return false; // it has ended, or is another user's
+  }
+}
+
+function isNullForBoth({ target, flags }: Descriptor): boolean {
+  return target === '/dev/null' && (flags & O_ACCMODE) === O_RDWR;
 }
 
 function nodesOwn({ fd, target, flags }: Descriptor, all: readonly Descriptor[]): boolean {

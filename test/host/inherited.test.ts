@@ -1,5 +1,5 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -36,6 +36,30 @@ it('finds files, whatever their numbers', () => {
 
 it('finds process substitutions', () => {
   expect(look('<(echo a) <(echo b)')).toMatch(/^0 1 2 6[23] 63$/);
+});
+
+it.each(['0<&-', '1>&-', '2>&-'])('knows from %s that Node opened that descriptor', (closed) => {
+  // To a pipe on 5: standard output may be the closed one. The last command keeps bash from becoming Node.
+  const script = `${JSON.stringify(process.execPath)} -e "$0" 5>&1 6>&1 ${closed} | cat; :`;
+  const source = `${readFileSync(join(directory, 'look.mjs'), 'utf8').replace('process.stdout.write(', 'writeSync(5, ')}`;
+  const program = `import { writeSync } from 'node:fs';\n${source}`;
+  const found = execFileSync('bash', ['-c', script.replace('-e', '--input-type=module -e'), program], {
+    encoding: 'utf8',
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  expect(found).toMatch(new RegExp(`^${[0, 1, 2].filter((fd) => !closed.startsWith(String(fd))).join(' ')} 5 6`));
+});
+
+it('takes /dev/null from others for what it is', () => {
+  expect(look('</dev/null 2>/dev/null')).toBe('0 1 2');
+  const found = join(directory, 'found');
+  const ignored = readFileSync(join(directory, 'look.mjs'), 'utf8').replace(
+    'process.stdout.write(',
+    `process.getBuiltinModule('node:fs').writeFileSync(${JSON.stringify(found)}, `,
+  );
+  writeFileSync(join(directory, 'ignored.mjs'), ignored);
+  spawnSync(process.execPath, ['ignored.mjs'], { cwd: directory, stdio: 'ignore' });
+  expect(readFileSync(found, 'utf8')).toMatch(/^0 1 2/);
 });
 
 it('finds both ends of a pipe that somebody passed on', () => {
