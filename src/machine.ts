@@ -1,3 +1,4 @@
+import { AT } from '../loader/auxv.ts';
 import { DECLARATIONS } from '../syscalls/index.ts';
 import { EINTR, errnoName } from './abi/errno.ts';
 import { MS_RDONLY, S_IFDIR, S_IFREG } from './abi/fs.ts';
@@ -14,8 +15,10 @@ import type { Tty } from './fs/tty.ts';
 import type { MachineHost } from './kernel/host.ts';
 import { jobsOf } from './kernel/job-control.ts';
 import { Kernel } from './kernel/kernel.ts';
+import type { Limit } from './kernel/limits.ts';
 import { procSourceOf } from './kernel/proc-source.ts';
 import { spawn } from './kernel/spawn.ts';
+import type { Task } from './kernel/task.ts';
 import type { Protection } from './memory/guest-memory.ts';
 import type { Layer } from './syscall/layer.ts';
 import type { LayerStack } from './syscall/layer-stack.ts';
@@ -75,6 +78,8 @@ export interface SpawnOptions {
   readonly umask?: number;
   /** Descriptors by number; null: closed. Absent: none is open. */
   readonly fds?: readonly (OpenFile | null)[];
+  /** Resource limits, in the order of RLIMIT_*. Absent: those of a usual login shell. */
+  readonly limits?: readonly Limit[];
   /** Its controlling terminal: the process is one of a shell's jobs outside, in the foreground. Absent: a session of its own. */
   readonly terminal?: Tty;
 }
@@ -109,6 +114,8 @@ export class Machine {
   readonly pts: DevPts;
   /** The terminal that Tallship was started on. */
   readonly console: Tty | null;
+  /** The first program ended in its dynamic loader: a shared library is missing. */
+  endedInLoader = false;
   #first: { pid: number; status: number | null } | null = null;
   #devices = 0;
 
@@ -151,7 +158,9 @@ export class Machine {
       this.mount({ path: '/sys', fs: sys, flags: MS_RDONLY, source: 'sysfs' });
     }
     this.kernel.onExit = (group, status) => {
-      if (group.id === this.#first?.pid) this.#first.status = status;
+      if (group.id !== this.#first?.pid) return;
+      this.#first.status = status;
+      this.endedInLoader = status === LOADER_FAILED && isInLoader(group.leader);
     };
   }
 
@@ -190,6 +199,7 @@ export class Machine {
       credentials: options.credentials ?? makeCredentials(0, 0),
       umask: options.umask ?? 0o022,
       fds: options.fds ?? [],
+      limits: options.limits,
       terminal: options.terminal,
     });
     if (typeof group === 'number') throw new SpawnError(options.path, -group, this.kernel.takeExecFailure());
@@ -251,6 +261,15 @@ export class Machine {
     this.mount({ path: '/dev/pts', fs: this.pts, source: 'devpts' });
     this.mount({ path: '/dev/shm', fs: this.memfs(0o1777), source: 'tmpfs' });
   }
+}
+
+/** ld.so ends with 127 where it cannot load what the program needs. */
+const LOADER_FAILED = 127 << 8;
+
+/** A dynamic program whose C library has not started: that begins with a TLS segment for the main thread. */
+function isInLoader({ mm, tls }: Task): boolean {
+  const base = mm.auxv.findIndex((word, i) => i % 2 === 0 && word === AT.BASE);
+  return base >= 0 && mm.auxv[base + 1] !== 0 && tls.every((entry) => entry === null);
 }
 
 function isList(env: SpawnOptions['env']): env is readonly string[] {

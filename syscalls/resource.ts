@@ -3,7 +3,7 @@ import { EACCES, EFAULT, EINVAL, EPERM, ESRCH } from '../src/abi/errno.ts';
 import { PR, rlimit64Layout, rlimitLayout, rusageLayout } from '../src/abi/process.ts';
 import { text, u32 } from '../src/abi/struct.ts';
 import { processTimes } from '../src/kernel/accounting.ts';
-import { type Limit, memoryLimits, RLIM_INFINITY, RLIMIT_COUNT, RLIMIT_NOFILE } from '../src/kernel/limits.ts';
+import { applyLimits, type Limit, NR_OPEN, RLIM_INFINITY, RLIMIT_COUNT, RLIMIT_NOFILE } from '../src/kernel/limits.ts';
 import type { Task } from '../src/kernel/task.ts';
 import type { ThreadGroup } from '../src/kernel/thread-group.ts';
 import { addUsage, emptyUsage, type Usage } from '../src/kernel/usage.ts';
@@ -25,8 +25,6 @@ const family = { class: 'process' } as const;
 /** RLIM_INFINITY of the 32-bit calls; the old getrlimit shows half of it. */
 const INFINITY_32 = 0xffffffff;
 const INFINITY_OLD = 0x7fffffff;
-/** NR_OPEN: what RLIMIT_NOFILE cannot exceed. */
-const NR_OPEN = 1048576;
 
 const RESOURCES = {
   RLIMIT_CPU: 0,
@@ -59,10 +57,7 @@ function setLimit(task: Task, group: ThreadGroup, which: number, limit: Limit): 
   if (which === RLIMIT_NOFILE && limit.hard > NR_OPEN) return -EPERM;
   if (limit.hard > old.hard && !capable(task.credentials, CAP_SYS_RESOURCE)) return -EPERM;
   group.limits[which] = limit;
-  for (const thread of group.tasks) {
-    thread.mm.limits = memoryLimits(group.limits);
-    if (which === RLIMIT_NOFILE) thread.files.limit = Math.min(limit.soft, NR_OPEN);
-  }
+  applyLimits(group);
   return 0;
 }
 

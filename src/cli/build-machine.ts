@@ -32,6 +32,8 @@ export class MachineBuilder {
   readonly #owner: { uid: number; gid: number };
   /** Copy-on-write trees, by where the guest sees them. */
   readonly overlays = new Map<string, OverlayFs>();
+  /** The option that keeps their changes. A tar file has none. */
+  readonly keeping = new Map<string, string>();
   #devices = FIRST_DEVICE;
   /** Nothing that is asked here can sleep. */
   readonly #sleeper: Sleeper = {
@@ -50,7 +52,9 @@ export class MachineBuilder {
     prepareCpu();
     this.machine = new Machine({
       host: this.#host,
-      mounts: [{ path: '/', fs: sysroot === undefined ? this.#memory(0o755) : this.#sysroot(sysroot, written) }],
+      mounts: [
+        { path: '/', fs: values.sysroot === undefined ? this.#memory(0o755) : this.#sysroot(values.sysroot, written) },
+      ],
       console: stdio.makeConsole,
       protection,
       cpu,
@@ -63,14 +67,24 @@ export class MachineBuilder {
     const options = { files: this.#files, path: host, device: this.#device(), ...this.#owner };
     const fs = HostFs.open({ ...options, readOnly: mode !== 'rw' });
     if (typeof fs === 'number') throw new CliError(EXIT.failure, `${host} cannot be opened (${errnoName(fs)})`);
+    this.keeping.set(guest, host === guest ? `-w ${host}` : `-v ${host}:${guest}`);
     const shown = mode === 'cow' && fs.root.type === S_IFDIR ? this.#overlay(fs, guest) : fs;
     this.machine.mount({ path: guest, fs: shown, source: host });
   }
 
-  #sysroot(path: string, written: boolean): FileSystem {
+  #sysroot(named: string, written: boolean): FileSystem {
+    const path = resolve(named);
     const stat = statSync(path, { throwIfNoEntry: false });
     if (stat === undefined) throw new CliError(EXIT.failure, `-L ${path}: there is no such directory or tar file`);
-    if (!stat.isDirectory()) return this.#overlay(this.#archive(path, stat.size), '/');
+    if (!stat.isDirectory()) {
+      if (written)
+        throw new CliError(
+          EXIT.failure,
+          `-w ${named}: nothing can be written into a tar file; unpack it and give -L the directory`,
+        );
+      return this.#overlay(this.#archive(path, stat.size), '/');
+    }
+    this.keeping.set('/', `-w ${named}`);
     return written ? this.#directory(path, false) : this.#overlay(this.#directory(path, true), '/');
   }
 

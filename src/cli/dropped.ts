@@ -5,7 +5,7 @@ import type { MachineBuilder } from './build-machine.ts';
 const SHOWN = 3;
 
 /** What was changed in copy-on-write trees, and how to keep it the next time; nothing when there is nothing to say. */
-export function droppedChanges({ machine, overlays }: MachineBuilder, sysroot: string | undefined): string | undefined {
+export function droppedChanges({ machine, overlays, keeping }: MachineBuilder): string | undefined {
   const ctx = machine.context();
   const places = mountPoints(machine);
   const kept = [...overlays].flatMap(([guest, fs]) => {
@@ -18,9 +18,9 @@ export function droppedChanges({ machine, overlays }: MachineBuilder, sysroot: s
   const names = kept.slice(0, SHOWN).map(({ path }) => path);
   const more = kept.length > SHOWN ? ', ...' : '';
   const trees = [...new Set(kept.map(({ guest }) => guest))];
-  const keep = trees.map((guest) => `-w ${guest === '/' ? sysroot : guest}`).join(' ');
+  const keep = trees.flatMap((guest) => keeping.get(guest) ?? []).join(' ');
   const files = kept.length === 1 ? 'changed file is' : 'changed files are';
-  return `${kept.length} ${files} dropped (${names.join(', ')}${more}); ${keep} keeps them`;
+  return `${kept.length} ${files} dropped (${names.join(', ')}${more})${keep === '' ? '' : `; ${keep} keeps them`}`;
 }
 
 /** Directories that were made to mount something on them are not the guest's doing. */

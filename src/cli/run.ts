@@ -1,6 +1,7 @@
 /** tallship run: one program and what it starts, with our caller's descriptors, environment and identity. */
 import { resolve } from 'node:path';
 import { EACCES, ENOENT } from '../abi/errno.ts';
+import { callersLimits } from '../host/limits.ts';
 import { say } from '../host/node.ts';
 import { type Machine, SpawnError } from '../machine.ts';
 import { makeCredentials } from '../vfs/credentials.ts';
@@ -42,6 +43,7 @@ export async function main(values: RunValues, [program, ...args]: string[]): Pro
       credentials: makeCredentials(user.uid, user.gid, user.groups),
       umask: process.umask(),
       fds: guestFiles(stdio, machine, user.uid),
+      limits: callersLimits(),
     });
   } catch (error) {
     throw error instanceof SpawnError ? explain(error, hasSysroot) : error;
@@ -49,7 +51,8 @@ export async function main(values: RunValues, [program, ...args]: string[]): Pro
   started?.(found.path, [program0, ...args], Object.keys(env).length);
   const end = await session.run(values.timeout);
   if (values.stats) showStats(machine, values.json);
-  const dropped = values.quiet ? undefined : droppedChanges(builder, values.sysroot);
+  if (machine.endedInLoader) say(`${found.path}: a shared library is missing${whereToGet(values.sysroot)}`);
+  const dropped = values.quiet ? undefined : droppedChanges(builder);
   if (dropped !== undefined) say(dropped);
   return session.finish(end);
 }
@@ -88,12 +91,18 @@ function parseUser(text: string | undefined): { uid: number; gid: number; groups
   return { uid, gid: match[2] === undefined ? uid : Number(match[2]), groups: [] };
 }
 
+const MAKE_SYSROOT = 'make a sysroot with tallship sysroot DIR PACKAGE..., run with -L DIR';
+
+/** ld.so has named the library. */
+function whereToGet(sysroot: string | undefined): string {
+  if (sysroot === undefined) return `; ${MAKE_SYSROOT}`;
+  return ` in ${sysroot}; tallship sysroot DIR PACKAGE... adds to a sysroot`;
+}
+
 /** Which of program, interpreter or library is missing is in the reason; where to get it is for us to say. */
 function explain({ errno, message }: SpawnError, hasSysroot: boolean): CliError {
   if (errno === EACCES) return new CliError(EXIT.notExecutable, `${message}: permission denied; is it executable?`);
   if (errno !== ENOENT) return new CliError(EXIT.notExecutable, message);
-  const where = hasSysroot
-    ? 'the sysroot has none'
-    : 'make a sysroot with tallship sysroot DIR PACKAGE..., run with -L DIR';
+  const where = hasSysroot ? 'the sysroot has none' : MAKE_SYSROOT;
   return new CliError(EXIT.notFound, `${message} (${where})`);
 }

@@ -2,8 +2,10 @@
 import { findProgram, type Program } from '../../loader/interp.ts';
 import { type Loaded, load } from '../../loader/load.ts';
 import { isUnloadable, type Unloadable } from '../../loader/program-file.ts';
+import { ENOMEM } from '../abi/errno.ts';
 import { MS_NOSUID, S_ISGID, S_ISUID, S_IXGRP } from '../abi/fs.ts';
 import { SIG_IGN, SIGCHLD } from '../abi/signal.ts';
+import { HostLimitError } from '../memory/limits.ts';
 import { Mm } from '../memory/mm.ts';
 import { ALL_CAPABILITIES, type Credentials, cloneCredentials } from '../vfs/credentials.ts';
 import { failed } from '../wait/wait.ts';
@@ -72,12 +74,18 @@ function replace(task: Task, first: OpenProgram, program: Program, envp: readonl
 function newMm(task: Task): Mm | number {
   const { kernel } = task;
   const randomize = (task.personality & ADDR_NO_RANDOMIZE) === 0;
-  return Mm.tryNew({
-    protection: kernel.protection,
-    random: randomize ? () => kernel.random.u32() : undefined,
-    limits: memoryLimits(task.group.limits),
-    objects: kernel.objects,
-  });
+  try {
+    return new Mm({
+      protection: kernel.protection,
+      random: randomize ? () => kernel.random.u32() : undefined,
+      limits: memoryLimits(task.group.limits),
+      objects: kernel.objects,
+    });
+  } catch (error) {
+    if (!(error instanceof HostLimitError)) throw error;
+    kernel.hostLimit = error;
+    return -ENOMEM;
+  }
 }
 
 /** de_thread(): only this thread goes on, as the process's leader. */

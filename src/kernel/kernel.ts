@@ -7,6 +7,7 @@ import type { MessageQueue } from '../fs/mqueue.ts';
 import type { Pipe } from '../fs/pipe.ts';
 import { SocketNames } from '../fs/socket-names.ts';
 import type { Protection } from '../memory/guest-memory.ts';
+import type { HostLimitError } from '../memory/limits.ts';
 import type { Mm } from '../memory/mm.ts';
 import { SharedObjects } from '../memory/shared-object.ts';
 import type { Inode } from '../vfs/inode.ts';
@@ -116,6 +117,8 @@ export class Kernel {
   watcher: TaskWatcher | null = null;
   /** Why the last execve failed, in words. */
   lastExecFailure = '';
+  /** What the host could not give to the last execve that answered -ENOMEM. */
+  hostLimit: HostLimitError | null = null;
   /** Processes and threads made so far: /proc/stat, /proc/loadavg. */
   forks = 0;
   #shm: MemFs | null = null;

@@ -6,7 +6,16 @@ export interface Limit {
   hard: number;
 }
 
+/** Of a thread group, what is needed here. */
+interface Limited {
+  readonly limits: readonly Limit[];
+  readonly tasks: Iterable<{ readonly mm: { limits: MemoryLimits }; readonly files: { limit: number } }>;
+}
+
 export const RLIM_INFINITY = 2 ** 64;
+
+/** What RLIMIT_NOFILE cannot exceed. */
+export const NR_OPEN = 1048576;
 
 export const RLIMIT_CPU = 0;
 export const RLIMIT_FSIZE = 1;
@@ -38,6 +47,14 @@ const DEFAULTS: Readonly<Record<number, Limit>> = {
 
 export function defaultLimits(): Limit[] {
   return Array.from({ length: RLIMIT_COUNT }, (_, i) => ({ ...(DEFAULTS[i] ?? infinite) }));
+}
+
+/** Tells those who obey them: address spaces and descriptor tables. */
+export function applyLimits({ limits, tasks }: Limited): void {
+  for (const { mm, files } of tasks) {
+    mm.limits = memoryLimits(limits);
+    files.limit = Math.min(limits[RLIMIT_NOFILE].soft, NR_OPEN);
+  }
 }
 
 /** What an address space has to know of them. */

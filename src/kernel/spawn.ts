@@ -13,7 +13,7 @@ import { execute } from './exec.ts';
 import { exitGroup, exitTask } from './exit.ts';
 import { makeSession, type Session } from './job-control.ts';
 import type { Kernel } from './kernel.ts';
-import { memoryLimits } from './limits.ts';
+import { applyLimits, type Limit } from './limits.ts';
 import { openProgram } from './program.ts';
 import { Task } from './task.ts';
 import { ThreadGroup } from './thread-group.ts';
@@ -28,6 +28,8 @@ export interface SpawnRequest {
   umask: number;
   /** Descriptors by number; null: closed. */
   fds: readonly (OpenFile | null)[];
+  /** Absent: those of a login shell. */
+  limits?: readonly Limit[];
   /** The process is a foreground job of a shell outside, on this terminal. */
   terminal?: ControllingTerminal & { attach(session: Session, group: number): void };
 }
@@ -38,10 +40,14 @@ const OUTSIDE = 1;
 /** The call number of a task that is still being started: no system call has it. */
 const STARTING = 0x7fffffff;
 
-/** Makes a process and starts its program. Answers it, or a negative errno; a start that has to wait goes on by itself. */
+/**
+ * Makes a process and starts its program. Answers it, or a negative errno; a start that has to wait goes on by itself.
+ * Throws HostLimitError where the host has no address space to give.
+ */
 export function spawn(kernel: Kernel, request: SpawnRequest): ThreadGroup | number {
   const task = makeTask(kernel, request);
   task.call.begin(STARTING);
+  kernel.hostLimit = null;
   const answer = start(task, request);
   if (answer === 0) {
     kernel.scheduler.enqueue(task);
@@ -49,6 +55,7 @@ export function spawn(kernel: Kernel, request: SpawnRequest): ThreadGroup | numb
   }
   if (answer !== BLOCKED) {
     exitTask(task, 127 << 8);
+    if (kernel.hostLimit !== null) throw kernel.hostLimit;
     return answer;
   }
   task.startup = () => {
@@ -90,14 +97,16 @@ function makeTask(kernel: Kernel, request: SpawnRequest): Task {
   group.processGroup = task.tid;
   group.outside = request.terminal !== undefined;
   request.terminal?.attach(session, group.processGroup);
-  mm.limits = memoryLimits(group.limits);
   task.group = group;
   group.tasks.add(task);
+  if (request.limits !== undefined) group.limits = request.limits.map((limit) => ({ ...limit }));
   kernel.tasks.set(task.tid, task);
   kernel.groups.set(group.id, group);
   kernel.forks++;
   for (const [fd, file] of request.fds.entries()) {
     if (file !== null) files.install(file, { from: fd });
   }
+  // Now: descriptors above the limit may be passed on.
+  applyLimits(group);
   return task;
 }

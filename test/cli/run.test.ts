@@ -1,6 +1,6 @@
 /** The command line, on programs that come with the tree: what a user and a shell see of it. */
 import { execFileSync, spawn } from 'node:child_process';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -65,6 +65,32 @@ describe('run', () => {
     expect([status, stderr]).toEqual([125, expect.stringContaining('text: not a tar file')]);
   });
 
+  it('says what keeps changes, if anything does', async () => {
+    const guest = join(directory, 'guest');
+    mkdirSync(join(guest, 'bin'), { recursive: true });
+    copyFileSync(fixture('files'), join(guest, 'bin', 'files'));
+    chmodSync(join(guest, 'bin', 'files'), 0o755);
+    execFileSync('tar', ['cf', join(directory, 'guest.tar'), '-C', guest, 'bin']);
+    const from = async (...options: string[]) =>
+      (await tallship([...options, '-C', '/', '/bin/files'], { cwd: directory })).stderr;
+    expect(await from('-L', 'guest')).toMatch(/dropped \(.*\); -w guest keeps them\n$/);
+    expect(await from('-L', 'guest.tar')).toMatch(/dropped \(.*\)\n$/);
+    expect(await from('-L', 'guest.tar', '-w', 'guest.tar')).toMatch(/^tallship: -w guest.tar: nothing can be .*\n$/);
+  });
+
+  it('passes on that standard input is closed', async () => {
+    // The last command keeps bash from becoming Node.
+    const script = `${JSON.stringify(process.execPath)} ${MAIN} ${WORDCOUNT} <&-; echo $?`;
+    const { stdout } = await run('bash', ['-c', script], {});
+    expect(stdout).not.toBe((await run('bash', ['-c', script.replace('<&-', '</dev/null')], {})).stdout);
+  });
+
+  it('without enough address space says which limit to raise', async () => {
+    const script = `ulimit -v 15000000; ${JSON.stringify(process.execPath)} ${MAIN} ${HELLO}`;
+    const { status, stderr } = await run('bash', ['-c', script], {});
+    expect([status, stderr]).toEqual([125, expect.stringMatching(/^tallship: cannot reserve .*\(ulimit -v\)\n$/)]);
+  });
+
   it('prints statistics as JSON', async () => {
     const { stderr } = await tallship(['--stats', '--json', HELLO]);
     expect(JSON.parse(stderr)).toMatchObject({ systemCalls: 3, calls: { write: 2, exit: 1 }, processes: 1 });
@@ -105,6 +131,7 @@ describe('what cannot be run', () => {
     [['-v', '/no/such:/x', 'x'], 'does not exist'],
     [['-w', '/', 'x'], 'needs --force'],
     [['-E', 'x', 'x'], 'give NAME=VALUE'],
+    [['run'], 'which program?'],
     [['sysroot'], 'give a directory'],
   ])('options: %j', async (argv, message) => {
     const { status, stderr } = await tallship(argv);
