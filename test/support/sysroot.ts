@@ -1,6 +1,6 @@
 /** The Debian i386 sysroot that program tests run in: made once by `tallship sysroot`, kept outside of the tree. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cacheDirectory } from '../../src/cli/cache.ts';
@@ -26,7 +26,7 @@ const PACKAGES = [
 ];
 
 /** A part of the name: another list makes another sysroot. */
-const VERSION = 1;
+const VERSION = 2;
 
 export type Sysroot = { readonly path: string } | { readonly missing: string };
 
@@ -46,9 +46,10 @@ function make(): Sysroot {
   for (;;) {
     if (existsSync(done)) return { path };
     try {
-      mkdirSync(lock);
+      writeFileSync(lock, String(process.pid), { flag: 'wx' });
       break;
     } catch {
+      if (isStale(lock)) rmSync(lock, { force: true });
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500);
     }
   }
@@ -59,6 +60,17 @@ function make(): Sysroot {
     writeFileSync(done, '');
     return { path };
   } finally {
-    rmdirSync(lock);
+    rmSync(lock, { force: true });
+  }
+}
+
+/** Its owner was killed. */
+function isStale(lock: string): boolean {
+  try {
+    const owner = Number(readFileSync(lock, 'utf8'));
+    if (owner > 0) process.kill(owner, 0);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ESRCH';
   }
 }
