@@ -6,6 +6,7 @@ import { writeSync } from 'node:fs';
 import { memory } from './memory.ts';
 import { speed } from './speed.ts';
 import { startup } from './startup.ts';
+import { syscalls } from './syscalls.ts';
 
 export interface Row {
   what: string;
@@ -18,7 +19,7 @@ export interface Row {
   note?: string;
 }
 
-const BENCHES: Record<string, () => Row[]> = { startup, memory, speed };
+const BENCHES: Record<string, () => Row[]> = { startup, memory, speed, syscalls };
 
 function main(args: string[]): void {
   const json = args.includes('--json');

@@ -1,4 +1,5 @@
 /** A call as one layer sees it: arguments by name, decoded when they are looked at, kept as data while the call sleeps. */
+import { contentOf, giveFile } from '../kernel/give-file.ts';
 import type { Task } from '../kernel/task.ts';
 import type { Plain } from '../wait/wait.ts';
 import { type Arg, Refusal, type Shown, type Words } from './arg.ts';
@@ -95,6 +96,13 @@ export abstract class CallView implements LayeredCall {
   }
   describe(fd: number): string {
     return describeFd(this.task, fd);
+  }
+
+  give(content: Uint8Array, flags = 0): number {
+    return giveFile(this.task, this.layer.name, content, flags);
+  }
+  content(fd: number): Uint8Array | null {
+    return contentOf(this.task, fd);
   }
 
   with(changes: Readonly<Record<string, unknown>>): Change {

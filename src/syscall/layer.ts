@@ -43,6 +43,13 @@ export interface LayeredCall<S = State> {
   resolve(name?: string): string;
   /** What a descriptor refers to, as in /proc/self/fd. */
   describe(fd: number): string;
+  /**
+   * Opens a file with this content for the guest, in memory and without a name: its descriptor, or -EMFILE. Of `flags`,
+   * O_APPEND, O_NONBLOCK and O_CLOEXEC count.
+   */
+  give(content: Uint8Array, flags?: number): number;
+  /** All that the file behind a descriptor holds; null where that cannot be read at once. */
+  content(fd: number): Uint8Array | null;
   /** `enter() { return call.with({ path }) }`: goes on with other arguments. */
   with(changes: { readonly [name: string]: unknown }): Change;
   /** Writes outputs to the guest's memory: 0, or -EFAULT. */

@@ -19,19 +19,25 @@ const ADDRESSES = /^(mmap2?|mremap|brk|shmat)$/;
 const DESCRIPTORS =
   /^(open|openat2?|creat|dup[23]?|socket|accept4?|epoll_create1?|eventfd2?|signalfd4?|timerfd_create|inotify_init1?|memfd_create)$/;
 
-export function resultText(name: string, c: Context): string {
+/** How a call's results are shown, by its name: looked up once per declaration. */
+export type Returns = (c: Context, result: number) => string;
+
+export function returnsOf(name: string): Returns {
+  if (ADDRESSES.test(name)) return (_c, result) => (result === 0 ? 'NULL' : address(result));
+  if (DESCRIPTORS.test(name)) return fdText;
+  if (name === 'umask') return (_c, result) => octalOf(result);
+  if (name === 'fcntl' || name === 'fcntl64') return fcntlResult;
+  if (!/^(p?poll|_newselect|pselect6|set_thread_area)/.test(name)) return (_c, result) => String(result);
+  return (c, result) => `${result}${remark(name, c, result)}`;
+}
+
+export function resultText(returns: Returns, c: Context): string {
   const result = c.result as number;
-  if (result < 0 && result > -4096) {
-    const restart = RESTARTS[-result];
-    if (restart !== undefined) return `? ${restart}`;
-    const errno = ERRNO_NAMES.get(-result);
-    return errno === undefined ? `-1 (errno ${-result})` : `-1 ${errno} (${MESSAGES[errno] ?? 'Unknown error'})`;
-  }
-  if (ADDRESSES.test(name)) return result === 0 ? 'NULL' : address(result);
-  if (DESCRIPTORS.test(name)) return fdText(c, result);
-  if (name === 'umask') return octalOf(result);
-  if (name === 'fcntl' || name === 'fcntl64') return fcntlResult(c, result);
-  return `${result}${remark(name, c, result)}`;
+  if (result >= 0 || result <= -4096) return returns(c, result);
+  const restart = RESTARTS[-result];
+  if (restart !== undefined) return `? ${restart}`;
+  const errno = ERRNO_NAMES.get(-result);
+  return errno === undefined ? `-1 (errno ${-result})` : `-1 ${errno} (${MESSAGES[errno] ?? 'Unknown error'})`;
 }
 
 function fcntlResult(c: Context, result: number): string {

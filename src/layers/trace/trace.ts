@@ -9,7 +9,7 @@ import type { Declaration } from '../../syscall/syscall.ts';
 import { Clockwork } from './clockwork.ts';
 import type { Expressions } from './options.ts';
 import type { Context, Part, ShowOptions } from './parts.ts';
-import { resultText } from './returns.ts';
+import { type Returns, resultText, returnsOf } from './returns.ts';
 import { FILES } from './show-files.ts';
 import { PROCESSES } from './show-processes.ts';
 import { SOCKETCALLS, SOCKETS } from './show-sockets.ts';
@@ -45,15 +45,19 @@ type Partial = { text: string; shown: boolean; start: number; notes: (number | n
 /** The call that is shown: socketcall's are shown as what they stand for. */
 interface Shown {
   readonly name: string;
-  readonly words: Int32Array;
   readonly parts: readonly Part[];
+  /** The first part that the call's end shows. */
+  readonly late: number;
+  readonly notes: boolean;
+  readonly returns: Returns;
 }
 
 class Tracer {
   readonly #options: TraceOptions;
   readonly #clockwork: Clockwork;
   readonly #summary = new Summary();
-  readonly #parts = new WeakMap<Declaration, readonly Part[]>();
+  readonly #shown = new WeakMap<Declaration, Shown>();
+  readonly #times: boolean;
   /** The task whose call has been entered last, while nothing else was written. */
   #open: { task: Task; partial: Partial } | null = null;
   /** Calls that their tasks may never return from. */
@@ -64,6 +68,7 @@ class Tracer {
   constructor(options: TraceOptions) {
     this.#options = options;
     this.#clockwork = new Clockwork(options);
+    this.#times = options.elapsed || options.summary;
   }
 
   wants(task: Task): boolean {
@@ -74,16 +79,16 @@ class Tracer {
   enter(call: LayeredCall): void {
     const view = call as CallView;
     const { task } = view;
-    const shown = this.#shown(view);
-    const c: Context = { task, words: shown.words, result: undefined, options: this.#options.show };
-    const notes = shown.parts.some(({ note }) => note !== undefined)
-      ? shown.parts.map((part) => part.note?.(c) ?? null)
-      : null;
-    const partial: Partial = { text: '', shown: false, start: task.now(), notes };
+    const start = this.#times ? task.now() : 0;
+    const partial: Partial = { text: '', shown: false, start, notes: null };
     (view.state as { trace?: Partial }).trace = partial;
     if (this.#options.summary) return;
-    this.#interrupt(null);
-    partial.text = `${this.#prefix(task)}${shown.name}(${inputs(shown.parts, c)}`;
+    const words = wordsOf(view);
+    const { name, parts, late, notes } = this.#shownOf(view.declaration, view.words);
+    const c: Context = { task, words, result: undefined, options: this.#options.show };
+    if (notes) partial.notes = parts.map((part) => part.note?.(c) ?? null);
+    if (this.#open !== null) this.#interrupt(null);
+    partial.text = `${this.#prefix(task)}${name}(${inputs(parts, late, c)}`;
     this.#open = { task, partial };
     this.#inside.set(task, partial);
   }
@@ -94,22 +99,27 @@ class Tracer {
     const { trace: partial } = view.state as { trace?: Partial };
     if (partial === undefined) return;
     this.#inside.delete(task);
-    const spent = task.now() - partial.start;
+    const spent = this.#times ? task.now() - partial.start : 0;
     if (this.#options.summary) return this.#summary.add(view.callName, spent, result < 0 && result > -4096);
     if (!this.#options.expressions.status(result)) return this.#forget(task);
-    const { name, words, parts } = this.#shown(view);
-    const notes = partial.notes ?? undefined;
-    const c: Context = { task, words, result, options: this.#options.show, notes };
+    const { name, parts, late, returns } = this.#shownOf(view.declaration, view.words);
+    const c: Context = {
+      task,
+      words: wordsOf(view),
+      result,
+      options: this.#options.show,
+      notes: partial.notes ?? undefined,
+    };
     let line = partial.text;
     if (partial.shown) {
       this.#interrupt(null);
       line = `${this.#prefix(task)}<... ${name} resumed>`;
     } else if (this.#open?.task === task) this.#open = null;
-    line += `${outputs(parts, c)})`;
+    line += late < 0 ? ')' : `${outputs(parts, late, c)})`;
     const injected = task.call.nr >= 0 && (task.notes?.get('inject') as { injected?: boolean } | undefined)?.injected;
     const remark = injected ? ' (INJECTED)' : '';
     const time = this.#options.elapsed ? ` <${(spent / 1e9).toFixed(6)}>` : '';
-    this.#write(task, `${column(line)}= ${resultText(name, c)}${remark}${time}\n`);
+    this.#write(task, `${column(line)}= ${resultText(returns, c)}${remark}${time}\n`);
     if (this.#options.backtrace) this.#write(task, this.#clockwork.backtrace(task));
   }
 
@@ -196,41 +206,48 @@ class Tracer {
     return pid + this.#clockwork.stamp(task);
   }
 
-  #shown(view: CallView): Shown {
-    const { declaration, words, task } = view;
-    const name = declaration.name === 'socketcall' ? SOCKETCALLS[words[0]] : undefined;
-    if (name !== undefined && TABLES[name] !== undefined) {
-      const bytes = task.mm.view(words[1] >>> 0, 24, false);
-      if (typeof bytes !== 'number') return { name, words: new Int32Array(bytes.slice().buffer), parts: TABLES[name] };
+  #shownOf(declaration: Declaration, words: Int32Array): Shown {
+    const inner = declaration.name === 'socketcall' ? SOCKETCALLS[words[0]] : undefined;
+    if (inner !== undefined && TABLES[inner] !== undefined) return makeShown(inner, TABLES[inner]);
+    let shown = this.#shown.get(declaration);
+    if (shown === undefined) {
+      shown = makeShown(declaration.name, TABLES[declaration.name] ?? declaredParts(declaration));
+      this.#shown.set(declaration, shown);
     }
-    let parts = this.#parts.get(declaration);
-    if (parts === undefined) {
-      parts = TABLES[declaration.name] ?? declaredParts(declaration);
-      this.#parts.set(declaration, parts);
-    }
-    return { name: declaration.name, words, parts };
+    return shown;
   }
+}
+
+function makeShown(name: string, parts: readonly Part[]): Shown {
+  const late = parts.findIndex(({ out }) => out);
+  return { name, parts, late, notes: parts.some(({ note }) => note !== undefined), returns: returnsOf(name) };
+}
+
+/** socketcall's arguments lie in memory. */
+function wordsOf(view: CallView): Int32Array {
+  const { words } = view;
+  if (view.callName !== 'socketcall' || TABLES[SOCKETCALLS[words[0]]] === undefined) return words;
+  const bytes = view.task.mm.view(words[1] >>> 0, 24, false);
+  return typeof bytes === 'number' ? words : new Int32Array(bytes.slice().buffer);
 }
 
 /** Arguments up to the first that only the end of the call can show. */
-function inputs(parts: readonly Part[], c: Context): string {
+function inputs(parts: readonly Part[], late: number, c: Context): string {
+  const end = late < 0 ? parts.length : late;
   let text = '';
-  for (const [i, part] of parts.entries()) {
-    if (part.out) return i === 0 || part.out === 'late' ? text : `${text}, `;
-    const shown = part.show(c);
+  for (let i = 0; i < end; i++) {
+    const shown = parts[i].show(c);
     if (shown !== '') text += i === 0 ? shown : `, ${shown}`;
   }
-  return text;
+  return late <= 0 || parts[late].out === 'late' ? text : `${text}, `;
 }
 
-function outputs(parts: readonly Part[], c: Context): string {
-  const first = parts.findIndex(({ out }) => out);
-  if (first < 0) return '';
+function outputs(parts: readonly Part[], late: number, c: Context): string {
   const shown = parts
-    .slice(first)
+    .slice(late)
     .map((part) => part.show(c))
     .filter((text) => text !== '');
-  return `${parts[first].out === 'late' && shown.length > 0 ? ', ' : ''}${shown.join(', ')}`;
+  return `${parts[late].out === 'late' && shown.length > 0 ? ', ' : ''}${shown.join(', ')}`;
 }
 
 function column(line: string): string {
