@@ -3,6 +3,7 @@
  * the median of interleaved runs.
  */
 import { writeSync } from 'node:fs';
+import { cpu } from './cpu.ts';
 import { memory } from './memory.ts';
 import { speed } from './speed.ts';
 import { startup } from './startup.ts';
@@ -19,7 +20,7 @@ export interface Row {
   note?: string;
 }
 
-const BENCHES: Record<string, () => Row[]> = { startup, memory, speed, syscalls };
+const BENCHES: Record<string, () => Row[]> = { startup, memory, speed, cpu, syscalls };
 
 function main(args: string[]): void {
   const json = args.includes('--json');

@@ -103,7 +103,7 @@ ${models()}
 
 \`npm run test:cpu\` runs every row in every operand, addressing and prefix form, and random sequences, on the processor at hand
 and here: registers, flags (the undefined ones too, on Intel's processors), memory, x87, SSE, and the signal with all that it
-carries. These are the differences that it knows, from an Intel Xeon of family 6, model 143; any other is a bug.
+carries. These are the differences that it knows, from an Intel Xeon of family 6, model 207; any other is a bug.
 
 | Exception | Reason |
 |---|---|
