@@ -73,7 +73,7 @@ export const RUN_OPTIONS = options({
   seed: { kind: 'number', value: 'N', describe: 'fix addresses, random numbers and scheduling' },
   quiet: { letter: 'q', kind: 'flag', describe: 'no line about dropped changes at exit' },
   stats: { kind: 'flag', describe: 'system calls, instructions and memory on stderr at exit' },
-  json: { kind: 'flag', describe: '--stats as JSON' },
+  json: { kind: 'flag', describe: '--stats and --strace as JSON' },
 });
 
 export const SYSROOT_OPTIONS = options({

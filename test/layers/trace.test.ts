@@ -70,6 +70,15 @@ describe('trace', () => {
     expect(only.match(/^\w+\(/gm)).toEqual(['open(']);
   });
 
+  it('as JSON, an object a line', async () => {
+    const lines = (await traced('hello', ['x'], { json: true }))
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(lines[0]).toMatchObject({ pid: 2, tid: 2, call: 'write', args: ['1', '"hello"', '5'], result: 5 });
+    expect(lines.at(-1)).toEqual({ pid: 2, tid: 2, ended: 0 });
+  });
+
   it('expressions that mean nothing are refused', () => {
     expect(() => parseExpressions(['trace=opne'], KNOWN)).toThrow('there is no system call opne');
     expect(() => parseExpressions(['trace=%fiel'], KNOWN)).toThrow('there is no class %fiel');

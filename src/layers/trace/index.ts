@@ -17,6 +17,7 @@ export interface StraceOptions {
   readonly strings: number | undefined;
   readonly numbers: 'raw' | 'abbrev' | 'verbose' | undefined;
   readonly backtrace: boolean;
+  readonly json: boolean;
 }
 
 export const PLAIN: StraceOptions = {
@@ -32,6 +33,7 @@ export const PLAIN: StraceOptions = {
   strings: undefined,
   numbers: undefined,
   backtrace: false,
+  json: false,
 };
 
 export function traceFor(options: StraceOptions, outside: Outside, known: ReadonlySet<string>): Trace {
@@ -53,6 +55,7 @@ export function traceFor(options: StraceOptions, outside: Outside, known: Readon
     timestamps: options.timestamps,
     only: options.only,
     backtrace: options.backtrace,
+    json: options.json,
   });
 }
 

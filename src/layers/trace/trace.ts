@@ -32,6 +32,8 @@ export interface TraceOptions {
   readonly timestamps: number;
   readonly only: readonly string[];
   readonly backtrace: boolean;
+  /** A JSON object for each line. */
+  readonly json: boolean;
 }
 
 /** Where results stand. */
@@ -68,7 +70,7 @@ class Tracer {
   constructor(options: TraceOptions) {
     this.#options = options;
     this.#clockwork = new Clockwork(options);
-    this.#times = options.elapsed || options.summary;
+    this.#times = options.elapsed || options.summary || options.json;
   }
 
   wants(task: Task): boolean {
@@ -87,6 +89,7 @@ class Tracer {
     const { name, parts, late, notes } = this.#shownOf(view.declaration, view.words);
     const c: Context = { task, words, result: undefined, options: this.#options.show };
     if (notes) partial.notes = parts.map((part) => part.note?.(c) ?? null);
+    if (this.#options.json) return;
     if (this.#open !== null) this.#interrupt(null);
     partial.text = `${this.#prefix(task)}${name}(${inputs(parts, late, c)}`;
     this.#open = { task, partial };
@@ -110,6 +113,10 @@ class Tracer {
       options: this.#options.show,
       notes: partial.notes ?? undefined,
     };
+    if (this.#options.json) {
+      this.#forget(task);
+      return this.#json(task, { call: name, args: parts.map((part) => part.show(c)), result, seconds: spent / 1e9 });
+    }
     let line = partial.text;
     if (partial.shown) {
       this.#interrupt(null);
@@ -127,11 +134,13 @@ class Tracer {
     if (!this.wants(task) || this.#options.summary) return;
     const name = signalName(info.signo);
     if (!this.#options.expressions.signals(name)) return;
+    if (this.#options.json) return this.#json(task, { signal: name });
     this.#line(task, `--- ${name} ${signalInfo(info)} ---`);
   }
 
   stopped(task: Task, signal: number): void {
-    if (this.wants(task) && !this.#options.summary) this.#line(task, `--- stopped by ${signalName(signal)} ---`);
+    if (this.wants(task) && !this.#options.summary && !this.#options.json)
+      this.#line(task, `--- stopped by ${signalName(signal)} ---`);
   }
 
   born(): void {
@@ -141,6 +150,7 @@ class Tracer {
   ended(task: Task, status: number): void {
     this.#tasks--;
     if (!this.wants(task) || this.#options.summary) return;
+    if (this.#options.json) return this.#json(task, { ended: status });
     const partial = this.#inside.get(task);
     this.#inside.delete(task);
     if (partial !== undefined) this.#unreturned(task, partial);
@@ -161,7 +171,11 @@ class Tracer {
   started(task: Task, path: string, argv: readonly string[], variables: number): void {
     const quoted = argv.map((word) => JSON.stringify(word));
     const text = `execve(${JSON.stringify(path)}, [${quoted.join(', ')}], 0x${task.mm.envStart.toString(16)} /* ${variables} vars */)`;
-    if (!this.#options.summary) this.#write(task, `${column(this.#prefix(task) + text)}= 0\n`);
+    if (!this.#options.summary && !this.#options.json) this.#write(task, `${column(this.#prefix(task) + text)}= 0\n`);
+  }
+
+  #json(task: Task, fields: Readonly<Record<string, unknown>>): void {
+    this.#write(task, `${JSON.stringify({ pid: task.tgid, tid: task.tid, ...fields })}\n`);
   }
 
   /** exit does not return; others were cut off by the task's end. */
