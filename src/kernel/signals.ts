@@ -111,7 +111,10 @@ export class Signals {
     if (signo === SIGCONT) this.#resume(group);
     else if ((bit(signo) & STOPS) !== 0n) flushEverywhere(group, bit(SIGCONT));
     if (signo === SIGKILL) this.#unstop(group);
-    if (this.#ignored(group, task, signo)) return;
+    if (this.#ignored(group, task, signo)) {
+      if (group.actions[signo].handler === SIG_DFL) this.#kernel.watcher?.ignored(task, info);
+      return;
+    }
     if (!queue.add(info)) return;
     this.#kernel.signalArrived.wake();
     this.#alert(group, queue === group.pending ? null : task, bit(signo));

@@ -165,6 +165,9 @@ export class LayerStack implements TaskWatcher {
   signal(...[task, info]: Parameters<TaskWatcher['signal']>): void {
     for (const { events } of this.#layers) events?.signal?.(task, info);
   }
+  ignored(...[task, info]: Parameters<TaskWatcher['ignored']>): void {
+    for (const { events } of this.#layers) events?.ignored?.(task, info);
+  }
   stopped(task: Task, signal: number): void {
     for (const { events } of this.#layers) events?.stopped?.(task, signal);
   }

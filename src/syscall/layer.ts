@@ -99,6 +99,8 @@ export interface Events {
   born?(child: Task, parent: Task): void;
   /** A signal is about to be handled by the task, or to end it. */
   signal?(task: Task, info: SignalInfo): void;
+  /** A signal comes that does nothing by default. */
+  ignored?(task: Task, info: SignalInfo): void;
   stopped?(task: Task, signal: number): void;
   /** A thread has ended; `status` is a wait status. A call that it was in does not leave its layers. */
   ended?(task: Task, status: number): void;

@@ -42,6 +42,7 @@ describe('trace', () => {
     expect(both).toMatch(/^2 read\(3, {2}<unfinished \.\.\.>$/m);
     expect(both).toMatch(/^2 <\.\.\. read resumed>"x", 1\) += 1$/m);
     expect(both).toMatch(/^3 \+\+\+ exited with 0 \+\+\+$/m);
+    expect(both).toMatch(/^2 --- SIGCHLD \{si_signo=SIGCHLD, si_code=CLD_EXITED, si_pid=3, si_uid=0, .*\} ---$/m);
     expect(both).toMatch(/^2 --- SIGSTOP \{si_signo=SIGSTOP, si_code=SI_USER, si_pid=3, si_uid=0\} ---$/m);
   });
 

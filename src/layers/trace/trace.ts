@@ -64,6 +64,8 @@ class Tracer {
   #open: { task: Task; partial: Partial } | null = null;
   /** Calls that their tasks may never return from. */
   readonly #inside = new Map<Task, Partial>();
+  /** Signals to be shown behind the call that a task is in. */
+  readonly #later = new Map<Task, SignalInfo[]>();
   #first: Task | null = null;
   #tasks = 1;
 
@@ -128,6 +130,10 @@ class Tracer {
     const time = this.#options.elapsed ? ` <${(spent / 1e9).toFixed(6)}>` : '';
     this.#write(task, `${column(line)}= ${resultText(returns, c)}${remark}${time}\n`);
     if (this.#options.backtrace) this.#write(task, this.#clockwork.backtrace(task));
+    const later = this.#later.get(task);
+    if (later === undefined) return;
+    this.#later.delete(task);
+    for (const info of later) this.signal(task, info);
   }
 
   signal(task: Task, info: SignalInfo): void {
@@ -136,6 +142,13 @@ class Tracer {
     if (!this.#options.expressions.signals(name)) return;
     if (this.#options.json) return this.#json(task, { signal: name });
     this.#line(task, `--- ${name} ${signalInfo(info)} ---`);
+  }
+
+  /** Shown where a debugger would see it: when the task's call has returned. */
+  ignored(task: Task, info: SignalInfo): void {
+    const later = this.#later.get(task) ?? [];
+    if (this.#inside.has(task)) this.#later.set(task, [...later, info]);
+    else this.signal(task, info);
   }
 
   stopped(task: Task, signal: number): void {
@@ -307,6 +320,7 @@ export function trace(options: TraceOptions): Trace {
         every: { enter: (call) => tracer.enter(call), exit: (call, result) => tracer.exit(call, result) },
         events: {
           signal: (task, info) => tracer.signal(task, info),
+          ignored: (task, info) => tracer.ignored(task, info),
           stopped: (task, signal) => tracer.stopped(task, signal),
           born: () => tracer.born(),
           ended: (task, status) => tracer.ended(task, status),
