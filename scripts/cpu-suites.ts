@@ -1,6 +1,6 @@
 /**
- * npm run test:cpu-suites [NAME...]: valgrind's tests of x86 instructions, from Debian's source package, natively and on
- * Tallship: both must write and end the same. Fetched when asked for and kept in the cache; nothing of it is in this tree.
+ * npm run test:cpu-suites [NAME...]: valgrind's and qemu's tests of x86 instructions, from Debian's source packages, natively
+ * and on Tallship: both must write and end the same. Fetched when asked for and kept in the cache; nothing of it is in this tree.
  * Needs apt-get with a Debian mirror, gcc with -m32, perl, and the sysroot of the program tests.
  */
 import { spawnSync } from 'node:child_process';
@@ -25,7 +25,64 @@ const SKIPPED: Record<string, string> = {
   cpuid_c: 'shows the processor',
   lzcnt32: 'LZCNT is not announced',
   yield: 'no result',
+  'hello-i386': 'no test of instructions',
+  'test-avx': 'AVX is not announced',
+  'test-3dnow': '3DNow! is not announced',
+  'test-i386-bmi2': 'BMI is not announced',
+  'test-i386-fprem': 'takes very long',
+  'test-i386': 'as test-i386-flat, with an LDT',
 };
+
+/** A program: its sources, and what the compiler is told besides. */
+interface Program {
+  readonly name: string;
+  readonly sources: readonly string[];
+  readonly flags: readonly string[];
+}
+
+/** A source package and the programs in it. */
+interface Suite {
+  readonly package: string;
+  /** What is unpacked; and where the programs are. */
+  readonly directory: string;
+  programs(directory: string): Program[];
+}
+
+const sourcesIn = (directory: string, ending: RegExp): string[] =>
+  readdirSync(directory).flatMap((name) => (ending.test(name) ? [name.replace(/\.\w+$/, '')] : []));
+
+const SUITES: readonly Suite[] = [
+  {
+    package: 'valgrind',
+    directory: 'none/tests/x86',
+    programs(directory) {
+      for (const name of sourcesIn(directory, /\.def$/)) {
+        const definition = readFileSync(join(directory, `${name}.def`), 'utf8');
+        writeFileSync(join(directory, `${name}.c`), must(['perl', 'gen_insn_test.pl'], directory, definition));
+      }
+      return sourcesIn(directory, /\.c$/).map((name) => ({
+        name,
+        sources: [`${name}.c`],
+        flags: ['-O1', '-mmmx', '-msse'],
+      }));
+    },
+  },
+  {
+    package: 'qemu',
+    directory: 'tests/tcg/i386',
+    programs(directory) {
+      must(['python3', 'test-mmx.py', 'x86.csv', 'test-mmx.h', 'MMX', 'SSE', 'SSE2', 'SSE3', 'SSSE3'], directory);
+      // Segments of an LDT, and 16-bit code in them, are not there.
+      const whole = readFileSync(join(directory, 'test-i386.c'), 'utf8');
+      writeFileSync(join(directory, 'test-i386-flat.c'), whole.replace('#define TEST_SEGS', ''));
+      return sourcesIn(directory, /\.c$/).map((name) => {
+        const others = name === 'test-i386-flat' ? ['test-i386-code16.S', 'test-i386-vm86.S'] : [];
+        const flags = name === 'test-mmx' ? ['-O1', '-masm=intel'] : ['-O2', '-msse4.2'];
+        return { name, sources: [`${name}.c`, ...others], flags };
+      });
+    },
+  },
+];
 
 function must(argv: readonly string[], cwd: string, input?: string): string {
   const { status, stdout, stderr } = spawnSync(argv[0], argv.slice(1), {
@@ -38,10 +95,18 @@ function must(argv: readonly string[], cwd: string, input?: string): string {
   return stdout;
 }
 
-/** The unpacked source package. */
-function fetchValgrind(): string {
-  const path = join(cache, 'valgrind');
-  if (existsSync(join(path, '.complete'))) return path;
+/** Where the host's own packages come from, as lines for source packages. */
+function sourceLists(cwd: string): string {
+  const format = 'deb-src $(REPO_URI) $(RELEASE) $(COMPONENT)';
+  const lines = must(['apt-get', 'indextargets', '--format', format, 'Created-By: Packages'], cwd).split('\n');
+  return [...new Set(lines)].join('\n');
+}
+
+/** The suite's directory, unpacked. */
+function fetchSuite(suite: Suite): string {
+  const path = join(cache, suite.package);
+  const directory = join(path, suite.directory);
+  if (existsSync(join(path, '.complete'))) return directory;
   mkdirSync(join(path, 'lists/partial'), { recursive: true });
   mkdirSync(join(path, 'archives/partial'), { recursive: true });
   writeFileSync(join(path, 'sources.list'), sourceLists(path));
@@ -53,13 +118,13 @@ function fetchValgrind(): string {
   };
   const options = Object.entries(settings).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
   must(['apt-get', ...options, 'update'], path);
-  must(['apt-get', ...options, 'source', '--download-only', 'valgrind'], path);
+  must(['apt-get', ...options, 'source', '--download-only', suite.package], path);
   const archive = readdirSync(path).find((name) => /\.orig\.tar/.test(name));
   if (archive === undefined) throw new Error('apt-get source brought no archive');
-  must(['tar', 'xf', archive, '--strip-components=1'], path);
+  must(['tar', 'xf', archive, '--strip-components=1', '--wildcards', `*/${suite.directory}`, '*/tests/*.h'], path);
   writeFileSync(join(path, 'config.h'), '');
   writeFileSync(join(path, '.complete'), '');
-  return path;
+  return directory;
 }
 
 /** gcc for static i386 programs, with the sysroot's headers and libraries. */
@@ -121,42 +186,37 @@ function difference(native: Outcome, tallship: Outcome): string | undefined {
   return expected.length === actual.length ? undefined : 'more lines';
 }
 
-function suite(names: readonly string[]): number {
-  const root = sysroot();
-  if ('missing' in root) throw new Error(root.missing);
-  const valgrind = fetchValgrind();
-  const sources = join(valgrind, 'none/tests/x86');
-  const work = mkdtempSync(join(tmpdir(), 'cpu-suites-'));
-  const gcc = [...compiler(root.path, work), `-I${valgrind}`];
-  const all = readdirSync(sources).flatMap((name) => /^(\w[\w-]*)\.(?:c|def)$/.exec(name)?.[1] ?? []);
-  const chosen = [...new Set(all)].filter((name) => names.length === 0 || names.includes(name)).sort();
-  let failures = 0;
-  let passed = 0;
-  for (const name of chosen) {
-    if (SKIPPED[name] !== undefined) {
-      console.log(`skip ${name}: ${SKIPPED[name]}`);
-      continue;
-    }
-    const source = join(work, `${name}.c`);
-    const definition = join(sources, `${name}.def`);
-    const text = existsSync(definition)
-      ? must(['perl', join(sources, 'gen_insn_test.pl')], sources, readFileSync(definition, 'utf8'))
-      : readFileSync(join(sources, `${name}.c`), 'latin1');
-    writeFileSync(source, text, 'latin1');
-    const program = join(work, name);
-    const made = run([...gcc, `-I${sources}`, '-o', program, source, '-lm', '-lpthread'], sources);
-    if (made.status !== 0) {
-      console.log(`skip ${name}: this compiler does not take it`);
-      continue;
-    }
-    const found = difference(run([program], work), run([process.execPath, MAIN, 'run', '-q', program], work));
-    console.log(found === undefined ? `ok   ${name}` : `FAIL ${name}: ${found}`);
-    if (found === undefined) passed++;
-    else failures++;
-  }
-  rmSync(work, { recursive: true });
-  console.log(`${passed} as native, ${failures} not`);
-  return failures > 0 ? 1 : 0;
+/** Compiles a program and runs it twice. */
+function compare({ name, sources, flags }: Program, gcc: readonly string[], directory: string, work: string): string {
+  const program = join(work, name);
+  const made = run([...gcc, ...flags, '-o', program, ...sources, '-lm', '-lpthread'], directory);
+  if (made.status !== 0) return `skip ${name}: this compiler does not take it`;
+  const found = difference(run([program], work), run([process.execPath, MAIN, 'run', '-q', program], work));
+  return found === undefined ? `ok   ${name}` : `FAIL ${name}: ${found}`;
 }
 
-process.exitCode = suite(process.argv.slice(2));
+function runSuites(names: readonly string[]): number {
+  const root = sysroot();
+  if ('missing' in root) throw new Error(root.missing);
+  const work = mkdtempSync(join(tmpdir(), 'cpu-suites-'));
+  const gcc = compiler(root.path, work);
+  const counts = { ok: 0, FAIL: 0, skip: 0 };
+  for (const suite of SUITES) {
+    const directory = fetchSuite(suite);
+    const includes = [`-I${directory}`, `-I${join(cache, suite.package)}`];
+    for (const program of suite.programs(directory)) {
+      if (names.length > 0 && !names.includes(program.name)) continue;
+      const reason = SKIPPED[program.name];
+      const line = reason
+        ? `skip ${program.name}: ${reason}`
+        : compare(program, [...gcc, ...includes], directory, work);
+      console.log(line);
+      counts[line.slice(0, 4).trim() as keyof typeof counts]++;
+    }
+  }
+  rmSync(work, { recursive: true });
+  console.log(`${counts.ok} as native, ${counts.FAIL} not, ${counts.skip} skipped`);
+  return counts.FAIL > 0 ? 1 : 0;
+}
+
+process.exitCode = runSuites(process.argv.slice(2));
