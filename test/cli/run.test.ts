@@ -86,7 +86,7 @@ describe('run', () => {
   });
 
   it('without enough address space says which limit to raise', async () => {
-    const script = `ulimit -v 15000000; ${JSON.stringify(process.execPath)} ${MAIN} ${HELLO}`;
+    const script = `ulimit -v 4000000; ${JSON.stringify(process.execPath)} ${MAIN} ${HELLO}`;
     const { status, stderr } = await run('bash', ['-c', script], {});
     expect([status, stderr]).toEqual([125, expect.stringMatching(/^tallship: cannot reserve .*\(ulimit -v\)\n$/)]);
   });
