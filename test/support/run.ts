@@ -44,7 +44,7 @@ export function tallship(args: readonly string[], options: RunOptions = {}): Pro
 
 /** Node's arguments for `tallship ARGS`: programs run in the mode that is being tested. */
 export function commandLine(args: readonly string[]): string[] {
-  const runs = !['sysroot', 'completion', '--help', '--version'].includes(args[0]);
+  const runs = !['sysroot', 'layer', 'completion', '--help', '--version'].includes(args[0]);
   const mode = runs && PROTECTION !== undefined ? ['--protection', PROTECTION] : [];
   return args[0] === 'run' ? [MAIN, 'run', ...mode, ...args.slice(1)] : [MAIN, ...mode, ...args];
 }
