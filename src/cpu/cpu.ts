@@ -35,6 +35,7 @@ const SLICE = 20_000;
 const PAGE = 4096;
 /** EFLAGS.TF. */
 const TRAP_FLAG = 0x100;
+const RESUME_FLAG = 0x1_0000;
 /** DR6.BS: single step. */
 const DR6_BS = 0x4000;
 
@@ -134,6 +135,8 @@ export class Cpu {
     const words = this.#words;
     let left = budget;
     words[STATE.processor / 4] = this.#processor;
+    // It has held off debug exceptions at the instruction to come, of which there are none.
+    words[STATE.flagSystem / 4] &= ~RESUME_FLAG;
     this.#checkSegments();
     if (this.#isStepping) return this.#step(left);
     let record = this.#cache.find(this.eip);

@@ -4,6 +4,8 @@ import { readEflags } from './eflags.ts';
 import { ECX, SS, STATE } from './state.ts';
 
 const ZF = 0x40;
+/** Set where an instruction is left in its middle (SDM Vol. 3B, 17.3.1.1). */
+const RF = 0x1_0000;
 const COUNTER = STATE.gpr / 4 + ECX;
 
 /** What a comparison that goes on leaves alone. */
@@ -34,6 +36,7 @@ export function resumeRepeat(words: Int32Array, decoded: Decoded, held: Held, is
   const compares = /^(cmps|scas)/.test(decoded.insn.name);
   if (compares && isEqual !== (decoded.repeat === 0xf3)) return;
   words[STATE.eip / 4] = decoded.eip;
+  words[STATE.flagSystem / 4] |= RF;
   FLAG_FIELDS.forEach((field, i) => {
     words[field] = held.flags[i];
   });

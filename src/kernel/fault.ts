@@ -64,7 +64,18 @@ export function raiseFault(task: Task, reason: ExitReason): void {
   }
 }
 
+/** Vectors whose exceptions leave EIP behind the instruction. */
+const TRAPS: readonly number[] = [Exit.debug, Exit.breakpoint, Exit.overflow];
+/** EFLAGS.RF, which a fault sets in the image that it saves (SDM Vol. 3B, 17.3.1.1). */
+const RF = 0x1_0000;
+
+function setResume(task: Task): void {
+  const state = stateOf(task);
+  state.setUint32(STATE.flagSystem, state.getUint32(STATE.flagSystem, true) | RF, true);
+}
+
 function trap(task: Task, trapno: number, err: number, info: SignalInfo): void {
+  if (!TRAPS.includes(trapno)) setResume(task);
   task.lastTrap = { ...task.lastTrap, trapno, err };
   task.kernel.signals.force(task, info);
 }
@@ -77,6 +88,7 @@ function pageFault(task: Task, address: number, bits: number): void {
     return;
   }
   const present = (task.mm.guest.permissions[answer.address >>> 12] & 7) === 0 ? 0 : 1;
+  setResume(task);
   task.lastTrap = { trapno: Exit.pageFault, err: (bits & (WRITE | FETCH)) | USER | present, cr2: answer.address };
   const signo = answer.signal === 'BUS' ? SIGBUS : SIGSEGV;
   task.kernel.signals.force(task, { signo, code: answer.code, addr: answer.address });

@@ -19,10 +19,10 @@ export interface Code {
 }
 
 const MAX_LENGTH = 15;
-class Stop extends Error {
+/** Thrown from inside; no Error, whose stack nobody reads. */
+class Stop {
   readonly fault: DecodeFault;
   constructor(fault: DecodeFault) {
-    super('decode');
     this.fault = fault;
   }
 }

@@ -201,9 +201,14 @@ export const arpl = insn('arpl', {}, ['63 /r Ew,Gw'], (e, dst, src) => {
   e.flags.set({ zf });
 });
 
+/** EFLAGS.NT. */
+const NESTED_TASK = 0x4000;
+
 /** SDM Vol. 2A, IRET to the same privilege. */
 export const iret = insn('iret', { branch: true, ends: true }, ['CF'], (e) => {
   const size = e.operandSize;
+  // A return to a task there is none of.
+  e.if(e.and(e.state(STATE.flagSystem), e.const(NESTED_TASK)), () => e.fault(Exit.generalProtection, e.const(0)));
   const image = stackTop(e, size, 2 * size);
   const selector = stackTop(e, 2, size);
   const target = stackTop(e, size);

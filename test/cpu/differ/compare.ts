@@ -3,8 +3,8 @@ import type { Slots } from './slot.ts';
 import { SLOT, SLOT_SIZE } from './slot.ts';
 
 const SIGSYS = 31;
-/** All but the fixed bits and RF, which the kernel's signal frames are tested for. */
-export const EFLAGS = 0x0024_4fd5;
+/** All but the fixed bits. */
+export const EFLAGS = 0x0025_4fd5;
 
 interface Field {
   readonly name: string;

@@ -115,6 +115,7 @@ export function loadWindows(data: Uint8Array, slots: Slots, i: number): void {
 }
 
 export function storeAnswer(state: Uint8Array, words: Int32Array, data: Uint8Array, reason: number, out: Slots): void {
+  const signal = signalOf(words, reason);
   for (let n = 0; n < 8; n++) out.u32[n] = words[(STATE.gpr >> 2) + n];
   out.u32[SLOT.eflags >> 2] = readEflags(state);
   out.u32[SLOT.eip >> 2] = words[STATE.eip >> 2];
@@ -122,7 +123,6 @@ export function storeAnswer(state: Uint8Array, words: Int32Array, data: Uint8Arr
   storeX87(state, words, out, 0);
   out.u8.set(state.subarray(STATE.xmm, STATE.xmm + 128), SLOT.xmm);
   for (const { from, to, at } of WINDOWS) out.u8.set(data.subarray(from, to), SLOT.windows + at);
-  const signal = signalOf(words, reason);
   out.u32[SLOT.signo >> 2] = signal.signo;
   out.u32[SLOT.siCode >> 2] = signal.code;
   out.u32[SLOT.siAddr >> 2] = signal.address;
