@@ -117,7 +117,8 @@ export const EXCEPTIONS: readonly Exception[] = [
     reason:
       'es, ss and ds have no base and are not checked: TLS segments with a base cannot be loaded, null and code be used',
     applies: ({ mismatch }) =>
-      FLAT.some((i) => isBased(mismatch.native, i)) || [ES, DS].some((i) => !isFlat(mismatch.request, i)),
+      FLAT.some((i) => isBased(mismatch.native, i)) ||
+      [mismatch.request, mismatch.native].some((slots) => [ES, DS].some((i) => !isFlat(slots, i))),
   },
   {
     name: '64-bit code',
