@@ -1,6 +1,6 @@
 /** Limits, usage and priorities of processes; prctl and personality. */
 import { EACCES, EFAULT, EINVAL, EPERM, ESRCH } from '../src/abi/errno.ts';
-import { PR, rlimit64Layout, rlimitLayout, rusageLayout } from '../src/abi/process.ts';
+import { PR, RLIMIT, rlimit64Layout, rlimitLayout, rusageLayout } from '../src/abi/process.ts';
 import { text, u32 } from '../src/abi/struct.ts';
 import { processTimes } from '../src/kernel/accounting.ts';
 import { applyLimits, type Limit, NR_OPEN, RLIM_INFINITY, RLIMIT_COUNT, RLIMIT_NOFILE } from '../src/kernel/limits.ts';
@@ -26,25 +26,7 @@ const family = { class: 'process' } as const;
 const INFINITY_32 = 0xffffffff;
 const INFINITY_OLD = 0x7fffffff;
 
-const RESOURCES = {
-  RLIMIT_CPU: 0,
-  RLIMIT_FSIZE: 1,
-  RLIMIT_DATA: 2,
-  RLIMIT_STACK: 3,
-  RLIMIT_CORE: 4,
-  RLIMIT_RSS: 5,
-  RLIMIT_NPROC: 6,
-  RLIMIT_NOFILE: 7,
-  RLIMIT_MEMLOCK: 8,
-  RLIMIT_AS: 9,
-  RLIMIT_LOCKS: 10,
-  RLIMIT_SIGPENDING: 11,
-  RLIMIT_MSGQUEUE: 12,
-  RLIMIT_NICE: 13,
-  RLIMIT_RTPRIO: 14,
-  RLIMIT_RTTIME: 15,
-};
-const resource = choice('resource', RESOURCES);
+const resource = choice('resource', RLIMIT);
 
 const narrow = (value: number, infinity: number) => Math.min(value, infinity);
 const widen = (value: number) => (value === INFINITY_32 ? RLIM_INFINITY : value);

@@ -81,7 +81,8 @@ export function quote(content: Uint8Array | string, limit = 32): string {
   return bytes.length > limit ? `${out}"...` : `${out}"`;
 }
 
-const ESCAPES: Readonly<Record<number, string>> = {
+/** C's escapes, as strace shows them. */
+export const ESCAPES: Readonly<Record<number, string>> = {
   9: '\\t',
   10: '\\n',
   11: '\\v',

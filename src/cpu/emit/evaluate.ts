@@ -16,6 +16,7 @@ import type { EvalValue } from './evaluate-ops.ts';
 import { applyOp, evaluateLanes, fromBytes, toBytes } from './evaluate-ops.ts';
 import type { Routine } from './routine.ts';
 import { FORBIDDEN, isDeferred, isForbidden, segmentModes, violatesSegment } from './segment-check.ts';
+import { VALUE_TYPE } from './wasm-tables.ts';
 
 /** Guest memory of the evaluator. Answers undefined or false where a #PF is due. */
 export interface EvalMemory {
@@ -42,16 +43,6 @@ export function flatMemory(bytes: Uint8Array, start = 0): EvalMemory {
 
 /** Ends the body: the instruction faulted, trapped or jumped. */
 class Ended extends Error {}
-
-const REGISTER_TYPE: Record<MemoryType, WasmType> = {
-  u8: 'i32',
-  u16: 'i32',
-  i32: 'i32',
-  i64: 'i64',
-  f32: 'f32',
-  f64: 'f64',
-  v128: 'v128',
-};
 
 class Evaluator extends BaseEmitter<EvalValue> {
   readonly #decoded: Decoded;
@@ -92,7 +83,7 @@ class Evaluator extends BaseEmitter<EvalValue> {
 
   state(offset: number, type: MemoryType = 'i32', index: EvalValue = 0): EvalValue {
     const at = offset + Number(index);
-    return fromBytes(this.#state.subarray(at, at + MEMORY_BYTES[type]), REGISTER_TYPE[type]);
+    return fromBytes(this.#state.subarray(at, at + MEMORY_BYTES[type]), VALUE_TYPE[type]);
   }
   setState(offset: number, value: EvalValue, type: MemoryType = 'i32', index: EvalValue = 0): void {
     this.#state.set(toBytes(value, MEMORY_BYTES[type]), offset + Number(index));
@@ -145,7 +136,7 @@ class Evaluator extends BaseEmitter<EvalValue> {
     const at = Number(address) >>> 0;
     if (isModified && !this.#memory.mayWrite(at, MEMORY_BYTES[type])) this.#pageFault(at, true);
     const bytes = this.#memory.read(at, MEMORY_BYTES[type]) ?? this.#pageFault(at, false);
-    return fromBytes(bytes, REGISTER_TYPE[type]);
+    return fromBytes(bytes, VALUE_TYPE[type]);
   }
   protected guestStore(address: EvalValue, value: EvalValue, type: MemoryType): void {
     const at = Number(address) >>> 0;

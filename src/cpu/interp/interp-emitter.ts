@@ -1,11 +1,11 @@
 /** The wasm emitter whose operands come from the decoded record. */
 import type { MemoryType } from '../emit/base-emitter.ts';
 import type { Operand } from '../emit/emitter.ts';
+import { RecordEmitter } from '../emit/record-emitter.ts';
 import type { RoutineTable, WasmTarget } from '../emit/wasm-emitter.ts';
-import { WasmEmitter } from '../emit/wasm-emitter.ts';
 import type { Node } from '../emit/wasm-ir.ts';
 import { node } from '../emit/wasm-ir.ts';
-import { HASH_ENTRIES, VM_HASH, VM_STATE } from '../layout.ts';
+import { VM_STATE } from '../layout.ts';
 import { STATE } from '../state.ts';
 import type { MemoryShape } from './record.ts';
 import { RECORD, RECORD_SIZE } from './record.ts';
@@ -27,7 +27,7 @@ export interface Mode {
 /** Local 0 of every function that runs records. */
 const RECORD_POINTER = node({ code: [0x20, 0], type: 'i32', inline: true });
 
-export class InterpEmitter extends WasmEmitter {
+export class InterpEmitter extends RecordEmitter {
   #mode: Mode;
   /** Whether the body asked for the mode: if not, one handler serves all. */
   readonly asked = { operandSize: false, addressSize: false };
@@ -121,22 +121,6 @@ export class InterpEmitter extends WasmEmitter {
     const record = this.#value(target);
     this.if(this.eqz(record), () => this.leave('link'));
     this.leave('land', record);
-  }
-  jumpIf(condition: Node, target: Operand): void {
-    this.if(condition, () => this.jump(target));
-  }
-  /** Through the cache from EIP to record. */
-  jumpIndirect(target: Node): void {
-    const slot = this.shl(this.and(target, this.const(HASH_ENTRIES - 1)), this.const(3));
-    const entry = this.add(slot, this.const(this.target.vmIndex));
-    this.if(this.ne(this.vmLoad(entry, 'i32', VM_HASH), target), () => {
-      this.setState(STATE.eip, target);
-      this.leave('lookup');
-    });
-    this.leave('land', this.vmLoad(entry, 'i32', VM_HASH + 4));
-  }
-  restart(): void {
-    this.leave('restart');
   }
   /** Goes over to the instruction of the next record, in the same handler. */
   advance(mode: Mode, operands: readonly SlotOperand[]): void {

@@ -5,12 +5,11 @@
 import type { Decoded, DecodedOperand } from '../decode/decoded.ts';
 import type { MemoryType } from '../emit/base-emitter.ts';
 import type { Operand } from '../emit/emitter.ts';
+import { RecordEmitter } from '../emit/record-emitter.ts';
 import type { RoutineTable, WasmTarget } from '../emit/wasm-emitter.ts';
-import { WasmEmitter } from '../emit/wasm-emitter.ts';
 import type { Exitway, LocalSlot, Node } from '../emit/wasm-ir.ts';
 import { node } from '../emit/wasm-ir.ts';
 import { RECORD, RECORD_SIZE } from '../interp/record.ts';
-import { HASH_ENTRIES, VM_HASH } from '../layout.ts';
 import { STATE } from '../state.ts';
 import type { Block, Region, RegionInsn } from './region.ts';
 
@@ -22,7 +21,7 @@ export interface RegionLocals {
   readonly credit: LocalSlot;
 }
 
-export class JitEmitter extends WasmEmitter {
+export class JitEmitter extends RecordEmitter {
   readonly #region: Region;
   readonly #block: Block;
   readonly #locals: RegionLocals;
@@ -153,21 +152,6 @@ export class JitEmitter extends WasmEmitter {
     const record = this.vmLoad(this.const(this.#insn.record), 'i32', RECORD.immediate);
     this.if(this.eqz(record), () => this.leave('link'));
     this.leave('land', record);
-  }
-  jumpIf(condition: Node, target: Operand): void {
-    this.if(condition, () => this.jump(target));
-  }
-  jumpIndirect(target: Node): void {
-    const slot = this.shl(this.and(target, this.const(HASH_ENTRIES - 1)), this.const(3));
-    const entry = this.add(slot, this.const(this.target.vmIndex));
-    this.if(this.ne(this.vmLoad(entry, 'i32', VM_HASH), target), () => {
-      this.setState(STATE.eip, target);
-      this.leave('lookup');
-    });
-    this.leave('land', this.vmLoad(entry, 'i32', VM_HASH + 4));
-  }
-  restart(): void {
-    this.leave('restart');
   }
 
   /** Within the region. Backwards, the slice may end: the interpreter finds that out when it lands there. */

@@ -1,4 +1,5 @@
 /** How calls about processes, memory, signals and time are shown. */
+import { RLIMIT } from '../../abi/process.ts';
 import * as N from './names.ts';
 import type { Context, Part } from './parts.ts';
 import * as P from './parts.ts';
@@ -162,10 +163,10 @@ export const PROCESSES: Readonly<Record<string, readonly Part[]>> = {
   rseq: [P.ptr(0), P.hex(1), P.hex(2), P.hex(3)],
   futex: futex(S.timespec, 8),
   futex_time64: futex(S.timespec64, 16),
-  ugetrlimit: [P.choice(0, N.RLIMIT, 'RLIMIT_???'), P.outStruct(1, 8, S.rlimit)],
-  getrlimit: [P.choice(0, N.RLIMIT, 'RLIMIT_???'), P.outStruct(1, 8, S.rlimit)],
-  setrlimit: [P.choice(0, N.RLIMIT, 'RLIMIT_???'), P.struct(1, 8, S.rlimit)],
-  prlimit64: [id, P.choice(1, N.RLIMIT, 'RLIMIT_???'), P.struct(2, 16, S.rlimit64), P.outStruct(3, 16, S.rlimit64)],
+  ugetrlimit: [P.choice(0, RLIMIT, 'RLIMIT_???'), P.outStruct(1, 8, S.rlimit)],
+  getrlimit: [P.choice(0, RLIMIT, 'RLIMIT_???'), P.outStruct(1, 8, S.rlimit)],
+  setrlimit: [P.choice(0, RLIMIT, 'RLIMIT_???'), P.struct(1, 8, S.rlimit)],
+  prlimit64: [id, P.choice(1, RLIMIT, 'RLIMIT_???'), P.struct(2, 16, S.rlimit64), P.outStruct(3, 16, S.rlimit64)],
   getrandom: [random, P.uint(1), P.flags(2, N.GRND, 'GRND_???')],
   uname: [P.outStruct(0, 390, S.utsname)],
   sysinfo: [P.outStruct(0, 64, S.sysinfo)],

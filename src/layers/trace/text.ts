@@ -1,14 +1,6 @@
 /** Strings as strace quotes them. */
 
-const ESCAPES: Readonly<Record<number, string>> = {
-  9: '\\t',
-  10: '\\n',
-  11: '\\v',
-  12: '\\f',
-  13: '\\r',
-  34: '\\"',
-  92: '\\\\',
-};
+import { ESCAPES } from '../../syscall/arg.ts';
 
 /** Octal escapes are as short as what follows allows. */
 function quoted(bytes: Uint8Array): string {
