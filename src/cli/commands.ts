@@ -57,6 +57,7 @@ export const RUN_OPTIONS = options({
   unset: { letter: 'U', kind: 'list', value: 'NAME', describe: 'remove an environment variable' },
   argv0: { letter: '0', kind: 'string', value: 'NAME', describe: "the program's argv[0] (short: -0)" },
   user: { kind: 'string', value: 'UID[:GID]', describe: 'run as this user (default: the one who calls)' },
+  name: { kind: 'string', value: 'NAME', describe: 'what tallship ps, kill and layer call it (default: the program)' },
   timeout: { kind: 'number', value: 'SECONDS', describe: 'kill everything after this time; exit status 124' },
   protection: {
     kind: 'choice',
@@ -84,9 +85,21 @@ export const SYSROOT_OPTIONS = options({
 export const COMPLETION_OPTIONS = options({});
 export const LAYER_OPTIONS = options({});
 
+export const PS_OPTIONS = options({
+  json: { kind: 'flag', describe: 'as JSON' },
+});
+
+export const KILL_OPTIONS = options({
+  signal: { letter: 's', kind: 'string', value: 'SIGNAL', describe: 'name or number (default: TERM)' },
+  process: { letter: 'p', kind: 'number', value: 'PID', describe: "one of the machine's processes, not its first" },
+  all: { letter: 'a', kind: 'flag', describe: "all of the machine's processes; KILL always means all" },
+});
+
 export type RunValues = Values<typeof RUN_OPTIONS>;
 export type SysrootValues = Values<typeof SYSROOT_OPTIONS>;
 export type LayerValues = Values<typeof LAYER_OPTIONS>;
+export type PsValues = Values<typeof PS_OPTIONS>;
+export type KillValues = Values<typeof KILL_OPTIONS>;
 export type CompletionValues = Values<typeof COMPLETION_OPTIONS>;
 
 export interface Command {
@@ -141,6 +154,28 @@ export const COMMANDS: readonly Command[] = [
       ['tallship run --layer ./guard.ts:/etc ls /etc', 'runs with it'],
     ],
     run: async (values, operands) => (await import('./layer.ts')).main(values, operands),
+  },
+  {
+    name: 'ps',
+    operands: '',
+    summary: 'list running machines and their processes',
+    options: PS_OPTIONS,
+    words: [],
+    examples: [],
+    run: async (values, operands) => (await import('./ps.ts')).main(values, operands),
+  },
+  {
+    name: 'kill',
+    operands: 'PID|NAME',
+    summary: 'send a signal to a running machine',
+    options: KILL_OPTIONS,
+    words: [],
+    examples: [
+      ['tallship kill build', 'SIGTERM to the first process of the machine that --name or its program names'],
+      ['tallship kill 4711 -s KILL', 'ends it at once'],
+      ['tallship kill build -p 7 -s USR1', 'to process 7 in it'],
+    ],
+    run: async (values, operands) => (await import('./kill.ts')).main(values, operands),
   },
   {
     name: 'completion',

@@ -7,6 +7,7 @@ import { type Machine, SpawnError } from '../machine.ts';
 import { makeCredentials } from '../vfs/credentials.ts';
 import { MachineBuilder } from './build-machine.ts';
 import type { RunValues } from './commands.ts';
+import { announce } from './control/announce.ts';
 import { droppedChanges } from './dropped.ts';
 import { CliError, EXIT } from './error.ts';
 import { findProgram } from './find-program.ts';
@@ -48,6 +49,7 @@ export async function main(values: RunValues, [program, ...args]: string[]): Pro
   } catch (error) {
     throw error instanceof SpawnError ? explain(error, hasSysroot) : error;
   }
+  announce({ machine, session, builder, values }, [found.path, ...args], values.name);
   started?.(found.path, [program0, ...args], Object.keys(env).length);
   const end = await session.run(values.timeout);
   if (values.stats) showStats(machine, values.json);

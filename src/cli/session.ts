@@ -3,6 +3,7 @@ import { constants } from 'node:os';
 import { dieOf, exitAtOnce, type PassedOn, receiveSignals, stopLike } from '../host/signals.ts';
 import type { HostTerminal } from '../host/tty.ts';
 import type { ExitStatus, Machine, SpawnOptions } from '../machine.ts';
+import { withdraw } from './control/announce.ts';
 import { EXIT } from './error.ts';
 
 /** How long after SIGKILL to all we wait for the machine to end. */
@@ -24,6 +25,11 @@ export class Session {
   constructor(machine: Machine, terminal: HostTerminal | null) {
     this.#machine = machine;
     this.#terminal = terminal;
+  }
+
+  /** The first process's id. */
+  get first(): number {
+    return this.#first;
   }
 
   start(program: SpawnOptions): void {
@@ -48,6 +54,7 @@ export class Session {
 
   /** The exit status that our caller sees; a guest killed by a signal takes us with it. */
   finish(end: ExitStatus): number {
+    withdraw();
     if (this.#timedOut) return EXIT.timeout;
     if (end.signal === undefined) {
       this.#ended = true;

@@ -55,6 +55,7 @@ const DECLARATIONS = {
   fcntl: 'int fcntl(int fd, int command, intptr_t argument)',
 
   poll: 'int poll(_Inout_ uint8_t *fds, unsigned long count, int timeout)',
+  getsockopt: 'int getsockopt(int fd, int level, int name, _Out_ void *value, _Inout_ uint32_t *length)',
   isatty: 'int isatty(int fd)',
   ioctl: 'int ioctl(int fd, unsigned long request, _Inout_ uint8_t *argument)',
   tcgetattr: 'int tcgetattr(int fd, _Out_ uint8_t *termios)',

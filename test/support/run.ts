@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { findCommand } from '../../src/cli/commands.ts';
 import { MAIN } from './sysroot.ts';
 
 export interface Outcome {
@@ -44,7 +45,7 @@ export function tallship(args: readonly string[], options: RunOptions = {}): Pro
 
 /** Node's arguments for `tallship ARGS`: programs run in the mode that is being tested. */
 export function commandLine(args: readonly string[]): string[] {
-  const runs = !['sysroot', 'layer', 'completion', '--help', '--version'].includes(args[0]);
+  const runs = (findCommand(args[0])?.name ?? 'run') === 'run' && !['--help', '--version'].includes(args[0]);
   const mode = runs && PROTECTION !== undefined ? ['--protection', PROTECTION] : [];
   return args[0] === 'run' ? [MAIN, 'run', ...mode, ...args.slice(1)] : [MAIN, ...mode, ...args];
 }

@@ -1,0 +1,29 @@
+/**
+ * What a running machine can be asked to do. A command is a function in a file of its own, named here and loaded when it is
+ * asked for. It runs between slices, with every task of the machine as data.
+ */
+import type { Machine } from '../../machine.ts';
+import type { MachineBuilder } from '../build-machine.ts';
+import type { RunValues } from '../commands.ts';
+import type { Session } from '../session.ts';
+import type { Connection } from './server.ts';
+
+/** What commands work on. */
+export interface Running {
+  readonly machine: Machine;
+  readonly session: Session;
+  readonly builder: MachineBuilder;
+  readonly values: RunValues;
+}
+
+/** Answers what the client gets as result: plain data. An error that it throws is shown to the client, in one line. */
+export type ControlCommand = (
+  running: Running,
+  argument: Readonly<Record<string, unknown>>,
+  connection: Connection,
+) => unknown;
+
+export const CONTROL_COMMANDS: Readonly<Record<string, () => Promise<ControlCommand>>> = {
+  ps: async () => (await import('./processes.ts')).processes,
+  kill: async () => (await import('./send-signal.ts')).sendSignal,
+};
