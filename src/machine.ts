@@ -225,6 +225,7 @@ export class Machine {
       credentials: makeCredentials(0, 0),
       fs: new FsContext(root),
       namespace: this.namespace,
+      serial: 0,
       progress: 0,
       block: () => -EINTR,
       once: (step) => step(),

@@ -37,6 +37,7 @@ export class MachineBuilder {
   #devices = FIRST_DEVICE;
   /** Nothing that is asked here can sleep. */
   readonly #sleeper: Sleeper = {
+    serial: 0,
     progress: 0,
     block: () => -EINTR,
     once: (step) => step(),

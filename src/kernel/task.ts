@@ -131,8 +131,8 @@ export class Task implements Sleeper {
     return this.regs[ESP];
   }
 
-  block(queues: WaitQueue | readonly WaitQueue[], deadline?: number): number {
-    if (this.interrupted) return -ERESTARTSYS;
+  block(queues: WaitQueue | readonly WaitQueue[], deadline?: number, firmly = false): number {
+    if (firmly ? this.ending : this.interrupted) return -ERESTARTSYS;
     if (deadline !== undefined && this.now() >= deadline) return 0;
     this.leaveQueues();
     this.#queues = 'wake' in queues ? [queues] : queues;
@@ -149,6 +149,15 @@ export class Task implements Sleeper {
       this.attention &&
       (this.killed || this.group.exiting || ((this.pending.set | this.group.pending.set) & ~this.blocked) !== 0n)
     );
+  }
+
+  /** Nothing that it does will be seen. */
+  get ending(): boolean {
+    return this.attention && (this.killed || this.group.exiting);
+  }
+
+  get serial(): number {
+    return this.call.serial;
   }
 
   once<T extends Plain>(step: () => T): T {

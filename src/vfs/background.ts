@@ -8,6 +8,8 @@ export type Clock = Pick<Sleeper, 'now' | 'realtime'>;
 /** Runs operations one after the other, each to its end, however often it sleeps. */
 export class Background implements Sleeper, Waiter {
   progress = 0;
+  /** Operations begun. */
+  serial = 0;
   /** Woken when the last operation is done. */
   readonly idle = new WaitQueue();
   readonly #clock: Clock;
@@ -56,6 +58,7 @@ export class Background implements Sleeper, Waiter {
       this.#operations.shift();
       this.#steps.pending.length = 0;
       this.progress = 0;
+      this.serial++;
     }
     this.#running = false;
     this.idle.wake();

@@ -11,6 +11,7 @@ const CHUNK = 1 << 16;
 
 /** Page faults and write-back cannot sleep: what would is an I/O error. */
 class Unsleeping implements Sleeper {
+  readonly serial = 0;
   progress = 0;
   readonly #clock: Sleeper;
   constructor(clock: Sleeper) {

@@ -48,8 +48,9 @@ export interface Sleeper {
    * Sleeps on the queues until one is woken, the deadline passes or a signal arrives; answers BLOCKED. When a signal is
    * already pending it answers -ERESTARTSYS at once; when the deadline has passed, 0.
    * @param deadline monotonic nanoseconds; absent: none.
+   * @param firmly only what ends the task ends the sleep early (TASK_KILLABLE): for work that is under way elsewhere.
    */
-  block(queues: WaitQueue | readonly WaitQueue[], deadline?: number): number;
+  block(queues: WaitQueue | readonly WaitQueue[], deadline?: number, firmly?: boolean): number;
   /**
    * Runs a step with side effects, or a look at the clock, once per system call: when the handler is run again, the
    * remembered answer is given. BLOCKED answers are not remembered. Steps are told apart by their order.
@@ -57,6 +58,8 @@ export interface Sleeper {
   once<T extends Plain>(step: () => T): T;
   /** What a partly done transfer has already moved: survives re-runs, 0 at the call's start. */
   progress: number;
+  /** Counts the calls of this sleeper: tells one from the next. */
+  readonly serial: number;
   /** Monotonic clock of the machine, nanoseconds. */
   now(): number;
   /** Wall clock, nanoseconds since 1970: for file times. */

@@ -52,7 +52,7 @@ export class BlockingFs implements FileSystem {
    * caches on the next run, and steps are told apart by their order.
    */
   gate(s: Sleeper, inode: object, operation: string): number {
-    const { calls = (s as { call?: { serial: number } }).call?.serial } = s as { calls?: number };
+    const { serial: calls } = s;
     let passed = this.#passed.get(s);
     if (passed === undefined || passed.calls !== calls) {
       passed = { calls, steps: new Map() };

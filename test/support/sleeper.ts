@@ -66,11 +66,11 @@ export class FakeCaller implements Caller, Waiter {
   }
 
   /** Calls begun so far. */
-  calls = 0;
+  serial = 0;
 
   /** Begins a call. */
   start<T>(handler: () => T): T {
-    this.calls++;
+    this.serial++;
     this.#handler = handler;
     this.#steps.pending.length = 0;
     this.progress = 0;
