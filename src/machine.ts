@@ -64,6 +64,8 @@ export interface MachineOptions {
   /** The processor that programs find; absent: nehalem, the newest. */
   readonly cpu?: CpuModelName;
   readonly hostname?: string;
+  /** Counts instructions exactly: slices end, and scheduler.haltAt halts, at the same instruction in every run. */
+  readonly exact?: boolean;
 }
 
 export interface SpawnOptions {
@@ -127,7 +129,7 @@ export class Machine {
       host: options.host,
       table: this.table,
       namespace: this.namespace,
-      makeCpu: (mm) => new Cpu(mm, { model }),
+      makeCpu: (mm) => new Cpu(mm, { model, exact: options.exact }),
       hwcap: featureWord('edx', CPU_MODELS[model].features),
       seed: options.seed,
       protection: options.protection,

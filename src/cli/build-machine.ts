@@ -59,6 +59,7 @@ export class MachineBuilder {
       console: stdio.makeConsole,
       protection,
       cpu,
+      exact: values['max-insns'] !== undefined,
       seed: seed === undefined ? undefined : seedBytes(seed),
     });
     this.machine.mount({ path: '/tmp', fs: this.#memory(0o1777), source: 'tmpfs' });

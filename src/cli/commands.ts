@@ -59,6 +59,11 @@ export const RUN_OPTIONS = options({
   user: { kind: 'string', value: 'UID[:GID]', describe: 'run as this user (default: the one who calls)' },
   name: { kind: 'string', value: 'NAME', describe: 'what tallship ps, kill and layer call it (default: the program)' },
   timeout: { kind: 'number', value: 'SECONDS', describe: 'kill everything after this time; exit status 124' },
+  'max-insns': {
+    kind: 'number',
+    value: 'N',
+    describe: 'stop everything after exactly N instructions; exit status 124',
+  },
   protection: {
     kind: 'choice',
     choices: ['hardware', 'software'],

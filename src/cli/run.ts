@@ -34,6 +34,7 @@ export async function main(values: RunValues, [program, ...args]: string[]): Pro
   if (values.stats) machine.table.count();
   const program0 = values.argv0 ?? program;
   const started = await install(machine, values);
+  machine.kernel.scheduler.haltAt = instructionLimit(values['max-insns']);
   const session = new Session(machine, stdio.terminal);
   try {
     session.start({
@@ -82,6 +83,11 @@ function environment(values: RunValues): Record<string, string> {
     env[setting.slice(0, equals)] = setting.slice(equals + 1);
   }
   return env;
+}
+
+function instructionLimit(count = Infinity): number {
+  if (count === Infinity || (Number.isSafeInteger(count) && count > 0)) return count;
+  throw new CliError(EXIT.failure, `--max-insns ${count}: give a whole number from 1 on`);
 }
 
 function parseUser(text: string | undefined): { uid: number; gid: number; groups: number[] } {

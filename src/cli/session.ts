@@ -1,5 +1,6 @@
 /** One run of a machine on our caller's terminal and signals, to its end. */
 import { constants } from 'node:os';
+import { say } from '../host/node.ts';
 import { dieOf, exitAtOnce, type PassedOn, receiveSignals, stopLike } from '../host/signals.ts';
 import type { HostTerminal } from '../host/tty.ts';
 import type { ExitStatus, Machine, SpawnOptions } from '../machine.ts';
@@ -19,6 +20,7 @@ export class Session {
   readonly #terminal: HostTerminal | null;
   #first = 0;
   #timedOut = false;
+  #isHalted = false;
   /** The guest ended by itself: what it did to the terminal is what it wanted. */
   #ended = false;
 
@@ -46,7 +48,8 @@ export class Session {
   async run(timeout: number | undefined): Promise<ExitStatus> {
     const timer = timeout === undefined ? undefined : setTimeout(() => this.#expire(), timeout * 1000);
     try {
-      return await this.#machine.run();
+      const end = await this.#machine.run();
+      return this.#machine.kernel.groups.size > 0 ? await this.#halt() : end;
     } finally {
       clearTimeout(timer);
     }
@@ -55,7 +58,7 @@ export class Session {
   /** The exit status that our caller sees; a guest killed by a signal takes us with it. */
   finish(end: ExitStatus): number {
     withdraw();
-    if (this.#timedOut) return EXIT.timeout;
+    if (this.#timedOut || this.#isHalted) return EXIT.timeout;
     if (end.signal === undefined) {
       this.#ended = true;
       return end.status;
@@ -83,10 +86,24 @@ export class Session {
     if (name !== undefined) setImmediate(() => stopLike(name));
   }
 
-  #expire(): void {
-    this.#timedOut = true;
+  /** The machine has executed what it may: everything ends here, without another instruction. */
+  #halt(): Promise<ExitStatus> {
+    const { scheduler } = this.#machine.kernel;
+    this.#isHalted = true;
+    say(`stopped after ${scheduler.instructions} instructions (--max-insns)`);
+    scheduler.haltAt = Infinity;
+    this.#killAll();
+    return this.#machine.run();
+  }
+
+  #killAll(): void {
     const { kernel } = this.#machine;
     for (const group of [...kernel.groups.values()]) kernel.signals.sendToGroup(group, { signo: SIGKILL, code: 0 });
+  }
+
+  #expire(): void {
+    this.#timedOut = true;
+    this.#killAll();
     setTimeout(() => exitAtOnce(this.finish({ status: EXIT.timeout })), GRACE_MS).unref();
   }
 }

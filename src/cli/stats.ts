@@ -19,6 +19,7 @@ export function showStats(machine: Machine, json: boolean): void {
     cpuSeconds: (cpu.user + cpu.system) / 1e6,
     maxRss: memory,
     processes: kernel.forks,
+    instructions: kernel.scheduler.instructions,
     systemCalls: total,
     calls,
     missing,
@@ -31,13 +32,15 @@ function text(facts: {
   cpuSeconds: number;
   maxRss: number;
   processes: number;
+  instructions: number;
   systemCalls: number;
   calls: Record<string, number>;
   missing: Record<string, number>;
 }): string {
   const lines = [
     `tallship: ${facts.seconds.toFixed(3)} s, ${facts.cpuSeconds.toFixed(3)} s of CPU, ` +
-      `${(facts.maxRss / 1e6).toFixed(0)} MB, ${facts.processes} processes and threads, ${facts.systemCalls} system calls`,
+      `${(facts.maxRss / 1e6).toFixed(0)} MB, ${facts.processes} processes and threads, ` +
+      `${facts.instructions} instructions, ${facts.systemCalls} system calls`,
   ];
   const byCount = Object.entries(facts.calls).sort((a, b) => b[1] - a[1]);
   for (const [name, count] of byCount) lines.push(`${String(count).padStart(10)} ${name}`);

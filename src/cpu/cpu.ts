@@ -8,9 +8,10 @@ import { isForbidden } from './emit/segment-check.ts';
 import { ACCESS_WRITE } from './emit/wasm-tables.ts';
 import type { ExitReason } from './exit.ts';
 import { Exit } from './exit.ts';
+import { ExactStop } from './interp/exact-stop.ts';
 import { loadInterpreter } from './interp/load-module.ts';
 import { RECORD_SIZE } from './interp/record.ts';
-import { RecordCache } from './interp/record-cache.ts';
+import { RecordCache, RUN_LENGTH } from './interp/record-cache.ts';
 import { Inner } from './interp/specials.ts';
 import type { CpuModelName } from './isa/cpuid.ts';
 import { CPU_MODELS, DEFAULT_MODEL, processorWord } from './isa/cpuid.ts';
@@ -26,12 +27,19 @@ export interface CpuOptions {
   /** Which processor CPUID shows; what it can do, unless `features` says otherwise. */
   model?: CpuModelName;
   features?: readonly Feature[];
+  /**
+   * Count exactly: run() executes `budget` instructions and not one more. Code that is compiled for this has to leave for
+   * the interpreter when fewer than ROW instructions are left, wherever it jumps; until it can, nothing is compiled.
+   */
+  exact?: boolean;
   /** Compile hot code: yes, unless the environment says TALLSHIP_JIT=0. */
   jit?: boolean;
 }
 
 /** Instructions per entry into the interpreter: V8 changes to optimised code only at entries. */
 const SLICE = 20_000;
+/** Instructions between two places where the interpreter looks at its budget, at most. */
+const ROW = RUN_LENGTH;
 const PAGE = 4096;
 /** EFLAGS.TF. */
 const TRAP_FLAG = 0x100;
@@ -64,6 +72,10 @@ export class Cpu {
   readonly #run: (record: number) => void;
   readonly #cache: RecordCache;
   readonly #jit: Jit | undefined;
+  /** Present when instructions are counted exactly. */
+  readonly #stop: ExactStop | undefined;
+  /** Instructions that the last run() has executed. A repeated string instruction is one. */
+  used = 0;
   /** The fault that a filled page was last meant to cure. */
   #retried = { eip: -1, address: -1, retired: -1n };
 
@@ -87,7 +99,10 @@ export class Cpu {
       found,
       fused,
     });
-    if (options.jit ?? isJitWanted()) {
+    if (options.exact) {
+      const view = new DataView(vm.buffer, vm.byteOffset, vm.byteLength);
+      this.#stop = new ExactStop(view, memory.vmIndex, fused);
+    } else if (options.jit ?? isJitWanted()) {
       const jit = new Jit(memory, this.#cache, instance.exports, table);
       this.#jit = jit;
       this.#cache.onFlush = () => jit.reset();
@@ -130,10 +145,14 @@ export class Cpu {
     return (this.#words[STATE.flagSystem / 4] & TRAP_FLAG) !== 0;
   }
 
-  /** Runs about `budget` instructions, to the next taken branch after them, or until a reason other than budget. */
+  /**
+   * Runs about `budget` instructions, to the next taken branch after them, or exactly so many where the processor counts
+   * exactly; or until a reason other than budget.
+   */
   run(budget: number): ExitReason {
     const words = this.#words;
     let left = budget;
+    this.used = 0;
     words[STATE.processor / 4] = this.#processor;
     // It has held off debug exceptions at the instruction to come, of which there are none.
     words[STATE.flagSystem / 4] &= ~RESUME_FLAG;
@@ -141,12 +160,8 @@ export class Cpu {
     if (this.#isStepping) return this.#step(left);
     let record = this.#cache.find(this.eip);
     for (;;) {
-      const slice = Math.min(left, SLICE);
-      words[STATE.budget / 4] = slice * RECORD_SIZE + record;
-      const reason = this.#enter(record);
-      const used = slice - (words[STATE.budget / 4] >> 5);
-      left -= used;
-      this.#retire(used);
+      const reason = this.#stop ? this.#enterExactly(this.#stop, record, left) : this.#enter(record, left);
+      left -= this.#retired;
       switch (reason) {
         case Inner.link:
           record = this.#cache.link(words[STATE.record / 4] >>> 0);
@@ -181,10 +196,8 @@ export class Cpu {
       const record = this.#cache.single(this.eip);
       const { stepped } = this.#cache;
       const held = holdRepeat(this.#words, stepped);
-      this.#words[STATE.budget / 4] = RECORD_SIZE + record;
-      const reason = this.#enter(record);
-      const used = 1 - (this.#words[STATE.budget / 4] >> 5);
-      this.#retire(used);
+      const reason = this.#enter(record, 1);
+      const used = this.#retired;
       const isDone = reason === Exit.budget || reason === Inner.link || reason === Inner.lookup;
       if (held) resumeRepeat(this.#words, stepped!, held, isDone);
       if (reason === Exit.pageFault && !this.#isFetch() && this.#isCured()) continue;
@@ -216,8 +229,33 @@ export class Cpu {
     return reason;
   }
 
-  /** Runs records until the interpreter leaves. In hardware mode a guest's bad access is a trap of the wasm engine. */
-  #enter(record: number): number {
+  /** What the last entry has executed. */
+  #retired = 0;
+
+  /** Leaves after `left` instructions, or earlier. */
+  #enterExactly(stop: ExactStop, record: number, left: number): number {
+    if (left > ROW) return this.#enter(record, left - ROW);
+    stop.place(record, left);
+    const reason = this.#enter(record, 0);
+    stop.lift();
+    return reason;
+  }
+
+  /** Runs records until the interpreter leaves: about `left` instructions, or less. */
+  #enter(record: number, left: number): number {
+    const words = this.#words;
+    const slice = Math.min(left, SLICE);
+    words[STATE.budget / 4] = slice * RECORD_SIZE + record;
+    words[STATE.restarts / 4] = 0;
+    const reason = this.#execute(record);
+    this.#retired = slice - (words[STATE.budget / 4] >> 5) - words[STATE.restarts / 4];
+    this.used += this.#retired;
+    this.#retire(this.#retired);
+    return reason;
+  }
+
+  /** In hardware mode a guest's bad access is a trap of the wasm engine. */
+  #execute(record: number): number {
     const words = this.#words;
     try {
       this.#run(record);

@@ -53,7 +53,9 @@ export const STATE = {
   /** xmm0..xmm7, 16 bytes each. */
   xmm: 320,
   /** Scratch for bodies that need memory of their own. */
-  scratch: 448, // 64 bytes
+  scratch: 448, // 60 bytes
+  /** Times that a repeated string instruction left for its next part, in this entry: it counts once, at its end. */
+  restarts: 508,
 } as const;
 
 /** Bytes in one register file. */

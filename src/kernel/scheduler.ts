@@ -1,6 +1,6 @@
 import { EINTR } from '../abi/errno.ts';
 import { SIGKILL } from '../abi/signal.ts';
-import { Exit } from '../cpu/exit.ts';
+import { Exit, type ExitReason } from '../cpu/exit.ts';
 import { EAX, EBP, EBX, ECX, EDI, EDX, ESI } from '../cpu/state.ts';
 import { BLOCKED, ERESTART_RESTARTBLOCK, ERESTARTSYS } from '../wait/wait.ts';
 import { chargeTime } from './accounting.ts';
@@ -12,6 +12,8 @@ import type { Task } from './task.ts';
 
 /** Guest instructions in one run of the CPU: 50 us, or 2 ms while V8 has not optimised the interpreter yet. */
 const SLICE = 20_000;
+/** The time-stamp counter is read by the kernel, in place of the instruction. */
+const isEmulated = (reason: ExitReason): boolean => reason === Exit.rdtsc;
 /** Nanoseconds until a task has to let others run, and until Node's event loop has its turn. */
 const TURN = 3_000_000;
 const EVENT_LOOP = 6_000_000;
@@ -27,6 +29,10 @@ export class Scheduler {
   /** The task that runs now. */
   current: Task | null = null;
   #stopping = false;
+  /** Instructions that all tasks have executed. */
+  instructions = 0;
+  /** Where run() returns, with every task as data; exactly there when the machine counts exactly. */
+  haltAt = Infinity;
   #yielding = false;
   /** Of the current turn, estimated. */
   #systemTime = 0;
@@ -121,7 +127,7 @@ export class Scheduler {
     let calls = 0;
     for (;;) {
       if (task.attention && deliver(task, 0) !== 'run') break;
-      const reason = task.processor.run(SLICE);
+      const reason = this.#slice(task);
       if (reason === Exit.syscall) {
         const goesOn = calls % CALLS_PER_SAMPLE === 0 ? this.#timedCall(task) : this.#enterCall(task);
         if (!goesOn) break;
@@ -135,6 +141,18 @@ export class Scheduler {
       }
     }
     this.#account(task, start);
+  }
+
+  /** Some instructions of the task, up to its slice's end or to where the machine is to halt. */
+  #slice(task: Task): ExitReason {
+    const { processor, usage } = task;
+    const budget = Math.min(SLICE, this.haltAt - this.instructions);
+    const reason = budget > 0 ? processor.run(budget) : Exit.budget;
+    const used = budget > 0 ? processor.cpu.used + Number(isEmulated(reason)) : 0;
+    this.instructions += used;
+    usage.instructions += used;
+    if (this.instructions >= this.haltAt) this.#stopping = true;
+    return reason;
   }
 
   /** An error of ours must not take the other processes along: this one ends, and whoever runs the machine is told. */

@@ -6,6 +6,7 @@ export interface Usage {
   majorFaults: number;
   voluntarySwitches: number;
   involuntarySwitches: number;
+  instructions: number;
   /** Kilobytes. */
   maxResident: number;
 }
@@ -18,6 +19,7 @@ export function emptyUsage(): Usage {
     majorFaults: 0,
     voluntarySwitches: 0,
     involuntarySwitches: 0,
+    instructions: 0,
     maxResident: 0,
   };
 }
@@ -29,5 +31,6 @@ export function addUsage(into: Usage, from: Usage): void {
   into.majorFaults += from.majorFaults;
   into.voluntarySwitches += from.voluntarySwitches;
   into.involuntarySwitches += from.involuntarySwitches;
+  into.instructions += from.instructions;
   into.maxResident = Math.max(into.maxResident, from.maxResident);
 }

@@ -20,6 +20,7 @@ export abstract class RecordEmitter extends WasmEmitter {
     this.leave('land', this.vmLoad(entry, 'i32', VM_HASH + 4));
   }
   restart(): void {
+    this.setState(STATE.restarts, this.add(this.state(STATE.restarts), this.const(1)));
     this.leave('restart');
   }
 }

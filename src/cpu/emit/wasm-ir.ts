@@ -18,6 +18,7 @@ export type Exitway =
   | 'restart'
   | 'next'
   | 'proceed'
+  | 'join'
   | 'block';
 
 /** A local that a variable lives in; the index is known when the code is assembled. */

@@ -58,6 +58,11 @@ class InlineAssembler implements Assembler {
         out.u8(0x21).u32(LOCAL.target);
         this.#branch('land');
         return;
+      case 'join':
+        out.u8(0x21).u32(LOCAL.target);
+        out.u8(0x20).u32(LOCAL.credit).u8(0x41).s32(RECORD_SIZE).u8(0x6a).u8(0x21).u32(LOCAL.credit);
+        this.#branch('land');
+        return;
       case 'proceed':
         // credit += target - record
         out.u8(0x22).u32(LOCAL.target).u8(0x20).u32(LOCAL.credit).u8(0x6a);
@@ -74,7 +79,7 @@ class InlineAssembler implements Assembler {
 }
 
 /** What a handler's own function answers; anything else is the record to go to. */
-export const OUTCOME: Record<Exclude<Exitway, 'land' | 'proceed' | 'block'>, number> = {
+export const OUTCOME: Record<Exclude<Exitway, 'land' | 'proceed' | 'join' | 'block'>, number> = {
   next: 1,
   fault: 2,
   trap: 3,
@@ -96,7 +101,7 @@ class FunctionAssembler implements Assembler {
 
   leave(way: Exitway, argument: (() => void) | undefined): void {
     argument?.();
-    if (way === 'proceed' || way === 'block') throw new Error(`a handler's function does not ${way}`);
+    if (way === 'proceed' || way === 'join' || way === 'block') throw new Error(`a handler's function does not ${way}`);
     if (way !== 'land') this.out.u8(0x41).s32(OUTCOME[way]);
     this.out.u8(0x0f);
   }

@@ -143,15 +143,18 @@ export class InterpEmitter extends RecordEmitter {
   recordByte(index: Node): Node {
     return this.vmLoad(this.add(RECORD_POINTER, index), 'u8', RECORD.a);
   }
-  nextRecord(): Node {
-    return this.add(RECORD_POINTER, this.const(RECORD_SIZE));
-  }
   /** A fault whose reason is already in the register file. */
   leaveFaulting(): void {
     this.leave('fault');
   }
-  /** To a record, without counting an instruction. */
-  proceed(record: Node): void {
-    this.leave('proceed', record);
+  /** To the next record, without counting an instruction. */
+  proceed(): void {
+    // What is stored must be exact too, for accesses that trap.
+    this.setState(STATE.budget, this.add(this.state(STATE.budget), this.const(RECORD_SIZE)));
+    this.leave('proceed', this.add(RECORD_POINTER, this.const(RECORD_SIZE)));
+  }
+  /** To another row, without counting an instruction; the slice may end there. */
+  join(record: Node): void {
+    this.leave('join', record);
   }
 }

@@ -21,7 +21,7 @@ import { specialIndex } from './specials.ts';
 const PAGE_SHIFT = 12;
 const PAGE_SIZE = 1 << PAGE_SHIFT;
 /** Instructions decoded at a time; a run ends earlier where control does not go on. */
-const RUN_LENGTH = 48;
+export const RUN_LENGTH = 48;
 /** Records that one instruction and the end of its run can take. */
 const RUN_RECORDS = RUN_LENGTH * 3 + 4;
 /** Records that finding a region's code can take. */

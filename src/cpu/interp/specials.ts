@@ -20,7 +20,7 @@ export const SPECIALS = {
   proceed(e) {
     const record = e.field(RECORD.immediate);
     e.if(e.eqz(record), () => e.fault(Inner.link));
-    e.proceed(record);
+    e.join(record);
   },
   /** Raises the exception that decoding ended in. */
   decodeFault(e) {
@@ -54,7 +54,7 @@ export const SPECIALS = {
         at.set(e.add(at.get(), e.const(1)));
       },
     );
-    e.proceed(e.nextRecord());
+    e.proceed();
   },
   /** A compiled region begins here. Its code is written by hand in module.ts: it calls through the table. */
   compiled(e) {
@@ -67,7 +67,7 @@ function computeAddress(e: InterpEmitter, isNarrow: boolean): void {
   const { offset, segment } = e.generalAddress();
   const effective = isNarrow ? e.and(offset, e.const(0xffff)) : offset;
   e.setState(STATE.address, e.add(effective, segment));
-  e.proceed(e.nextRecord());
+  e.proceed();
 }
 
 export const SPECIAL_NAMES = Object.keys(SPECIALS) as (keyof typeof SPECIALS)[];

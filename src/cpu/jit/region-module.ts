@@ -67,7 +67,7 @@ class BlockAssembler implements Assembler {
       }
       return;
     }
-    if (way === 'next' || way === 'proceed') throw new Error(`compiled code does not ${way}`);
+    if (way === 'next' || way === 'proceed' || way === 'join') throw new Error(`compiled code does not ${way}`);
     argument?.();
     if (way !== 'land') this.out.u8(0x41).s32(OUTCOME[way]);
     this.out.u8(0x0f);
