@@ -14,5 +14,6 @@ export {
 export type { Protection } from './memory/guest-memory.ts';
 export * as language from './syscall/index.ts';
 export { type Layer, type LayeredCall, type Scope, scoped } from './syscall/index.ts';
+export { type KernelModel, local, type ModelledMachine } from './syscall/kernel-model.ts';
 export { SyscallTable } from './syscall/table.ts';
 export { makeCredentials } from './vfs/credentials.ts';

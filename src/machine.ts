@@ -14,12 +14,13 @@ import { makeSysfs } from './fs/sysfs.ts';
 import type { Tty } from './fs/tty.ts';
 import type { MachineHost } from './kernel/host.ts';
 import { jobsOf } from './kernel/job-control.ts';
-import { Kernel } from './kernel/kernel.ts';
+import type { Kernel } from './kernel/kernel.ts';
 import type { Limit } from './kernel/limits.ts';
 import { procSourceOf } from './kernel/proc-source.ts';
 import { spawn } from './kernel/spawn.ts';
 import type { Task } from './kernel/task.ts';
 import type { Protection } from './memory/guest-memory.ts';
+import { type KernelModel, local, type ModelledMachine, type MountRequest } from './syscall/kernel-model.ts';
 import type { Layer } from './syscall/layer.ts';
 import type { LayerStack } from './syscall/layer-stack.ts';
 import { SyscallTable } from './syscall/table.ts';
@@ -32,19 +33,13 @@ import type { OpenFile } from './vfs/open-file.ts';
 import { walk } from './vfs/walk.ts';
 import { failed } from './wait/wait.ts';
 
-/** One file system and where it is seen. */
-export interface MountRequest {
-  readonly path: string;
-  readonly fs: FileSystem;
-  /** MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC. */
-  readonly flags?: number;
-  /** First column of /proc/mounts. */
-  readonly source?: string;
-}
+export type { MountRequest } from './syscall/kernel-model.ts';
 
 export interface MachineOptions {
   /** Time, chance and the event loop: `new NodeHost()` of src/host/node.ts. */
   readonly host: MachineHost;
+  /** Where its kernel state comes from; absent: local(), a new kernel in this process. */
+  readonly kernel?: KernelModel;
   /** In order, '/' first. Absent: an empty root in memory with /dev, /proc and /tmp. Missing mount points are made. */
   readonly mounts?: readonly MountRequest[];
   /** Makes /dev, /dev/pts and /dev/shm in memory (the default). */
@@ -109,28 +104,33 @@ export class SpawnError extends Error {
  *   machine.spawn({ path: '/bin/echo', argv: ['echo', 'ahoy'], fds });
  *   const { status } = await machine.run();
  */
-export class Machine {
+export class Machine implements ModelledMachine {
   readonly kernel: Kernel;
   readonly namespace = new MountNamespace();
   readonly table: SyscallTable;
   readonly pts: DevPts;
   /** The terminal that Tallship was started on. */
   readonly console: Tty | null;
+  readonly proc: FileSystem;
+  readonly sys: FileSystem;
   /** The first program ended in its dynamic loader: a shared library is missing. */
   endedInLoader = false;
   #first: { pid: number; status: number | null } | null = null;
   #devices = 0;
+  readonly #model: KernelModel;
 
   constructor(options: MachineOptions) {
-    const model = options.cpu ?? DEFAULT_MODEL;
+    const cpu = options.cpu ?? DEFAULT_MODEL;
+    const model = options.kernel ?? local();
+    this.#model = model;
     this.table = options.table ?? new SyscallTable(DECLARATIONS);
-    for (const layer of options.layers ?? []) this.table.layers.install(layer, 'innermost');
-    this.kernel = new Kernel({
+    for (const layer of [...(options.layers ?? []), ...(model.layers ?? [])]) this.layers.install(layer, 'innermost');
+    this.kernel = model.makeKernel({
       host: options.host,
       table: this.table,
       namespace: this.namespace,
-      makeCpu: (mm) => new Cpu(mm, { model, exact: options.exact }),
-      hwcap: featureWord('edx', CPU_MODELS[model].features),
+      makeCpu: (mm) => new Cpu(mm, { model: cpu, exact: options.exact }),
+      hwcap: featureWord('edx', CPU_MODELS[cpu].features),
       seed: options.seed,
       protection: options.protection,
     });
@@ -148,17 +148,14 @@ export class Machine {
     });
     const { fifos } = this.kernel;
     installSpecialFiles(this.namespace, { random, pts: this.pts, console: this.console, fifos });
-    for (const request of options.mounts ?? [{ path: '/', fs: this.memfs() }]) this.mount(request);
+    const source = procSourceOf(this.kernel, cpu);
+    this.proc = makeProc(this.nextDevice(), source, clock.realtime());
+    this.sys = makeSysfs(this.nextDevice(), source, clock.realtime());
     this.namespace.types.set('tmpfs', (mount) => tmpfs(this.nextDevice(), clock.realtime(), mount));
     this.namespace.types.set('devpts', () => this.pts);
-    if (options.dev !== false) this.#mountDev();
-    if (options.proc !== false) {
-      const proc = makeProc(this.nextDevice(), procSourceOf(this.kernel, model), clock.realtime());
-      this.mount({ path: '/proc', fs: proc, source: 'proc' });
-      this.namespace.types.set('proc', () => proc);
-      const sys = makeSysfs(this.nextDevice(), proc.source, clock.realtime());
-      this.mount({ path: '/sys', fs: sys, flags: MS_RDONLY, source: 'sysfs' });
-    }
+    this.namespace.types.set('proc', () => this.proc);
+    if (model.populate === undefined) this.#mountAll(options);
+    else model.populate(this, options.mounts ?? []);
     this.kernel.onExit = (group, status) => {
       if (group.id !== this.#first?.pid) return;
       this.#first.status = status;
@@ -211,8 +208,12 @@ export class Machine {
 
   /** Runs until the last process has ended; answers how the first one did. */
   async run(): Promise<ExitStatus> {
+    await this.#model.ready?.(this);
     await this.kernel.scheduler.run();
-    if (this.kernel.groups.size === 0) for (const layer of this.layers.layers) layer.finish?.();
+    if (this.kernel.groups.size === 0) {
+      for (const layer of this.layers.layers) layer.finish?.();
+      await this.#model.finish?.();
+    }
     const status = this.#first?.status ?? 0;
     const signal = status & 0x7f;
     return signal === 0 ? { status: (status >> 8) & 0xff } : { signal, core: (status & 0x80) !== 0 };
@@ -254,6 +255,14 @@ export class Machine {
       at = next;
     }
     return at;
+  }
+
+  #mountAll({ mounts, dev, proc }: MachineOptions): void {
+    for (const request of mounts ?? this.#model.mounts?.() ?? [{ path: '/', fs: this.memfs() }]) this.mount(request);
+    if (dev !== false) this.#mountDev();
+    if (proc === false) return;
+    this.mount({ path: '/proc', fs: this.proc, source: 'proc' });
+    this.mount({ path: '/sys', fs: this.sys, flags: MS_RDONLY, source: 'sysfs' });
   }
 
   #mountDev(): void {
