@@ -28,6 +28,7 @@ const MAY_IMPORT: Record<string, string[]> = {
 };
 /** Types may come from where values must not. */
 const TYPES_ONLY: Record<string, string[]> = {
+  host: ['remote'],
   memory: ['vfs'],
   vfs: ['memory'],
   kernel: ['syscall'],
