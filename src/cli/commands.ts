@@ -88,7 +88,10 @@ export const SYSROOT_OPTIONS = options({
 });
 
 export const COMPLETION_OPTIONS = options({});
-export const LAYER_OPTIONS = options({});
+export const LAYER_OPTIONS = options({
+  pid: { kind: 'string', value: 'PID|NAME', describe: 'of this running machine (tallship ps)' },
+  at: { kind: 'number', value: 'N', describe: 'place in its list; 0 is outermost, the default innermost' },
+});
 
 export const PS_OPTIONS = options({
   json: { kind: 'flag', describe: 'as JSON' },
@@ -150,13 +153,15 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: 'layer',
-    operands: 'new NAME | list',
-    summary: 'start a layer of your own, or list those that are there',
+    operands: 'new NAME | list | add LAYER | remove NAME | move NAME',
+    summary: 'start a layer of your own, list those that are there, or change those of a running machine',
     options: LAYER_OPTIONS,
-    words: ['new', 'list'],
+    words: ['new', 'list', 'add', 'remove', 'move'],
     examples: [
       ['tallship layer new guard', 'writes guard.ts'],
       ['tallship run --layer ./guard.ts:/etc ls /etc', 'runs with it'],
+      ['tallship layer add --pid build trace:calls.txt --at 0', 'traces a machine that runs already'],
+      ['tallship layer list --pid build', 'its layers, outermost first'],
     ],
     run: async (values, operands) => (await import('./layer.ts')).main(values, operands),
   },

@@ -28,7 +28,7 @@ export function resolve<R>(
 }
 
 export function load<R>(url: string, context: object, next: (url: string, context: object) => R): R | Loaded {
-  if (!/\.m?ts$/.test(url) || !url.startsWith('file:')) return next(url, context);
+  if (!/\.m?ts(\?|$)/.test(url) || !url.startsWith('file:')) return next(url, context);
   const source = stripped(readFileSync(fileURLToPath(url), 'utf8'));
   return { format: 'module', source, shortCircuit: true };
 }

@@ -3,6 +3,8 @@ import { spawn } from 'node:child_process';
 import { closeSync, openSync, writeSync } from 'node:fs';
 
 const CHUNK = 65536;
+/** Someone may be looking on. */
+const FLUSH_AFTER_MS = 200;
 const flushes: (() => void)[] = [];
 let atExit = false;
 
@@ -32,6 +34,7 @@ export function openOutput(path: string): (text: string) => void {
   };
   atEnd(flush);
   return (text) => {
+    if (size === 0) setTimeout(flush, FLUSH_AFTER_MS).unref();
     parts.push(text);
     size += text.length;
     if (size >= CHUNK) flush();

@@ -56,7 +56,7 @@ async function loadLayers(specs: readonly string[]): Promise<Layer[]> {
   return layers;
 }
 
-async function loadLayer(spec: string): Promise<readonly Layer[]> {
+export async function loadLayer(spec: string): Promise<readonly Layer[]> {
   const { name, argument } = split(spec);
   try {
     const exported = isFile(name) ? await importLayer(name) : shipped(name);
@@ -89,6 +89,12 @@ function split(spec: string): { name: string; argument: string | undefined } {
     if (!isFile(spec) || existsSync(name)) return { name, argument: spec.slice(colon + 1) };
   }
   return { name: spec, argument: undefined };
+}
+
+/** The same layer, wherever it is loaded: its file by an absolute path. */
+export function absoluteSpec(spec: string): string {
+  const { name } = split(spec);
+  return isFile(name) ? resolve(name) + spec.slice(name.length) : spec;
 }
 
 const isFile = (name: string) => /[/\\]|\.[mc]?[jt]s($|:)/.test(name);

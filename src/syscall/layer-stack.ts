@@ -9,8 +9,8 @@ import type { Layer } from './layer.ts';
 import { pointer } from './scalars.ts';
 import { type Declaration, type Entry, syscall } from './syscall.ts';
 
-/** Where a layer goes; outermost is the first to see a call and the last to see its result. */
-export type Place = 'outermost' | 'innermost' | { readonly before: string } | { readonly after: string };
+/** Where a layer goes; outermost is the first to see a call and the last to see its result. A number counts from there. */
+export type Place = 'outermost' | 'innermost' | number | { readonly before: string } | { readonly after: string };
 
 /** What the stack needs of the table. */
 export interface Routes {
@@ -53,6 +53,7 @@ export class LayerStack implements TaskWatcher {
     if (layer === undefined) return false;
     this.#set(this.#layers.filter((other) => other !== layer));
     for (const { nr } of layer.defines ?? []) this.#routes.undefine(nr);
+    layer.finish?.();
     return true;
   }
 
@@ -67,6 +68,7 @@ export class LayerStack implements TaskWatcher {
   #indexOf(place: Place, layers = this.#layers): number {
     if (place === 'outermost') return 0;
     if (place === 'innermost') return layers.length;
+    if (typeof place === 'number') return Math.min(place, layers.length);
     const [name, behind] = 'before' in place ? [place.before, 0] : [place.after, 1];
     const index = layers.findIndex((layer) => layer.name === name);
     if (index < 0) throw new Error(`there is no layer ${name}`);

@@ -116,7 +116,7 @@ export interface LayerOptions {
   readonly defines?: readonly Declaration[];
   /** Paths are walked before the call enters, so that resolve() is exact even where the walk has to sleep. */
   readonly resolves?: boolean;
-  /** The machine's last process has ended: summaries. */
+  /** The machine's last process has ended, or the layer was removed: summaries. */
   finish?(): void;
   /** Its asynchronous hooks may be run again after a restore. */
   readonly idempotent?: boolean;

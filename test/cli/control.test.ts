@@ -1,4 +1,14 @@
-import { lstatSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { createConnection, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -96,6 +106,62 @@ describe('running machines', () => {
     await harbour.start(name);
     if (lstatSync(path).isDirectory()) expect(readdirSync(path)).toEqual([]);
     expect((await harbour.run('kill', name)).status).toBe(0);
+  });
+});
+
+describe('layers of a running machine', () => {
+  const layer = (name: string, answer: number) =>
+    `import { layer } from 'tallship';
+    export default (argument = '') =>
+      layer('${name}', { read: { enter(call) { if (call.fd === 0 && argument === 'now') return ${answer}; } } });`;
+
+  it('are added, listed, moved and removed', async () => {
+    const child = await harbour.start('work', '--layer', 'limit:files=100');
+    const change = async (...args: string[]) => (await harbour.run('layer', ...args, '--pid', 'work')).stdout;
+    expect(await change('list')).toBe('0  limit\n');
+    expect(await change('add', 'trace:calls.txt', '--at', '0')).toBe('0  trace\n1  limit\n');
+    expect(await change('add', 'stats:counts.txt')).toBe('0  trace\n1  limit\n2  stats\n');
+    expect(await change('move', 'trace', '--at', '1')).toBe('0  limit\n1  trace\n2  stats\n');
+    // The read that the program sleeps in has entered none of them.
+    child.stdin!.write('one two\n');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    child.stdin!.write('three\n');
+    const calls = join(harbour.runtime, 'calls.txt');
+    while (readFileSync(calls, 'utf8') === '') await new Promise((resolve) => setTimeout(resolve, 10));
+    expect(await change('remove', 'stats')).toBe('0  limit\n1  trace\n');
+    expect(readFileSync(join(harbour.runtime, 'counts.txt'), 'utf8')).toContain('read');
+    child.stdin!.end('four\n');
+    expect(await harbour.end(child)).toMatchObject({ status: 0, stderr: '' });
+    expect(readFileSync(calls, 'utf8').split('\n')[0]).toMatch(/^2 read\(0, "three\\n", \d+\) += 6$/);
+  });
+
+  it('come from files, which are loaded anew when they have changed', async () => {
+    const child = await harbour.start('work');
+    const file = join(harbour.runtime, 'answer.ts');
+    writeFileSync(file, layer('answer', -5));
+    expect(await harbour.run('layer', 'add', './answer.ts', '--pid', 'work')).toMatchObject({ stdout: '0  answer\n' });
+    const twice = await harbour.run('layer', 'add', './answer.ts', '--pid', 'work');
+    expect([twice.status, twice.stderr]).toEqual([125, 'tallship: layer answer is installed already\n']);
+    await harbour.run('layer', 'remove', 'answer', '--pid', 'work');
+    writeFileSync(file, layer('end-of-file', 0));
+    utimesSync(file, 1, 1);
+    const added = await harbour.run('layer', 'add', `${file}:now`, '--pid', 'work');
+    expect(added.stdout).toBe('0  end-of-file\n');
+    child.stdin!.write('one two\n');
+    expect(await harbour.end(child)).toMatchObject({ status: 0, stdout: expect.stringMatching(/1\s+2\s+8/) });
+  });
+
+  it.each([
+    [['add', 'trac'], 'did you mean trace?'],
+    [['add', './none.ts'], 'there is no such file'],
+    [['remove', 'guard'], 'there is no layer guard; there are none'],
+    [['move', 'guard'], 'there is no layer guard'],
+    [['add'], 'which layer?'],
+  ])('layer %s: %s', async (args, message) => {
+    await harbour.start('work');
+    const { status, stderr } = await harbour.run('layer', ...args, '--pid', 'work');
+    expect([status, stderr]).toEqual([125, expect.stringContaining(message)]);
+    expect((await harbour.run('layer', 'list', '--pid', 'work')).stdout).toBe('');
   });
 });
 

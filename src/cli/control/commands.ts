@@ -25,5 +25,9 @@ export type ControlCommand = (
 
 export const CONTROL_COMMANDS: Readonly<Record<string, () => Promise<ControlCommand>>> = {
   ps: async () => (await import('./processes.ts')).processes,
+  'layer-list': async () => (await import('./change-layers.ts')).list,
+  'layer-add': async () => (await import('./change-layers.ts')).add,
+  'layer-remove': async () => (await import('./change-layers.ts')).remove,
+  'layer-move': async () => (await import('./change-layers.ts')).move,
   kill: async () => (await import('./send-signal.ts')).sendSignal,
 };

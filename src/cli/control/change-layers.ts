@@ -1,0 +1,51 @@
+/** The layers of a running machine: `tallship layer --pid`. Each change happens between two calls, or not at all. */
+import type { Layer } from '../../syscall/layer.ts';
+import { loadLayer } from '../layers.ts';
+import type { ControlCommand, Running } from './commands.ts';
+
+export const list: ControlCommand = ({ machine }) => namesOf(machine);
+
+/** `spec` as for --layer, with an absolute path; several layers of one file stay together. */
+export const add: ControlCommand = async ({ machine }, { spec, at }) => {
+  if (typeof spec !== 'string') throw new Error('which layer?');
+  const place = placeOf(at);
+  const added = await loadLayer(spec);
+  const { layers } = machine;
+  const taken = added.find(({ name }) => layers.layers.some((other) => other.name === name));
+  if (taken !== undefined) throw new Error(`layer ${taken.name} is installed already`);
+  const installed: Layer[] = [];
+  try {
+    for (const [i, layer] of added.entries()) {
+      layers.install(layer, place === undefined ? 'innermost' : place + i);
+      installed.push(layer);
+    }
+  } catch (error) {
+    for (const { name } of installed) layers.remove(name);
+    throw error;
+  }
+  return namesOf(machine);
+};
+
+export const remove: ControlCommand = ({ machine }, { name }) => {
+  if (!machine.layers.remove(String(name))) throw new Error(noSuch(machine, name));
+  return namesOf(machine);
+};
+
+export const move: ControlCommand = ({ machine }, { name, at }) => {
+  if (!namesOf(machine).includes(String(name))) throw new Error(noSuch(machine, name));
+  machine.layers.move(String(name), placeOf(at) ?? 'innermost');
+  return namesOf(machine);
+};
+
+const namesOf = (machine: Running['machine']) => machine.layers.layers.map(({ name }) => name);
+
+function noSuch(machine: Running['machine'], name: unknown): string {
+  const names = namesOf(machine);
+  return `there is no layer ${name}; ${names.length === 0 ? 'there are none' : `there are ${names.join(', ')}`}`;
+}
+
+function placeOf(at: unknown): number | undefined {
+  if (at === undefined) return undefined;
+  if (!Number.isInteger(at) || (at as number) < 0) throw new Error('a place is a number from 0 on');
+  return at as number;
+}
