@@ -103,6 +103,7 @@ export class MachineBuilder {
       return new TarFs(
         { size, read: (position, into) => readSync(fd, into, 0, into.length, position) },
         this.#device(),
+        path,
       );
     } catch (error) {
       if (!(error instanceof TarError)) throw error;

@@ -39,7 +39,9 @@ export function guestFiles(stdio: Stdio, machine: Machine, uid: number): (OpenFi
   for (const host of stdio.descriptors) {
     while (files.length < host.fd) files.push(null);
     const ours = tty !== null && host.kind === 'terminal' && host.stat().rdev === device;
-    files.push(ours ? new TtyFile(tty, node!, host.flags) : inherited.open(host));
+    const file = ours ? new TtyFile(tty, node!, host.flags) : inherited.open(host);
+    file.inherited = host.fd;
+    files.push(file);
   }
   return files;
 }

@@ -60,6 +60,13 @@ export class HostInode extends Inode {
     this.name = name;
   }
 
+  override path(): string[] | null {
+    if (this.#gone) return null;
+    if (this.parent === null) return [];
+    const above = this.parent.path();
+    return above && [...above, this.name];
+  }
+
   /** One name less: unlinked, or renamed over. */
   #lost(): void {
     this.#changed();

@@ -1,7 +1,7 @@
 /** A directory (or one file) of the host as a file system: read-only, or written through. */
 import { dirname } from '../abi/path.ts';
 import type { HostFiles, HostStat } from '../host/files.ts';
-import type { FileSystem, FileSystemStatus } from '../vfs/inode.ts';
+import type { FileSystem, FileSystemStatus, TreeOrigin } from '../vfs/inode.ts';
 import { failed } from '../wait/wait.ts';
 import { HostInode } from './host-inode.ts';
 
@@ -26,6 +26,7 @@ export class HostFs implements FileSystem {
   readonly readOnly: boolean;
   /** Others on the host change names too. */
   readonly volatile = true;
+  readonly origin: TreeOrigin;
   readonly files: HostFiles;
   readonly root: HostInode;
   readonly uid: number;
@@ -45,6 +46,7 @@ export class HostFs implements FileSystem {
     this.device = options.device;
     this.readOnly = options.readOnly;
     this.files = options.files;
+    this.origin = { kind: 'host', source: options.path, readOnly: options.readOnly };
     this.uid = options.uid;
     this.gid = options.gid;
     this.#base = base;

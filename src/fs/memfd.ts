@@ -100,7 +100,7 @@ export class MemfdFile extends RegularFile {
     if (failed(backing) || (this.inode.seals & NO_WRITES) === 0) return backing;
     const { key, path, device, inode } = backing;
     return {
-      ...{ key, path, device, inode },
+      ...{ key, path, device, inode, node: this.inode },
       size: () => backing.size(),
       read: (offset, into) => backing.read(offset, into),
       mapped: (pages) => backing.mapped?.(pages),

@@ -20,6 +20,8 @@ export interface MemFsOptions {
   gid?: number;
   /** Most bytes of content: -ENOSPC beyond. */
   limit?: number;
+  /** Linux's internal tmpfs, which is mounted nowhere. */
+  internal?: boolean;
   /** First inode number: an overlay keeps those of its layers apart. */
   firstInode?: number;
 }
@@ -30,6 +32,7 @@ export class MemFs implements FileSystem {
   readonly readOnly = false;
   readonly root: MemInode;
   readonly limit: number;
+  readonly isInternal: boolean;
   readonly superblock = new Superblock();
   /** Every inode that has a name or is open. */
   readonly inodes = new Map<number, MemInode>();
@@ -40,6 +43,7 @@ export class MemFs implements FileSystem {
     this.type = options.type ?? 'tmpfs';
     this.device = options.device;
     this.limit = options.limit ?? DEFAULT_LIMIT;
+    this.isInternal = options.internal === true;
     this.nextInode = options.firstInode ?? 1;
     const mode = S_IFDIR | (options.mode ?? 0o755);
     const node = this.makeNode({ mode, uid: options.uid ?? 0, gid: options.gid ?? 0 }, options.now);

@@ -11,7 +11,8 @@ const YES = Uint8Array.of(0x79);
 const encoder = new TextEncoder();
 
 export class OverlayInode extends OverlayNode {
-  #pinned = false;
+  /** The upper inode is held open for the sake of names in the lower layer. */
+  pinned = false;
 
   // Directories
 
@@ -171,10 +172,10 @@ export class OverlayInode extends OverlayNode {
 
   /** The upper inode may lose its last name while the lower layer has others: it is held open then. */
   #pin(s: Sleeper): number {
-    const needed = this.fs.decide(s, () => (this.extraLinks > 0 && !this.#pinned ? 1 : 0));
+    const needed = this.fs.decide(s, () => (this.extraLinks > 0 && !this.pinned ? 1 : 0));
     if (needed <= 0) return needed;
     const opened = this.upper!.opened(s, O_RDONLY);
-    if (opened === 0) this.#pinned = true;
+    if (opened === 0) this.pinned = true;
     return opened;
   }
 

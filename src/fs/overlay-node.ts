@@ -24,7 +24,8 @@ export abstract class OverlayNode extends Inode {
   readonly lowerPath: string;
   /** Names in the lower layer beyond those that the upper inode counts. */
   extraLinks = 0;
-  #ino = 0;
+  /** Its number once it is known; 0 before. */
+  knownNumber = 0;
   /** Flags of the descriptions that are open over the contents. */
   readonly #opens: number[] = [];
 
@@ -86,7 +87,7 @@ export abstract class OverlayNode extends Inode {
 
   /** The number that the file had before it was copied. */
   #number(s: Sleeper, attributes: Attributes): number {
-    if (this.#ino !== 0) return this.#ino;
+    if (this.knownNumber !== 0) return this.knownNumber;
     let ino = attributes.ino;
     if (this.upper !== null && this.lower !== null) {
       const lower = this.lower.attributes(s);
@@ -94,10 +95,10 @@ export abstract class OverlayNode extends Inode {
       ino = lower.ino;
     } else if (this.upper !== null) {
       const origin = this.upper.getxattr(s, ORIGIN);
-      if (failed(origin)) return origin === -ENODATA ? (this.#ino = ino) : origin;
+      if (failed(origin)) return origin === -ENODATA ? (this.knownNumber = ino) : origin;
       ino = Number(decodePath(origin));
     }
-    return (this.#ino = ino);
+    return (this.knownNumber = ino);
   }
 
   override change(s: Sleeper, changes: AttributeChanges): number {

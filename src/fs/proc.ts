@@ -206,9 +206,10 @@ export class ProcText extends ProcInode {
   }
 }
 
-class ProcTextFile extends OpenFile {
+export class ProcTextFile extends OpenFile {
   readonly inode: ProcText;
-  #content: Uint8Array | null = null;
+  /** What was made when it was read from its start. */
+  content: Uint8Array | null = null;
 
   constructor(inode: ProcText, flags: number) {
     super(flags);
@@ -227,12 +228,12 @@ class ProcTextFile extends OpenFile {
 
   /** What was made for position 0 is kept for the reads that follow, so that they fit together. */
   override readAt(s: Sleeper, position: number, into: Uint8Array): number {
-    if (this.#content === null || position === 0) {
+    if (this.content === null || position === 0) {
       const content = this.inode.content(s);
       if (failed(content)) return content;
-      this.#content = content;
+      this.content = content;
     }
-    const part = this.#content.subarray(position, position + into.length);
+    const part = this.content.subarray(position, position + into.length);
     into.set(part);
     return part.length;
   }

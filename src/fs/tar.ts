@@ -2,7 +2,14 @@
 import { EINVAL, EIO, ENODATA, ENOENT, ENOTDIR } from '../abi/errno.ts';
 import { direntType, makeDevice, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, TMPFS_MAGIC } from '../abi/fs.ts';
 import { pathLength } from '../abi/path.ts';
-import { type Attributes, type DirectoryEntry, type FileSystem, type FileSystemStatus, Inode } from '../vfs/inode.ts';
+import {
+  type Attributes,
+  type DirectoryEntry,
+  type FileSystem,
+  type FileSystemStatus,
+  Inode,
+  type TreeOrigin,
+} from '../vfs/inode.ts';
 import type { Sleeper } from '../wait/wait.ts';
 import { readTar, type TarEntry, TarError, type TarSource } from './tar-format.ts';
 
@@ -12,11 +19,13 @@ export class TarFs implements FileSystem {
   readonly readOnly = true;
   readonly root: TarInode;
   readonly source: TarSource;
+  readonly origin?: TreeOrigin;
   nextInode = 1;
 
-  /** Reads the archive's headers. Throws TarError where it is not one. */
-  constructor(source: TarSource, device: number) {
+  /** Reads the archive's headers. Throws TarError where it is not one. `path`: where it is, if it is a file. */
+  constructor(source: TarSource, device: number, path?: string) {
     this.source = source;
+    if (path !== undefined) this.origin = { kind: 'tar', source: path, readOnly: true };
     this.device = device;
     this.root = this.#directory();
     this.root.facts.nlink = 2;
@@ -85,7 +94,7 @@ export class TarFs implements FileSystem {
   }
 }
 
-class TarInode extends Inode {
+export class TarInode extends Inode {
   readonly fs: TarFs;
   readonly type: number;
   readonly children: Map<string, TarInode> | null;
@@ -156,6 +165,10 @@ class TarInode extends Inode {
     return count === 0 ? -EIO : count;
   }
 
+  override path(): string[] | null {
+    return pathTo(this.fs.root, this);
+  }
+
   override getxattr(_s: Sleeper, name: string): Uint8Array | number {
     return this.#entry.xattrs?.get(name) ?? -ENODATA;
   }
@@ -176,4 +189,14 @@ function factsOf(entry: TarEntry) {
     atime: entry.atime ?? entry.mtime,
     ctime: entry.ctime ?? entry.mtime,
   };
+}
+
+/** Archives change no names: looked for when an image is made. */
+function pathTo(directory: TarInode, inode: TarInode): string[] | null {
+  if (directory === inode) return [];
+  for (const [name, child] of directory.children ?? []) {
+    const below = pathTo(child, inode);
+    if (below !== null) return [name, ...below];
+  }
+  return null;
 }

@@ -17,6 +17,13 @@ export class Clock {
     this.#start = start;
   }
 
+  /** A restored machine: monotonic time goes on from there. */
+  resume(monotonic: number, offset: bigint): void {
+    this.#hostStart = this.#host.now();
+    this.#start = monotonic;
+    this.offset = offset;
+  }
+
   /** Nanoseconds since boot, CLOCK_MONOTONIC. */
   now(): number {
     return this.#start + Math.round(this.#host.now() - this.#hostStart);

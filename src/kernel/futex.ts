@@ -8,10 +8,15 @@ import type { Task } from './task.ts';
 class FutexWaiter {
   readonly queue = new WaitQueue();
   readonly bitset: number;
+  /** The word it sleeps on: where it is in some address space that maps it. */
+  mm: Mm;
+  address: number;
   key: string;
   woken = false;
 
-  constructor(key: string, bitset: number) {
+  constructor(mm: Mm, address: number, key: string, bitset: number) {
+    this.mm = mm;
+    this.address = address;
     this.key = key;
     this.bitset = bitset;
   }
@@ -36,8 +41,7 @@ export class Futexes {
 
   /**
    * FUTEX_WAIT: sleeps while the word has the value. Run again after each wake-up: a task that was taken off the list
-   * answers 0, one that was woken by its deadline or a signal says so. A restored task is on no list and checks the word
-   * again, which POSIX allows (a spurious wake-up).
+   * answers 0, one that was woken by its deadline or a signal says so.
    */
   wait(task: Task, address: number, value: number, bitset: number, deadline: number | undefined): number {
     if (bitset === 0) return -EINVAL;
@@ -45,11 +49,8 @@ export class Futexes {
     if (waiter === undefined) {
       const word = task.mm.readU32(address);
       if (word < 0) return -EFAULT;
-      // After a restore the word has been compared before: that it changed since is a wake-up.
-      const first = task.progress === 0;
-      if (word !== value >>> 0) return first ? -EAGAIN : 0;
-      task.progress = 1;
-      waiter = new FutexWaiter(this.#key(task.mm, address), bitset);
+      if (word !== value >>> 0) return -EAGAIN;
+      waiter = new FutexWaiter(task.mm, address, this.#key(task.mm, address), bitset);
       this.#add(waiter);
       this.#sleeping.set(task, waiter);
     }
@@ -89,7 +90,7 @@ export class Futexes {
     const target = this.#key(mm, to);
     for (const waiter of (this.#lists.get(this.#key(mm, from)) ?? []).slice(0, moves)) {
       this.#remove(waiter);
-      waiter.key = target;
+      Object.assign(waiter, { mm, address: to, key: target });
       this.#add(waiter);
       done++;
     }
@@ -107,6 +108,29 @@ export class Futexes {
     if (condition === undefined) return -ENOSYS;
     const woken = this.wake(mm, address, count);
     return condition ? woken + this.wake(mm, second, secondCount) : woken;
+  }
+
+  /** Who sleeps on which word, in the order in which they will be woken; for images. */
+  sleepers(tasks: Iterable<Task>): { task: Task; mm: Mm; address: number; bitset: number; woken: boolean }[] {
+    const found = new Map<FutexWaiter, Task>();
+    for (const task of tasks) {
+      const waiter = this.#sleeping.get(task);
+      if (waiter !== undefined && task.call.nr >= 0) found.set(waiter, task);
+    }
+    const listed = [...this.#lists.values()].flat().filter((waiter) => found.has(waiter));
+    const inOrder = new Set([...listed, ...found.keys()]);
+    return [...inOrder].map((waiter) => {
+      const { mm, address, bitset, woken } = waiter;
+      return { task: found.get(waiter)!, mm, address, bitset, woken };
+    });
+  }
+
+  /** A restored task goes on to sleep where it slept. */
+  restore(task: Task, mm: Mm, address: number, bitset: number, woken: boolean): void {
+    const waiter = new FutexWaiter(mm, address, this.#key(mm, address), bitset);
+    waiter.woken = woken;
+    if (!woken) this.#add(waiter);
+    this.#sleeping.set(task, waiter);
   }
 
   #add(waiter: FutexWaiter): void {

@@ -43,7 +43,8 @@ export function ipcOwns(task: Task, { perm }: IpcObject): boolean {
 
 export class IpcTable<T extends IpcObject> {
   readonly objects = new Map<number, T>();
-  #sequence = 0;
+  /** The next id. */
+  sequence = 0;
 
   /** semget, msgget, shmget: the id for a key. `fits` checks an existing object, `make` creates one. */
   open(
@@ -56,7 +57,7 @@ export class IpcTable<T extends IpcObject> {
     const found = key === IPC_PRIVATE ? undefined : this.#byKey(key);
     if (found === undefined) {
       if (key !== IPC_PRIVATE && (flags & IPC_CREAT) === 0) return -ENOENT;
-      const id = this.#sequence++;
+      const id = this.sequence++;
       const made = make(id, newPerm(task, key, flags, id));
       if (typeof made === 'number') return made;
       this.objects.set(id, made);

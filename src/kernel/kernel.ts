@@ -123,7 +123,8 @@ export class Kernel {
   forks = 0;
   #shm: MemFs | null = null;
   readonly #makeCpu: (mm: Mm, parent?: Cpu) => Cpu;
-  #nextPid = FIRST_PID;
+  /** Where the search for a free id begins. */
+  nextPid = FIRST_PID;
 
   constructor(parts: KernelParts) {
     this.host = parts.host;
@@ -147,16 +148,16 @@ export class Kernel {
 
   /** Linux's internal tmpfs: what memfd_create makes. */
   get shm(): MemFs {
-    this.#shm ??= new MemFs({ device: makeDevice(0, 1), now: this.clock.realtime() });
+    this.#shm ??= new MemFs({ device: makeDevice(0, 1), now: this.clock.realtime(), internal: true });
     return this.#shm;
   }
 
   /** A fresh process or thread id: ids are not used again before they wrapped around. */
   allocatePid(): number {
-    while (this.tasks.has(this.#nextPid) || this.groups.has(this.#nextPid) || this.processGroupExists(this.#nextPid)) {
-      this.#nextPid = this.#nextPid >= PID_MAX ? FIRST_PID : this.#nextPid + 1;
+    while (this.tasks.has(this.nextPid) || this.groups.has(this.nextPid) || this.processGroupExists(this.nextPid)) {
+      this.nextPid = this.nextPid >= PID_MAX ? FIRST_PID : this.nextPid + 1;
     }
-    return this.#nextPid++;
+    return this.nextPid++;
   }
 
   /** The members of a process group. */

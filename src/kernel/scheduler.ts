@@ -62,6 +62,11 @@ export class Scheduler {
     return this.#queue.length - this.#head;
   }
 
+  /** Those that are to run, in their order. */
+  get queued(): Task[] {
+    return [...new Set(this.#queue.slice(this.#head))].filter(({ runState }) => runState === 'runnable');
+  }
+
   /** sched_yield: the current task's turn ends with its call. */
   yieldNow(): void {
     this.#yielding = this.runnable > 0;

@@ -24,14 +24,17 @@ export class Segment {
   dtime = NEVER;
   ctime: { low: number; high: number };
 
-  constructor(task: Task, id: number, perm: IpcPerm, size: number) {
-    this.id = id;
-    this.perm = perm;
-    this.size = size;
-    this.object = task.kernel.objects.anonymous(Math.ceil(size / PAGE) * PAGE);
-    this.object.retain();
-    this.creator = task.tgid;
-    this.ctime = ipcTime(task);
+  constructor(
+    made: { id: number; perm: IpcPerm; size: number; creator: number; ctime: { low: number; high: number } },
+    object: SharedObject,
+  ) {
+    this.id = made.id;
+    this.perm = made.perm;
+    this.size = made.size;
+    this.creator = made.creator;
+    this.ctime = made.ctime;
+    this.object = object;
+    object.retain();
   }
 }
 
@@ -43,7 +46,11 @@ export class SharedSegments extends IpcTable<Segment> {
       key,
       flags,
       (found) => (size > found.size ? -EINVAL : 0),
-      (id, perm) => (size < 1 || size > SHMMAX ? -EINVAL : new Segment(task, id, perm, size)),
+      (id, perm) => {
+        if (size < 1 || size > SHMMAX) return -EINVAL;
+        const made = { id, perm, size, creator: task.tgid, ctime: ipcTime(task) };
+        return new Segment(made, task.kernel.objects.anonymous(Math.ceil(size / PAGE) * PAGE));
+      },
     );
   }
 

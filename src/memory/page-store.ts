@@ -8,6 +8,8 @@ export interface PageStore {
   readonly file?: { readonly fd: number; readonly base: number };
   read(offset: number, into: Uint8Array): void;
   write(offset: number, from: Uint8Array): void;
+  /** Offsets of pages that may hold something, in order, below `size`. */
+  pages(size: number): Iterable<number>;
   /** Everything beyond `size` becomes zero. */
   truncate(size: number): void;
   close(): void;
@@ -26,6 +28,8 @@ export function createStore(): PageStore {
  * never cut, as a mapped page beyond the end would be SIGBUS in Node itself.
  */
 const ARENA_SIZE = 2 ** 52;
+const SEEK_DATA = 3;
+const SEEK_HOLE = 4;
 const FREE_PAGES = 3; // FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
 let arena: number | undefined;
 let nextExtent = 0;
@@ -60,6 +64,17 @@ class Extent implements PageStore {
     libc()!.pwrite(this.file.fd, from, from.length, this.file.base + offset);
   }
 
+  *pages(size: number): Iterable<number> {
+    const host = libc()!;
+    const end = Math.min(size, STORE_MAX);
+    for (let at = 0; at < end; ) {
+      const data = host.lseek(this.file.fd, this.file.base + at, SEEK_DATA) - this.file.base;
+      if (data < 0 || data >= end) return;
+      const hole = Math.min(end, host.lseek(this.file.fd, this.file.base + data, SEEK_HOLE) - this.file.base);
+      for (at = data; at < hole; at += PAGE_SIZE) yield at;
+    }
+  }
+
   truncate(size: number): void {
     if (size < STORE_MAX) libc()!.fallocate(this.file.fd, FREE_PAGES, this.file.base + size, STORE_MAX - size);
   }
@@ -87,6 +102,13 @@ class PageMap implements PageStore {
       if (bytes === undefined) this.#pages.set(page, (bytes = new Uint8Array(PAGE_SIZE)));
       bytes.set(part, at);
     });
+  }
+
+  pages(size: number): Iterable<number> {
+    return [...this.#pages.keys()]
+      .map((page) => page * PAGE_SIZE)
+      .filter((at) => at < size)
+      .sort((a, b) => a - b);
   }
 
   truncate(size: number): void {

@@ -56,8 +56,21 @@ export interface FileSystemStatus {
   flags: number;
 }
 
+/** Where a file system's contents come from, when they lie outside of the machine: what opens it again in a restored one. */
+export interface TreeOrigin {
+  /** 'host', 'tar', 'remote' ... */
+  readonly kind: string;
+  /** Path or URL. */
+  readonly source: string;
+  readonly readOnly: boolean;
+  /** Whatever else is needed; plain data. */
+  readonly options?: { readonly [name: string]: string | number | boolean };
+}
+
 /** A mounted file system instance. */
 export interface FileSystem {
+  /** Absent: the contents are the machine's own. */
+  readonly origin?: TreeOrigin;
   /** For /proc/mounts: 'tmpfs', 'overlay', 'proc' ... */
   readonly type: string;
   /** st_dev: unique in a machine. */
@@ -182,6 +195,8 @@ export abstract class Inode {
   open(s: Sleeper, flags: number): OpenFile | number | null {
     return null;
   }
+  /** Of trees with an origin: the names that lead from the root to it; null: its last one has gone. For images. */
+  path?(): readonly string[] | null;
   /** The link target of a magic symlink (/proc/self/fd/N, exe, cwd): followed without a path walk. */
   magicLink?(s: Sleeper): Location | number;
   /** Extra permission rule beyond mode bits (/proc, read-only bind); 0 or a negative errno. mask: 1 x, 2 w, 4 r. */

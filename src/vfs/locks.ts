@@ -141,6 +141,19 @@ export class LockTable {
     return this.#of(inode);
   }
 
+  /** What an image tells of a file. */
+  restore(
+    inode: Inode,
+    records: readonly RecordLock[],
+    shared: readonly LockOwner[],
+    exclusive: LockOwner | null,
+  ): void {
+    const locks = this.#of(inode);
+    locks.records = [...records];
+    for (const owner of shared) locks.shared.add(owner);
+    locks.exclusive = exclusive;
+  }
+
   #of(inode: Inode): FileLocks {
     let locks = this.#files.get(inode);
     if (locks === undefined) {

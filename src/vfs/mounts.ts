@@ -79,6 +79,24 @@ export class MountNamespace {
     return 0;
   }
 
+  /** The number that the next mount gets. */
+  get nextId(): number {
+    return this.#nextId;
+  }
+
+  /** The mounts of an image, in the order in which they were made. */
+  restore(mounts: readonly Mount[], nextId: number): void {
+    this.mounts.splice(0, this.mounts.length, ...mounts);
+    this.#nextId = nextId;
+    this.#byMountpoint.clear();
+    for (const mount of mounts) {
+      if (mount.mountpoint === null) continue;
+      const stack = this.#byMountpoint.get(mount.mountpoint);
+      if (stack === undefined) this.#byMountpoint.set(mount.mountpoint, [mount]);
+      else stack.push(mount);
+    }
+  }
+
   /** Steps onto what is mounted at a place, and onto what is mounted on that. */
   cover(place: Location): Location {
     if (this.#byMountpoint.size === 0) return place;

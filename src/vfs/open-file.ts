@@ -37,6 +37,8 @@ export abstract class OpenFile {
   /** F_SETOWN: pid (negative: group) that gets SIGIO, and F_SETSIG. */
   owner = 0;
   ownerSignal = 0;
+  /** Which descriptor of Tallship's caller it was made of; -1: none. A restored machine takes that of whoever restores it. */
+  inherited = -1;
   /** What layers keep for the description, by the layer's name. */
   notes: Map<string, Plain> | null = null;
 

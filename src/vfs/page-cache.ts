@@ -39,7 +39,7 @@ export class Mapping implements Backing {
   readonly inode: number;
   /** Resident pages; null while nothing maps the file shared. */
   pages: SharedPages | null = null;
-  readonly #node: Inode;
+  readonly node: Inode;
   readonly #sleeper: Sleeper;
   #size: number;
   /** Contents fetched ahead, where the file system sleeps. */
@@ -52,22 +52,22 @@ export class Mapping implements Backing {
     this.path = path;
     this.device = node.fs.device;
     this.inode = ino;
-    this.#node = node;
+    this.node = node;
     this.#size = size;
     this.#sleeper = new Unsleeping(clock);
     this.#behind = new Background(clock);
   }
 
   size(): number {
-    if (this.#node.fs.sleeps === true) return this.#size;
-    const attributes = this.#node.attributes(this.#sleeper);
+    if (this.node.fs.sleeps === true) return this.#size;
+    const attributes = this.node.attributes(this.#sleeper);
     return failed(attributes) ? this.#size : attributes.size;
   }
 
   read(offset: number, into: Uint8Array): number {
-    if (this.#node.fs.sleeps !== true) return this.#node.read(this.#sleeper, offset, into);
+    if (this.node.fs.sleeps !== true) return this.node.read(this.#sleeper, offset, into);
     const chunk = this.#fetched.get(Math.floor(offset / CHUNK));
-    if (chunk === undefined) return this.#node.read(this.#sleeper, offset, into);
+    if (chunk === undefined) return this.node.read(this.#sleeper, offset, into);
     const part = chunk.subarray(offset % CHUNK, (offset % CHUNK) + into.length);
     into.set(part);
     return part.length;
@@ -75,11 +75,16 @@ export class Mapping implements Backing {
 
   /** Where the file system sleeps, the bytes are written behind, in order; write() and fsync() wait for them. */
   write(offset: number, from: Uint8Array): number {
-    if (this.#node.fs.sleeps !== true) return this.#node.write(this.#sleeper, offset, from);
+    if (this.node.fs.sleeps !== true) return this.node.write(this.#sleeper, offset, from);
     const bytes = Uint8Array.from(from);
     this.#update(offset, bytes);
-    this.#behind.add(() => this.#node.write(this.#behind, offset, bytes));
+    this.#behind.add(() => this.node.write(this.#behind, offset, bytes));
     return from.length;
+  }
+
+  /** Bytes are being written behind. */
+  get busy(): boolean {
+    return this.#behind.busy;
   }
 
   /** 0 when everything is written; else the caller sleeps, or learns of an error. */
@@ -90,15 +95,15 @@ export class Mapping implements Backing {
   /** A file that is mapped stays when its last name and its last descriptor have gone (sem_open(3) works like that). */
   mapped(pages: SharedPages): void {
     this.pages = pages;
-    this.#isHeld = this.#node.fs.sleeps !== true && this.#node.opened(this.#sleeper, O_RDONLY) >= 0;
+    this.#isHeld = this.node.fs.sleeps !== true && this.node.opened(this.#sleeper, O_RDONLY) >= 0;
   }
 
   unmapped(): void {
     this.pages = null;
-    if (this.#isHeld) this.#node.closed(O_RDONLY);
+    if (this.#isHeld) this.node.closed(O_RDONLY);
     this.#isHeld = false;
     this.#fetched.clear();
-    if (this.#node.mapping === this && !this.#behind.busy) this.#node.mapping = null;
+    if (this.node.mapping === this && !this.#behind.busy) this.node.mapping = null;
   }
 
   truncate(size: number): void {
@@ -131,12 +136,12 @@ export class Mapping implements Backing {
 
   /** Fetches a range ahead, so that read() need not sleep: mmap does this while its call can still block. */
   prefetch(s: Sleeper, offset: number, length: number): number {
-    if (this.#node.fs.sleeps !== true) return 0;
+    if (this.node.fs.sleeps !== true) return 0;
     const end = Math.min(offset + length, this.#size);
     for (let index = Math.floor(offset / CHUNK); index * CHUNK < end; index++) {
       if (this.#fetched.has(index)) continue;
       const chunk = new Uint8Array(CHUNK);
-      const count = this.#node.read(s, index * CHUNK, chunk);
+      const count = this.node.read(s, index * CHUNK, chunk);
       if (count < 0) return count;
       this.#fetched.set(index, chunk.subarray(0, count));
     }

@@ -29,7 +29,7 @@ const bytes = (text: string) => Uint8Array.from(text, (char) => char.charCodeAt(
 const unused = () => {
   throw new Error('nothing here has a place');
 };
-const hooks = { saveInode: unused, loadInode: unused, saveFile: unused, loadFile: unused };
+const hooks = { saveInode: unused, loadInode: unused };
 
 /** A machine, as far as open files see it. */
 function machine() {

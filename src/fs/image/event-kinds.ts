@@ -181,12 +181,15 @@ const memfdInode: Kind<MemfdInode> = {
   name: 'memfd',
   is: (object): object is MemfdInode => object instanceof MemfdInode,
   save: ({ name, seals, node }) => ({
-    ...{ name, seals, mode: node.mode & 0o7777, uid: node.uid, gid: node.gid, size: node.content.size },
+    ...{ ino: node.ino, name, seals, mode: node.mode & 0o7777, uid: node.uid, gid: node.gid, size: node.content.size },
     pages: [...node.content.contents()].map(({ offset, bytes }) => ({ offset, bytes: bytes.slice() })),
   }),
   create(fields, { world }) {
     const { name, mode, uid, gid } = fields as { name: string; mode: number; uid: number; gid: number };
+    const next = world.shm.nextInode;
+    world.shm.nextInode = fields.ino as number;
     const inode = new MemfdInode(world.shm, world.namespace, name, mode, world.sleeper, uid, gid);
+    world.shm.nextInode = Math.max(next, world.shm.nextInode);
     for (const { offset, bytes } of fields.pages as { offset: number; bytes: Uint8Array }[]) {
       inode.write(world.sleeper, offset, bytes);
     }

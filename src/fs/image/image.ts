@@ -2,9 +2,11 @@
  * Open files, and what they share, as plain data (DESIGN section 7): each object stands once, others refer to it by number.
  *
  * Saving follows references from whatever is asked for first. Loading makes all objects, then links them. What has a
- * place in a file system with names (inodes, regular files, directories) is the caller's to save: ImageHooks.
+ * place in a file system with names (inodes, regular files, directories) is in src/checkpoint.
  */
+import { O_ACCMODE } from '../../abi/fs.ts';
 import type { Inode } from '../../vfs/inode.ts';
+import type { Location } from '../../vfs/location.ts';
 import type { MountNamespace } from '../../vfs/mounts.ts';
 import { OpenFile } from '../../vfs/open-file.ts';
 import type { Plain, Sleeper } from '../../wait/wait.ts';
@@ -17,24 +19,62 @@ import type { Pipe } from '../pipe.ts';
 import type { SignalSource } from '../signalfd.ts';
 import type { SocketNames } from '../socket-names.ts';
 import type { Tty } from '../tty.ts';
+import {
+  anything,
+  int,
+  integer,
+  list,
+  optional,
+  pair,
+  pick,
+  type RecordOf,
+  record,
+  type Shape,
+  ShapeError,
+  size,
+  text,
+  word,
+} from './shape.ts';
 
 export type Fields = { [name: string]: Plain };
+
+/** What every open file has: F_GETFL, position, F_SETOWN, F_SETSIG, and which descriptor of our caller it was made of. */
+export const FILE_STATE = record({
+  flags: word,
+  position: size,
+  owner: int,
+  ownerSignal: integer(0, 64),
+  inherited: integer(-1, 2 ** 20),
+});
 
 /** One object of an image. */
 export interface NodeImage {
   kind: string;
-  /** Of open files: F_GETFL, position, F_SETOWN, F_SETSIG. */
-  file?: { flags: number; position: number; owner: number; ownerSignal: number };
+  /** Of open files. */
+  file?: RecordOf<typeof FILE_STATE.members>;
+  /** Of open files: what layers keep for them, and where they were opened. */
+  notes?: Plain[];
+  place?: Plain;
   fields: Fields;
 }
+
+export const NODE = record({
+  kind: text,
+  file: optional(FILE_STATE),
+  notes: optional(list(pair(text, anything))),
+  place: optional(anything),
+  fields: anything,
+});
 
 /** How what the files of this folder do not know is named and found again. */
 export interface ImageHooks {
   saveInode(inode: Inode): Plain;
   loadInode(image: Plain): Inode;
-  /** Open files of kinds that have no row in KINDS: regular files, directories, inherited descriptors. */
-  saveFile(file: OpenFile, writer: ImageWriter): Fields;
-  loadFile(fields: Fields): OpenFile;
+  /** Where a file was opened that has a name: null when that is nowhere. */
+  savePlace?(place: Location, writer: ImageWriter): Plain;
+  loadPlace?(image: Plain, reader: ImageReader): Location;
+  /** What stands for a descriptor that was inherited, where there is one now. */
+  inherited?(fd: number): OpenFile | null;
 }
 
 /** What the objects of a restored machine hang on. */
@@ -58,14 +98,14 @@ export interface ImageWorld {
 /** How one kind of object is saved and made. */
 export interface Kind<T extends object> {
   readonly name: string;
+  /** What its fields must be. */
+  readonly shape?: Shape<unknown>;
   is(object: object): object is T;
   save(object: T, writer: ImageWriter): Fields;
   create(fields: Fields, reader: ImageReader): T;
   /** After all objects are there. */
   link?(object: T, fields: Fields, reader: ImageReader): void;
 }
-
-const OTHER_FILE = 'file';
 
 export class ImageWriter {
   readonly hooks: ImageHooks;
@@ -85,19 +125,23 @@ export class ImageWriter {
     if (known !== undefined) return known;
     const id = this.nodes.length;
     this.#ids.set(object, id);
-    const node: NodeImage = { kind: OTHER_FILE, fields: {} };
-    this.nodes.push(node);
     const kind = this.#kinds.find((one) => one.is(object));
-    if (kind !== undefined) {
-      node.kind = kind.name;
-      node.fields = kind.save(object, this);
-    } else if (object instanceof OpenFile) node.fields = this.hooks.saveFile(object, this);
-    else throw new Error(`an image cannot hold a ${object.constructor.name}`);
+    if (kind === undefined) throw new Error(`an image cannot hold a ${object.constructor.name}`);
+    const node: NodeImage = { kind: kind.name, fields: {} };
+    this.nodes.push(node);
+    node.fields = kind.save(object, this);
     if (object instanceof OpenFile) {
-      const { flags, position, owner, ownerSignal } = object;
-      node.file = { flags, position, owner, ownerSignal };
+      node.file = pick(object, FILE_STATE);
+      if (object.notes !== null) node.notes = [...object.notes];
+      const { location } = object;
+      if (location !== undefined && location.mount.id !== 0) node.place = this.hooks.savePlace?.(location, this);
     }
     return id;
+  }
+
+  /** All that was saved so far. */
+  get objects(): object[] {
+    return [...this.#ids.keys()];
   }
 
   ids(objects: Iterable<object>): number[] {
@@ -111,27 +155,60 @@ export class ImageReader {
   readonly #nodes: readonly NodeImage[];
   readonly #kinds: ReadonlyMap<string, Kind<object>>;
   readonly #objects: (object | undefined)[] = [];
+  /** Those that are being made: an object that needs itself cannot be. */
+  readonly #making = new Set<number>();
 
-  /** Makes and links everything. */
   constructor(nodes: readonly NodeImage[], kinds: readonly Kind<object>[], world: ImageWorld, hooks: ImageHooks) {
-    this.#nodes = nodes;
     this.#kinds = new Map(kinds.map((kind) => [kind.name, kind]));
     this.world = world;
     this.hooks = hooks;
-    for (let id = 0; id < nodes.length; id++) this.object(id);
-    for (const [id, { kind, fields }] of nodes.entries()) this.#kinds.get(kind)?.link?.(this.object(id), fields, this);
+    const kindOf = (id: number) => nodes[id]?.kind;
+    this.#nodes = nodes.map((node, id) => {
+      const kind = this.#kinds.get(node.kind);
+      if (kind === undefined) throw new ShapeError(`object ${id} is of an unknown kind`);
+      const { shape } = kind;
+      return shape === undefined
+        ? node
+        : { ...node, fields: shape(node.fields, `${node.kind} ${id}`, kindOf) as Fields };
+    });
+  }
+
+  /** Makes and links everything. */
+  load(): this {
+    for (let id = 0; id < this.#nodes.length; id++) this.object(id);
+    for (const [id, { kind, fields }] of this.#nodes.entries()) {
+      this.#kinds.get(kind)?.link?.(this.object(id), fields, this);
+    }
+    for (const [id, { place }] of this.#nodes.entries()) {
+      const file = place === undefined ? null : this.object<OpenFile>(id);
+      if (file !== null) file.location ??= this.hooks.loadPlace?.(place!, this);
+    }
+    return this;
   }
 
   /** The object of a number; made now if it has not been yet. */
   object<T extends object>(id: Plain): T {
     const known = this.#objects[id as number];
     if (known !== undefined) return known as T;
-    const { kind, file, fields } = this.#nodes[id as number];
-    const row = this.#kinds.get(kind);
-    const made = row === undefined ? this.hooks.loadFile(fields) : row.create(fields, this);
-    if (file !== undefined) Object.assign(made, file);
+    const node = this.#nodes[id as number];
+    if (node === undefined) throw new ShapeError(`there is no object ${id}`);
+    if (this.#making.has(id as number)) throw new ShapeError(`${node.kind} ${id} contains itself`);
+    this.#making.add(id as number);
+    const made = this.#make(node, id);
+    this.#making.delete(id as number);
     this.#objects[id as number] = made;
     return made as T;
+  }
+
+  #make({ kind, file, notes, fields }: NodeImage, id: Plain): object {
+    const given = file === undefined || file.inherited < 0 ? null : (this.hooks.inherited?.(file.inherited) ?? null);
+    const made = given ?? this.#kinds.get(kind)!.create(fields, this);
+    if (file === undefined) return made;
+    if (!(made instanceof OpenFile)) throw new ShapeError(`${kind} ${id} is not an open file`);
+    const { flags, position, ...rest } = file;
+    Object.assign(made, given === null ? file : { ...rest, flags: (flags & ~O_ACCMODE) | (made.flags & O_ACCMODE) });
+    if (notes !== undefined) made.notes = new Map(notes as [string, Plain][]);
+    return made;
   }
 
   optional<T extends object>(id: Plain): T | null {

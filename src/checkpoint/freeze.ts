@@ -1,0 +1,243 @@
+/** A machine between two slices becomes an image (DESIGN section 7). Nothing of it runs meanwhile. */
+import { EINTR } from '../abi/errno.ts';
+import { S_IFIFO } from '../abi/fs.ts';
+import { decodePath } from '../abi/path.ts';
+import type { Kernel } from '../kernel/kernel.ts';
+import type { Task } from '../kernel/task.ts';
+import type { ThreadGroup } from '../kernel/thread-group.ts';
+import type { Mm } from '../memory/mm.ts';
+import { PAGE_SIZE } from '../memory/page.ts';
+import type { Dentry } from '../vfs/location.ts';
+import { OpenFile } from '../vfs/open-file.ts';
+import type { Plain, Sleeper } from '../wait/wait.ts';
+import { NT_NODES, OWN_NOTE, type Segment, writeCore } from './core.ts';
+import { coreNotes } from './core-notes.ts';
+import { type Encodable, encode } from './encode.ts';
+import {
+  coreName,
+  IMAGE_FORMAT,
+  IMAGE_VERSION,
+  type ImageSink,
+  MACHINE_FILE,
+  type Manifest,
+  PAGES_FILE,
+} from './image.ts';
+import { KINDS } from './kinds/index.ts';
+import { savePlace } from './kinds/places.ts';
+import { type FilesMode, runsOf, uncovered } from './runs.ts';
+import { FreezeWriter } from './world.ts';
+
+/** What is frozen. */
+export interface Freezable {
+  readonly kernel: Kernel;
+  /** The processor that programs find. */
+  readonly cpu: string;
+  /** The process whose end is the machine's. */
+  readonly first: { pid: number; status: number | null } | null;
+  /** Device numbers given out. */
+  readonly devices: number;
+  /** Nodes of /dev/pts. */
+  terminals(): Iterable<object>;
+  readonly layers: readonly { readonly name: string; readonly image?: { save(): Plain } }[];
+}
+
+export interface FreezeOptions {
+  readonly files?: FilesMode;
+  /** Of Tallship, for the manifest. */
+  readonly writer?: string;
+}
+
+/** Nothing here can sleep: a machine is frozen when nothing is under way. */
+export function sleeperOf({ clock }: Kernel): Sleeper {
+  return {
+    progress: 0,
+    block: () => -EINTR,
+    once: (step) => step(),
+    now: () => clock.now(),
+    realtime: () => clock.realtime(),
+  };
+}
+
+/** Writes the image; the caller has made sure that it is quiet (quiesce.ts). */
+export function freeze(machine: Freezable, sink: ImageSink, options: FreezeOptions = {}): Manifest {
+  const { kernel } = machine;
+  for (const { processor } of kernel.tasks.values()) processor.detach();
+  writeBack(kernel);
+  const pages = sink.create(PAGES_FILE);
+  let count = 0;
+  const keep = (page: Uint8Array) => {
+    pages.write(page);
+    return count++;
+  };
+  const hooks = {
+    saveInode: (inode: object): Plain => writer.id(inode),
+    loadInode: () => {
+      throw new Error('this is a writer');
+    },
+    savePlace,
+  };
+  const writer: FreezeWriter = new FreezeWriter(KINDS, hooks, { kernel, sleeper: sleeperOf(kernel), keep });
+  const root = rootOf(machine, writer);
+  const nodes: (Encodable | null)[] = writer.nodes.map((node) => node as unknown as Encodable);
+  const written = new Map<Mm, number>();
+  for (const group of kernel.groups.values()) {
+    if (!group.zombie) writeProcess(group, writer, nodes, written, sink, options.files ?? 'reference');
+  }
+  sink.create(MACHINE_FILE).write(encode({ root: root as Encodable, nodes }));
+  return sink.commit(manifestOf(machine, options.writer ?? ''));
+}
+
+/** Shared pages of files go to their files: an image refers to these. */
+function writeBack(kernel: Kernel): void {
+  const spaces = new Set([...kernel.tasks.values()].filter(({ runState }) => runState !== 'dead').map(({ mm }) => mm));
+  const objects = new Set([...spaces].flatMap((mm) => [...mm.vmas.objects.keys()]));
+  for (const object of objects) object.writeBack(0, Number.POSITIVE_INFINITY);
+}
+
+/** The core of a process: what its own nodes are goes there, and leaves a gap in the machine's. */
+function writeProcess(
+  group: ThreadGroup,
+  writer: FreezeWriter,
+  nodes: (Encodable | null)[],
+  written: Map<Mm, number>,
+  sink: ImageSink,
+  files: FilesMode,
+): void {
+  const [{ mm }] = group.tasks;
+  const owner = written.get(mm);
+  written.set(mm, owner ?? group.id);
+  const own: Encodable[] = [];
+  for (const object of [group, ...group.tasks, ...(owner === undefined ? [mm] : [])]) {
+    const id = writer.id(object);
+    own.push([id, nodes[id]]);
+    nodes[id] = null;
+  }
+  const notes = coreNotes(group, mm, commandOf(group));
+  notes.push({
+    name: OWN_NOTE,
+    type: NT_NODES,
+    bytes: encode({ version: IMAGE_VERSION, memory: owner ?? group.id, nodes: own }),
+  });
+  const segments =
+    owner === undefined ? segmentsOf(mm, files) : [...mm.vmas].map((vma) => ({ ...vma, saved: false, vma }));
+  const output = sink.create(coreName(group.id));
+  writeCore(output, notes, segments, ({ start, end }) => {
+    const vma = mm.vmas.find(start)!;
+    uncovered(mm, vma, start, end, () => output.write(mm.u8.subarray(start, end)));
+  });
+}
+
+/** Longer ones would be a gigabyte in one piece for whoever writes them. */
+const SEGMENT_MAX = 64 << 20;
+
+function segmentsOf(mm: Mm, files: FilesMode): Segment[] {
+  const words = new Int32Array(mm.memory.buffer);
+  const segments: Segment[] = [];
+  for (const vma of mm.vmas) {
+    for (const { start, end, saved } of runsOf(mm, vma, files, words)) {
+      for (let at = start; at < end; at += saved ? SEGMENT_MAX : end - start) {
+        segments.push({ start: at, end: saved ? Math.min(end, at + SEGMENT_MAX) : end, saved, prot: vma.prot });
+      }
+    }
+  }
+  return segments;
+}
+
+function rootOf(machine: Freezable, writer: FreezeWriter): Encodable {
+  const { kernel } = machine;
+  const { clock, namespace, uts } = kernel;
+  const tasks = [...kernel.tasks.values()];
+  const state = {
+    version: IMAGE_VERSION,
+    cpu: machine.cpu,
+    clock: { monotonic: clock.now(), offset: clock.offset },
+    ...{ uts: { ...uts }, nextPid: kernel.nextPid, forks: kernel.forks, devices: machine.devices },
+    first: machine.first && { ...machine.first },
+    ...{ tasks: writer.ids(tasks), groups: writer.ids(kernel.groups.values()), queue: queueOf(kernel) },
+    ...{ mounts: writer.ids(namespace.mounts), nextMount: namespace.nextId },
+    futexes: kernel.futexes.sleepers(tasks).map(({ task, mm, address, bitset, woken }) => ({
+      ...{ tid: task.tid, mm: writer.id(mm), address, bitset, woken },
+    })),
+    ...{ semaphores: ipc(kernel.semaphores), messages: ipc(kernel.messages), segments: ipc(kernel.segments) },
+    queues: writer.ids(kernel.queues.values()),
+    layers: machine.layers.map(({ name, image }) => ({ name, state: image?.save() })),
+    fifos: fifosOf(kernel, writer),
+    terminals: writer.ids(machine.terminals()),
+    locks: [] as Encodable[],
+  };
+  state.locks = locksOf(kernel, writer);
+  return state;
+
+  function ipc({ sequence, objects }: { sequence: number; objects: ReadonlyMap<number, object> }): Encodable {
+    return { next: sequence, objects: writer.ids(objects.values()) };
+  }
+}
+
+/** Sleepers look again, before anyone else runs, in the order of their ids; then those that were to run, in theirs. */
+function queueOf({ tasks, scheduler }: Kernel): number[] {
+  const sleeping = [...tasks.values()].filter(({ runState }) => runState === 'sleeping');
+  return [...sleeping, ...scheduler.queued].map(({ tid }) => tid);
+}
+
+/** FIFOs that someone has open, or waits to open. */
+function fifosOf({ namespace, fifos }: Kernel, writer: FreezeWriter): Encodable[] {
+  const found: Encodable[] = [];
+  const look = ({ inode, children }: Dentry) => {
+    if (inode?.type === S_IFIFO) {
+      const pipe = fifos.get(inode);
+      const { readers = 0, writers = 0 } = pipe?.state ?? {};
+      if (pipe !== undefined && readers + writers > 0) found.push([writer.id(inode), writer.id(pipe)]);
+    }
+    for (const child of children?.values() ?? []) look(child);
+  };
+  for (const { root } of namespace.mounts) look(root);
+  return found;
+}
+
+function locksOf({ namespace }: Kernel, writer: FreezeWriter): Encodable[] {
+  const inodes = new Set(writer.objects.filter((object) => object instanceof OpenFile).map(({ inode }) => inode));
+  const found: Encodable[] = [];
+  for (const inode of inodes) {
+    const { records, shared, exclusive } = namespace.locks.held(inode);
+    if (records.length === 0 && shared.size === 0 && exclusive === null) continue;
+    found.push({
+      inode: writer.id(inode),
+      records: records.map(({ type, start, end, pid, owner }) => ({ type, start, end, pid, owner: writer.id(owner) })),
+      ...{ shared: writer.ids(shared), exclusive: writer.id(exclusive) },
+    });
+  }
+  return found;
+}
+
+/** The arguments as ps shows them. */
+export function commandOf(group: ThreadGroup): string {
+  const [task] = group.tasks as Set<Task | undefined>;
+  if (task === undefined) return group.leader.comm;
+  const { argStart, argEnd } = task.mm;
+  const bytes = new Uint8Array(Math.min(PAGE_SIZE, Math.max(0, argEnd - argStart)));
+  if (bytes.length === 0 || task.mm.peek(argStart, bytes) < 0) return task.comm;
+  return decodePath(bytes).split('\0').join(' ').trim();
+}
+
+function manifestOf(machine: Freezable, writer: string): Omit<Manifest, 'files'> {
+  const { kernel } = machine;
+  const { namespace } = kernel;
+  return {
+    ...{ format: IMAGE_FORMAT, version: IMAGE_VERSION, writer, cpu: machine.cpu },
+    created: Number(kernel.host.realtime() / 1_000_000n),
+    processes: [...kernel.groups.values()].map((group) => ({
+      ...{ pid: group.id, parent: group.parent?.id ?? 0, command: commandOf(group), threads: group.tasks.size },
+      state: group.zombie ? 'zombie' : group.stopSignal !== 0 ? 'stopped' : group.leader.runState,
+      core: group.zombie ? null : coreName(group.id),
+    })),
+    trees: namespace.mounts.flatMap((mount) => {
+      const layers = 'lower' in mount.fs ? [mount.fs.lower as typeof mount.fs] : [mount.fs];
+      const { text } = namespace.path({ mount, dentry: mount.root }, namespace.root);
+      return layers.flatMap(({ origin }) =>
+        origin === undefined
+          ? []
+          : [{ path: text, type: origin.kind, source: origin.source, readOnly: origin.readOnly }],
+      );
+    }),
+  };
+}

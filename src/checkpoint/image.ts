@@ -1,0 +1,64 @@
+/** What an image is: some files and a manifest (docs/IMAGE.md). Who writes and reads files implements ImageSink and ImageSource. */
+
+/** Of the machine file, the notes and the manifest. A reader for every released version stays. */
+export const IMAGE_VERSION = 1;
+export const IMAGE_FORMAT = 'tallship-image';
+
+/** An image is damaged, of another version, or does not fit to where it is restored. The message is for the user. */
+export class ImageError extends Error {
+  override name = 'ImageError';
+}
+
+export interface ManifestFile {
+  name: string;
+  size: number;
+  /** Hexadecimal. */
+  sha256: string;
+}
+
+export interface Manifest {
+  format: typeof IMAGE_FORMAT;
+  version: number;
+  /** Of Tallship. */
+  writer: string;
+  /** Milliseconds since 1970. */
+  created: number;
+  /** The processor that the programs have found. */
+  cpu: string;
+  processes: { pid: number; parent: number; command: string; threads: number; state: string; core: string | null }[];
+  /** Trees of the host that are part of the machine by reference: what a restore has to find again. */
+  trees: { path: string; type: string; source: string; readOnly: boolean }[];
+  files: ManifestFile[];
+}
+
+/** One file that is being written, from its start to its end. */
+export interface ImageOutput {
+  write(bytes: Uint8Array): void;
+}
+
+/** Where an image is written. Nothing can be seen of it before commit(). */
+export interface ImageSink {
+  create(name: string): ImageOutput;
+  /** Closes the last file, and makes the image appear as a whole. The sink fills in `files`. */
+  commit(manifest: Omit<Manifest, 'files'>): Manifest;
+  /** Removes what was written. */
+  abort(): void;
+}
+
+export interface ImageInput {
+  readonly size: number;
+  /** Fills all of `into` or throws an ImageError. */
+  read(offset: number, into: Uint8Array): void;
+}
+
+/** An image that is read. Its manifest and checksums were verified. */
+export interface ImageSource {
+  readonly manifest: Manifest;
+  open(name: string): ImageInput;
+  close(): void;
+}
+
+export const MACHINE_FILE = 'machine';
+/** Pages of what processes share: contents of file systems in memory, shared memory. */
+export const PAGES_FILE = 'pages';
+export const coreName = (pid: number): string => `core.${pid}`;

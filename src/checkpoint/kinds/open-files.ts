@@ -1,0 +1,130 @@
+/** Open files with a place in the name space, tables of descriptors, and what our caller passed on. */
+import { S_IFDIR, S_IFREG } from '../../abi/fs.ts';
+import type { Kind } from '../../fs/image/index.ts';
+import { bool, bytes, list, maybe, record, ref, size, text, word } from '../../fs/image/shape.ts';
+import { InheritedStream } from '../../fs/inherited.ts';
+import { MemoryDeviceFile } from '../../fs/mem-devices.ts';
+import { ProcTextFile } from '../../fs/proc.ts';
+import { FdTable } from '../../vfs/fd-table.ts';
+import type { OpenFile } from '../../vfs/open-file.ts';
+import { DirectoryFile, PathFile, RegularFile } from '../../vfs/regular-file.ts';
+import { failed, type Plain } from '../../wait/wait.ts';
+import { ImageError } from '../image.ts';
+import { worldOf } from '../world.ts';
+import { loadPlace, PLACE } from './places.ts';
+
+/** Kinds of open files. */
+export const OPEN_FILES = [
+  ...['regular', 'directory', 'path', 'proc-text', 'inherited', 'pipe-end', 'eventfd', 'timerfd', 'signalfd', 'epoll'],
+  ...[
+    'inotify',
+    'device',
+    'memfd-file',
+    'message-queue-file',
+    'terminal',
+    'unix-connection',
+    'unix-datagram',
+    'tcp',
+    'udp',
+  ],
+];
+
+const placed = record({ at: PLACE, flags: word });
+const savePlaced = (file: OpenFile, writer: Parameters<Kind<OpenFile>['save']>[1]) => ({
+  at: writer.hooks.savePlace!(file.location!, writer),
+  flags: file.flags,
+});
+
+const regular: Kind<RegularFile> = {
+  name: 'regular',
+  shape: placed,
+  is: (object): object is RegularFile => object instanceof RegularFile,
+  save: savePlaced,
+  create(fields, reader) {
+    const place = loadPlace(fields.at, reader);
+    const { inode } = place.dentry;
+    const { namespace, sleeper } = reader.world;
+    if (inode?.type !== S_IFREG) throw new ImageError(`${place.dentry.name} is not a regular file`);
+    const opened = inode.opened(sleeper, fields.flags as number);
+    if (opened < 0) throw new ImageError(`${place.dentry.name} cannot be opened again (errno ${-opened})`);
+    return new RegularFile(namespace, place, fields.flags as number);
+  },
+};
+
+const directory: Kind<DirectoryFile> = {
+  name: 'directory',
+  shape: placed,
+  is: (object): object is DirectoryFile => object instanceof DirectoryFile,
+  save: savePlaced,
+  create(fields, reader) {
+    const place = loadPlace(fields.at, reader);
+    if (place.dentry.inode?.type !== S_IFDIR) throw new ImageError(`${place.dentry.name} is not a directory`);
+    return new DirectoryFile(reader.world.namespace, place, fields.flags as number);
+  },
+};
+
+const path: Kind<PathFile> = {
+  name: 'path',
+  shape: placed,
+  is: (object): object is PathFile => object instanceof PathFile,
+  save: savePlaced,
+  create: (fields, reader) =>
+    new PathFile(reader.world.namespace, loadPlace(fields.at, reader), fields.flags as number),
+};
+
+const procText: Kind<ProcTextFile> = {
+  name: 'proc-text',
+  shape: record({ at: PLACE, flags: word, content: maybe(bytes) }),
+  is: (object): object is ProcTextFile => object instanceof ProcTextFile,
+  save: (file, writer) => ({ ...savePlaced(file, writer), content: file.content }),
+  create(fields, reader) {
+    const place = loadPlace(fields.at, reader);
+    const file = place.dentry.inode?.open(reader.world.sleeper, fields.flags as number);
+    if (!(file instanceof ProcTextFile)) throw new ImageError(`/proc has no ${place.dentry.name} any more`);
+    file.content = fields.content as Uint8Array | null;
+    file.location = place;
+    return file;
+  },
+};
+
+/** A descriptor of our caller's that nobody gives now: at its end for readers, and writers write to nobody. */
+const inherited: Kind<OpenFile> = {
+  name: 'inherited',
+  shape: record({ fd: size, name: text, seekable: bool, flags: word }),
+  is: (object): object is InheritedStream => object instanceof InheritedStream,
+  save(file) {
+    const stream = file as InheritedStream;
+    return { fd: Math.max(0, file.inherited), name: stream.describe(), seekable: stream.seekable, flags: file.flags };
+  },
+  create(fields, reader) {
+    const { kernel, warn } = worldOf(reader);
+    warn(`descriptor ${fields.fd} was ${fields.name}, and is /dev/null now: give it one by --fd ${fields.fd}=...`);
+    return new MemoryDeviceFile('null', kernel.anonymous.anonInode, fields.flags as number, kernel.random);
+  },
+};
+
+const DESCRIPTOR = record({ fd: size, file: ref(...OPEN_FILES), cloexec: bool });
+
+/** Its files are entered when all tasks are there: they may lie in /proc. */
+const fdTable: Kind<FdTable> = {
+  name: 'fd-table',
+  shape: record({ limit: size, files: list(DESCRIPTOR) }),
+  is: (object): object is FdTable => object instanceof FdTable,
+  save: (table, writer) => ({
+    limit: table.limit,
+    files: [...table.entries()].map(([fd, file]) => ({
+      ...{ fd, file: writer.id(file), cloexec: table.isCloseOnExec(fd) },
+    })),
+  }),
+  create: () => new FdTable(),
+  link(table, fields, reader) {
+    table.limit = Number.POSITIVE_INFINITY;
+    for (const { fd, file, cloexec } of fields.files as { fd: number; file: Plain; cloexec: boolean }[]) {
+      const taken = table.install(reader.object<OpenFile>(file), { from: fd, cloexec });
+      if (failed(taken) || taken !== fd) throw new ImageError(`descriptor ${fd} stands twice`);
+    }
+    table.limit = fields.limit as number;
+  },
+};
+
+export const OPEN_FILE_KINDS = [procText, inherited, regular, directory, path, fdTable] as readonly Kind<object>[];
