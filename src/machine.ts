@@ -2,6 +2,8 @@ import { AT } from '../loader/auxv.ts';
 import { DECLARATIONS } from '../syscalls/index.ts';
 import { EINTR, errnoName } from './abi/errno.ts';
 import { MS_RDONLY, S_IFDIR, S_IFREG } from './abi/fs.ts';
+import type { CheckpointOptions } from './checkpoint/checkpoint.ts';
+import type { ImageSink, Manifest } from './checkpoint/image.ts';
 import { Cpu } from './cpu/cpu.ts';
 import type { CpuModelName } from './cpu/isa/cpuid.ts';
 import { CPU_MODELS, DEFAULT_MODEL, featureWord } from './cpu/isa/cpuid.ts';
@@ -106,6 +108,8 @@ export class SpawnError extends Error {
  */
 export class Machine implements ModelledMachine {
   readonly kernel: Kernel;
+  /** The processor that programs find. */
+  readonly cpu: CpuModelName;
   readonly namespace = new MountNamespace();
   readonly table: SyscallTable;
   readonly pts: DevPts;
@@ -120,8 +124,10 @@ export class Machine implements ModelledMachine {
   readonly #model: KernelModel;
 
   constructor(options: MachineOptions) {
-    const cpu = options.cpu ?? DEFAULT_MODEL;
     const model = options.kernel ?? local();
+    const cpu = (model.cpu as CpuModelName | undefined) ?? options.cpu ?? DEFAULT_MODEL;
+    if (CPU_MODELS[cpu] === undefined) throw new Error(`there is no processor ${cpu}`);
+    this.cpu = cpu;
     this.#model = model;
     this.table = options.table ?? new SyscallTable(DECLARATIONS);
     for (const layer of [...(options.layers ?? []), ...(model.layers ?? [])]) this.layers.install(layer, 'innermost');
@@ -204,6 +210,28 @@ export class Machine implements ModelledMachine {
     if (typeof group === 'number') throw new SpawnError(options.path, -group, this.kernel.takeExecFailure());
     this.#first ??= { pid: group.id, status: null };
     return group.id;
+  }
+
+  adopt({ first, devices }: Parameters<ModelledMachine['adopt']>[0]): void {
+    this.#first = first && { ...first };
+    this.#devices = Math.max(this.#devices, devices);
+  }
+
+  /** The process whose end is the machine's; 0 while there is none. */
+  get first(): number {
+    return this.#first?.pid ?? 0;
+  }
+
+  /**
+   * Writes an image of the machine, which goes on afterwards: a directory at this path (docs/IMAGE.md), or whatever a sink
+   * of the caller's makes of it. May be called while the machine runs. Throws an ImageError.
+   */
+  async checkpoint(to: string | ImageSink, options: CheckpointOptions = {}): Promise<Manifest> {
+    const { checkpoint } = await import('./checkpoint/checkpoint.ts');
+    const sink = typeof to === 'string' ? new (await import('./host/image-files.ts')).DirectorySink(to) : to;
+    const { kernel, cpu, layers } = this;
+    const machine = { kernel, cpu, first: this.#first, devices: this.#devices, layers: layers.layers };
+    return checkpoint({ ...machine, terminals: () => this.pts.inodes.values() }, sink, options);
   }
 
   /** Runs until the last process has ended; answers how the first one did. */

@@ -36,7 +36,7 @@ const TYPES_ONLY: Record<string, string[]> = {
   layers: ['kernel'],
 };
 const ABOVE_ALL = ['cli', 'index.ts', 'machine.ts', 'node.ts', 'node-cpu.ts'];
-const NODE_ALLOWED = ['host', 'cli'];
+const NODE_ALLOWED = ['host', 'cli', 'node.ts'];
 
 interface Import {
   from: string;

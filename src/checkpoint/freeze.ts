@@ -50,6 +50,7 @@ export interface FreezeOptions {
 /** Nothing here can sleep: a machine is frozen when nothing is under way. */
 export function sleeperOf({ clock }: Kernel): Sleeper {
   return {
+    serial: 0,
     progress: 0,
     block: () => -EINTR,
     once: (step) => step(),

@@ -51,9 +51,9 @@ export interface ImageInput {
   read(offset: number, into: Uint8Array): void;
 }
 
-/** An image that is read. Its manifest and checksums were verified. */
+/** An image that is read. Its files are those of the manifest, byte by byte; checkedManifest() looks at the rest of it. */
 export interface ImageSource {
-  readonly manifest: Manifest;
+  readonly manifest: unknown;
   open(name: string): ImageInput;
   close(): void;
 }

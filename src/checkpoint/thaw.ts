@@ -29,6 +29,7 @@ import {
   type ImageInput,
   type ImageSource,
   MACHINE_FILE,
+  type Manifest,
   PAGES_FILE,
 } from './image.ts';
 import { KINDS } from './kinds/index.ts';
@@ -78,7 +79,7 @@ export function guarded<T>(work: () => T): T {
   }
 }
 
-export function openImage(source: ImageSource): OpenedImage {
+export function openImage(source: ImageSource, manifest: Manifest): OpenedImage {
   return guarded(() => {
     const input = source.open(MACHINE_FILE);
     const bytes = new Uint8Array(input.size);
@@ -88,7 +89,7 @@ export function openImage(source: ImageSource): OpenedImage {
     const image = decode(bytes) as { nodes?: unknown };
     const cores = new Map<number, { core: Core; input: ImageInput }>();
     const own = new Map<number, NodeImage>();
-    for (const { pid, core: name } of source.manifest.processes) {
+    for (const { pid, core: name } of manifest.processes) {
       if (name === null) continue;
       const file = source.open(coreName(pid));
       const core = readCore(file);

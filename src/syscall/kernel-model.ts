@@ -36,10 +36,14 @@ export interface ModelledMachine {
   readonly sys: FileSystem;
   nextDevice(): number;
   mount(request: MountRequest): void;
+  /** Of a machine that goes on: the process whose end is its own, and the device numbers that are taken. */
+  adopt(state: { first: { pid: number; status: number | null } | null; devices: number }): void;
 }
 
 export interface KernelModel {
   readonly name: string;
+  /** The processor that its programs know; absent: that of the machine's options. */
+  readonly cpu?: string;
   makeKernel(parts: KernelParts): Kernel;
   /** Nearer to the table than all others: they stand for it. */
   readonly layers?: readonly Layer[];

@@ -118,6 +118,8 @@ export interface LayerOptions {
   readonly resolves?: boolean;
   /** The machine's last process has ended, or the layer was removed: summaries. */
   finish?(): void;
+  /** What it keeps for the machine as a whole, beside what it keeps for calls, tasks and files: part of images. */
+  readonly image?: { save(): Plain; load(state: Plain): void };
   /** Its asynchronous hooks may be run again after a restore. */
   readonly idempotent?: boolean;
 }

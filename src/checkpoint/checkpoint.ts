@@ -1,0 +1,56 @@
+/** Taking an image of a running machine: waits for what cannot be kept, then freezes it between two slices. */
+import type { Kernel } from '../kernel/kernel.ts';
+import { runningHooks } from '../syscall/async-run.ts';
+import { Mapping } from '../vfs/page-cache.ts';
+import { type Freezable, type FreezeOptions, freeze } from './freeze.ts';
+import { ImageError, type ImageSink, type Manifest } from './image.ts';
+
+export interface CheckpointOptions extends FreezeOptions {
+  /** How long to wait for asynchronous hooks of layers, and bytes that are being written behind: milliseconds. */
+  readonly patience?: number;
+  /** The machine stops: run() returns, nothing runs after the image. */
+  readonly stop?: boolean;
+}
+
+const PATIENCE = 5000;
+
+export async function checkpoint(machine: Freezable, sink: ImageSink, options: CheckpointOptions): Promise<Manifest> {
+  try {
+    await quiet(machine.kernel, options.patience ?? PATIENCE);
+    if (machine.kernel.groups.size === 0) throw new ImageError('the machine has ended: there is nothing to save');
+    const manifest = freeze(machine, sink, options);
+    if (options.stop === true) machine.kernel.scheduler.stop();
+    return manifest;
+  } catch (error) {
+    sink.abort();
+    throw error;
+  }
+}
+
+/** What only lives in this process: nothing of it may be under way when the machine is frozen. */
+export function underWay(kernel: Kernel): string[] {
+  const found: string[] = [];
+  for (const task of kernel.tasks.values()) {
+    if (task.startup !== null) found.push(`process ${task.tgid} is being started`);
+    if (task.runState === 'dead') continue;
+    for (const object of task.mm.vmas.objects.keys()) {
+      const { backing } = object;
+      if (backing instanceof Mapping && backing.busy) found.push(`${backing.path} is being written`);
+    }
+  }
+  for (const { task, layer, call, idempotent } of runningHooks(kernel.tasks)) {
+    if (!idempotent) found.push(`layer ${layer} is at work in ${call} of process ${task.tgid}`);
+  }
+  return found;
+}
+
+async function quiet(kernel: Kernel, patience: number): Promise<void> {
+  const end = kernel.host.now() + patience * 1e6;
+  for (;;) {
+    // At least once: whoever called may be inside of a slice.
+    await kernel.host.yield();
+    const found = kernel.scheduler.current === null ? underWay(kernel) : ['a slice'];
+    if (found.length === 0) return;
+    if (kernel.host.now() > end) throw new ImageError(`the machine does not come to rest: ${found.join(', ')}`);
+  }
+}

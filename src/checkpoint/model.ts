@@ -1,0 +1,81 @@
+/** Machines that begin as an image (DESIGN section 5): `new Machine({ host, kernel: checkpointed(image) })`. */
+import { bool, integer, list, maybe, oneOf, record, text } from '../fs/image/shape.ts';
+import { Kernel } from '../kernel/kernel.ts';
+import type { KernelModel, ModelledMachine } from '../syscall/kernel-model.ts';
+import type { FileSystem, TreeOrigin } from '../vfs/inode.ts';
+import type { OpenFile } from '../vfs/open-file.ts';
+import type { Plain } from '../wait/wait.ts';
+import { IMAGE_FORMAT, IMAGE_VERSION, ImageError, type ImageSource, type Manifest } from './image.ts';
+import { guarded, openImage, thaw } from './thaw.ts';
+
+export interface ThawOptions {
+  /** Opens what lies outside of the image: directories of the host, archives. Throws an ImageError where it cannot. */
+  openTree(origin: TreeOrigin, device: number): FileSystem;
+  /** What takes the place of descriptors that were inherited; asked once the machine's terminal is there. */
+  files?(machine: ModelledMachine): readonly (OpenFile | null)[];
+  /** Something could not be restored as it was; what happens instead. */
+  warn?(line: string): void;
+}
+
+const MANIFEST = record({
+  format: oneOf(IMAGE_FORMAT),
+  version: integer(1, Number.MAX_SAFE_INTEGER),
+  ...{ writer: text, created: integer(0, Number.MAX_SAFE_INTEGER), cpu: text },
+  processes: list(
+    record({
+      pid: integer(1, 2 ** 22),
+      parent: integer(0, 2 ** 22),
+      ...{ command: text, threads: integer(0, 2 ** 22), state: text, core: maybe(text) },
+    }),
+  ),
+  trees: list(record({ path: text, type: text, source: text, readOnly: bool })),
+});
+
+/** The manifest of an image, with every member looked at. */
+export function checkedManifest(source: { readonly manifest: unknown }): Manifest {
+  return guarded(() => {
+    const { format, version } = (source.manifest ?? {}) as { format?: unknown; version?: unknown };
+    if (format !== IMAGE_FORMAT) throw new ImageError("its manifest is not Tallship's");
+    if (typeof version === 'number' && version > IMAGE_VERSION) {
+      throw new ImageError(`it is of version ${version}, and this Tallship reads versions up to ${IMAGE_VERSION}`);
+    }
+    const { files } = source.manifest as Manifest;
+    return { ...MANIFEST(source.manifest, 'manifest', () => undefined), files };
+  });
+}
+
+/** Layers of a restored machine get back what they kept. */
+function restoreLayers(machine: ModelledMachine, layers: readonly { name: string; state?: unknown }[]): void {
+  for (const { name, state } of layers) {
+    if (state === undefined) continue;
+    machine.table.layers.layers.find((layer) => layer.name === name)?.image?.load(state as Plain);
+  }
+}
+
+/** The processes, file systems and everything else of an image, in a new machine. */
+export function checkpointed(source: ImageSource, options: ThawOptions): KernelModel {
+  const manifest = checkedManifest(source);
+  const image = openImage(source, manifest);
+  const { cpu } = manifest;
+  return {
+    name: 'checkpointed',
+    cpu,
+    makeKernel: (parts) => new Kernel(parts),
+    populate(machine) {
+      const { state } = image;
+      const files = options.files?.(machine) ?? [];
+      const warn = (line: string) => options.warn?.(line);
+      machine.adopt({ first: state.first, devices: state.devices });
+      thaw(image, {
+        ...{ kernel: machine.kernel, pts: machine.pts, console: machine.console, warn },
+        openTree: (origin, device) => options.openTree(origin, device),
+        own(type, device) {
+          const fs = type === 'proc' ? machine.proc : type === 'sysfs' ? machine.sys : machine.pts;
+          return Object.assign(fs, { device });
+        },
+        inheritedFile: (fd) => files[fd] ?? null,
+      });
+      restoreLayers(machine, state.layers);
+    },
+  };
+}

@@ -1,0 +1,41 @@
+/** The smallest case: one program without anything but its memory, saved in the middle and restored. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import type { Machine } from '../../src/machine.ts';
+import { restore } from '../../src/node.ts';
+import { openPath } from '../../src/vfs/open.ts';
+import { failed } from '../../src/wait/wait.ts';
+import { content, prepare, runGuest } from '../support/machine.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'tallship-checkpoint-'));
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+/** What the program has written to its file /output. */
+function output(machine: Machine): string {
+  const ctx = machine.context();
+  const file = openPath(ctx, ctx.fs.root, '/output', 0o100000);
+  if (failed(file)) throw new Error(`/output: ${file}`);
+  return content(machine, file);
+}
+
+describe('a program that counts', () => {
+  it('goes on after a restore as if nothing had happened', async () => {
+    const args = ['40', '200000'];
+    const expected = (await runGuest('counter', args)).output;
+    const { machine, output: file } = prepare('counter');
+    machine.spawn({ path: '/counter', argv: ['counter', ...args], fds: [null, file, file] });
+    const done = machine.run();
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    const image = join(directory, 'counter');
+    await machine.checkpoint(image, { stop: true });
+    await done;
+    const halfway = content(machine, file);
+    const restored = await restore(image);
+    expect(await restored.run()).toEqual({ status: 0 });
+    expect(output(restored)).toBe(expected);
+    expect(halfway.length).toBeLessThan(expected.length);
+    expect(expected.startsWith(halfway)).toBe(true);
+  });
+});
