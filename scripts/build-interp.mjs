@@ -1,8 +1,6 @@
-// Emits the interpreter for both kinds of memory into dist, after tsc: a start then need not emit it.
+// Emits the interpreter for both kinds of memory into dist, after tsc, and the tables that go with it: a start then need not.
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { targetKey } from '../dist/src/cpu/interp/load-module.js';
-import { buildInterpreter } from '../dist/src/cpu/interp/module.js';
-import { isa } from '../dist/src/cpu/isa/index.js';
+import { build, targetKey } from '../dist/src/cpu/interp/load-module.js';
 import { HARDWARE_PLACE, SOFTWARE_PLACE } from '../dist/src/memory/vm-layout.js';
 
 const out = new URL('../dist/src/interp/', import.meta.url);
@@ -11,7 +9,10 @@ for (const target of [
   { protection: 'hardware', ...HARDWARE_PLACE },
   { protection: 'software', ...SOFTWARE_PLACE },
 ]) {
-  const { bytes, keys } = buildInterpreter(isa, target);
-  writeFileSync(new URL(`${targetKey(target)}.wasm`, out), bytes);
-  writeFileSync(new URL(`${targetKey(target)}.json`, out), JSON.stringify(Object.fromEntries(keys)));
+  const { bytes, keys, fusion, templates } = build(target);
+  const write = (extension, content) => writeFileSync(new URL(`${targetKey(target)}.${extension}`, out), content);
+  write('wasm', bytes);
+  write('json', JSON.stringify(Object.fromEntries(keys())));
+  write('fusion', fusion);
+  write('templates', templates);
 }

@@ -1,21 +1,19 @@
 /** The IA-32 processor of one address space: runs the loaded task until something happens that it cannot do itself. */
 
 import { VM_PERMISSIONS } from '../memory/vm-layout.ts';
-import type { RowTable } from './decode/rows.ts';
-import { rowTable } from './decode/rows.ts';
 import { readEflags, writeEflags } from './eflags.ts';
 import { isForbidden } from './emit/segment-check.ts';
 import { ACCESS_WRITE } from './emit/wasm-tables.ts';
 import type { ExitReason } from './exit.ts';
 import { Exit } from './exit.ts';
 import { ExactStop } from './interp/exact-stop.ts';
+import { IsaTables } from './interp/isa-tables.ts';
 import { loadInterpreter } from './interp/load-module.ts';
 import { RECORD_SIZE } from './interp/record.ts';
 import { RecordCache, RUN_LENGTH } from './interp/record-cache.ts';
 import { Inner } from './interp/specials.ts';
 import type { CpuModelName } from './isa/cpuid.ts';
 import { CPU_MODELS, DEFAULT_MODEL, processorWord } from './isa/cpuid.ts';
-import { isa } from './isa/index.ts';
 import type { Feature } from './isa/insn.ts';
 import { Jit } from './jit/jit.ts';
 import { VM_STATE } from './layout.ts';
@@ -47,19 +45,6 @@ const RESUME_FLAG = 0x1_0000;
 /** DR6.BS: single step. */
 const DR6_BS = 0x4000;
 
-const numbers = new Map(isa.map((insn, i) => [insn, i]));
-const tables = new Map<string, RowTable>();
-
-function tableFor(features: readonly Feature[]): RowTable {
-  const key = [...features].sort().join();
-  let table = tables.get(key);
-  if (!table) {
-    table = rowTable(isa, new Set(features));
-    tables.set(key, table);
-  }
-  return table;
-}
-
 const isJitWanted = (): boolean => globalThis.process?.env?.TALLSHIP_JIT !== '0';
 
 export class Cpu {
@@ -88,20 +73,14 @@ export class Cpu {
     this.state = vm.subarray(VM_STATE, VM_STATE + STATE_SIZE);
     this.#words = new Int32Array(vm.buffer, vm.byteOffset + VM_STATE, STATE_SIZE / 4);
     this.regs = this.#words.subarray(STATE.gpr / 4, STATE.gpr / 4 + 8);
-    const { module, keys, found, fused } = loadInterpreter(memory);
+    const interp = loadInterpreter(memory);
     const table = new WebAssembly.Table({ element: 'anyfunc', initial: 1 });
-    const instance = new WebAssembly.Instance(module, { env: { memory: memory.memory, table } });
+    const instance = new WebAssembly.Instance(interp.module, { env: { memory: memory.memory, table } });
     this.#run = instance.exports.run as (record: number) => void;
-    this.#cache = new RecordCache(memory, {
-      table: tableFor(features),
-      numbers,
-      handlers: keys,
-      found,
-      fused,
-    });
+    this.#cache = new RecordCache(memory, new IsaTables(features, interp));
     if (options.exact) {
       const view = new DataView(vm.buffer, vm.byteOffset, vm.byteLength);
-      this.#stop = new ExactStop(view, memory.vmIndex, fused);
+      this.#stop = new ExactStop(view, memory.vmIndex, interp.fusion);
     } else if (options.jit ?? isJitWanted()) {
       const jit = new Jit(memory, this.#cache, instance.exports, table);
       this.#jit = jit;

@@ -1,17 +1,35 @@
-/** The interpreter's modules as `npm run build` leaves them beside the compiled sources. */
-import { existsSync, readFileSync } from 'node:fs';
+/** What `npm run build` makes of the instructions, beside the compiled sources (scripts/build-interp.mjs). */
+import { readFileSync } from 'node:fs';
 
-export interface PrebuiltFile {
+export interface PrebuiltFiles {
   readonly bytes: Uint8Array<ArrayBuffer>;
-  readonly keys: ReadonlyMap<string, number>;
+  readonly keys: () => ReadonlyMap<string, number>;
+  readonly fusion: Uint16Array;
+  readonly templates: Int32Array;
 }
 
 const place = (name: string): URL => new URL(`../interp/${name}`, import.meta.url);
+const read = (name: string): Uint8Array<ArrayBuffer> => readFileSync(place(name)) as Uint8Array<ArrayBuffer>;
 
 /** Undefined where nothing was built: running from the sources. */
-export function readPrebuilt(name: string): PrebuiltFile | undefined {
-  if (!existsSync(place(`${name}.wasm`))) return undefined;
-  const bytes = new Uint8Array(readFileSync(place(`${name}.wasm`)));
-  const keys = JSON.parse(readFileSync(place(`${name}.json`), 'utf8')) as Record<string, number>;
-  return { bytes, keys: new Map(Object.entries(keys)) };
+export function readPrebuilt(name: string): PrebuiltFiles | undefined {
+  let bytes: Uint8Array<ArrayBuffer>;
+  try {
+    bytes = read(`${name}.wasm`);
+  } catch {
+    return undefined;
+  }
+  const templates = read(`${name}.templates`);
+  const fusion = read(`${name}.fusion`);
+  let keys: ReadonlyMap<string, number> | undefined;
+  return {
+    bytes,
+    keys: () => {
+      keys ??= new Map(Object.entries(JSON.parse(readFileSync(place(`${name}.json`), 'utf8')) as object));
+      return keys;
+    },
+    // Copies: where a Buffer lies is not a multiple of 4.
+    templates: new Int32Array(templates.slice().buffer),
+    fusion: new Uint16Array(fusion.slice().buffer),
+  };
 }

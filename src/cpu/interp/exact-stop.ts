@@ -4,6 +4,7 @@
  */
 import { VM_RECORDS_END } from '../layout.ts';
 import { RECORD, RECORD_SIZE } from './record.ts';
+import { type FusionTable, firstHandlers } from './run-fusion.ts';
 import { specialIndex } from './specials.ts';
 
 const STOP = specialIndex('stop');
@@ -16,14 +17,14 @@ export class ExactStop {
   readonly #vm: DataView;
   readonly #vmIndex: number;
   /** Of fused handlers: the handler of the first instruction alone. */
-  readonly #firstOf = new Map<number, number>();
+  readonly #firstOf: ReadonlyMap<number, number>;
   /** Handlers to put back. */
   readonly #changed: { at: number; handler: number }[] = [];
 
-  constructor(vm: DataView, vmIndex: number, fused: ReadonlyMap<number, number>) {
+  constructor(vm: DataView, vmIndex: number, fusion: FusionTable) {
     this.#vm = vm;
     this.#vmIndex = vmIndex;
-    for (const [pair, handler] of fused) this.#firstOf.set(handler, Math.floor(pair / 0x10000));
+    this.#firstOf = firstHandlers(fusion);
   }
 
   /** Lets at most `count` instructions run from `record` on, as long as control stays in its row. */

@@ -8,6 +8,7 @@ import type { RoutineTable, WasmTarget } from '../emit/wasm-emitter.ts';
 import type { Handler } from './handlers.ts';
 import { formsText } from './handlers.ts';
 import { InterpEmitter } from './interp-emitter.ts';
+import { buildFusionTable, type FusionTable } from './run-fusion.ts';
 
 /** First instruction, then everything that may follow it. */
 const FUSIONS: Record<string, readonly string[]> = {
@@ -218,15 +219,12 @@ function fuse(first: Handler, second: Handler, target: WasmTarget, routines: Rou
   };
 }
 
-/** Two handlers' indices as one number. */
-export const pairKey = (first: number, second: number): number => first * 0x10000 + second;
-
-/** From pairs of handler indices to the index of their fused handler. */
-export function fusedPairs(keys: ReadonlyMap<string, number>): Map<number, number> {
-  const pairs = new Map<number, number>();
+/** For pairs of handler indices the index of their fused handler. */
+export function fusionTable(keys: ReadonlyMap<string, number>): FusionTable {
+  const pairs: [number, number, number][] = [];
   for (const [key, index] of keys) {
     const [first, second] = key.split('+');
-    if (second !== undefined) pairs.set(pairKey(keys.get(first)!, keys.get(second)!), index);
+    if (second !== undefined) pairs.push([keys.get(first)!, keys.get(second)!, index]);
   }
-  return pairs;
+  return buildFusionTable(Math.max(...keys.values()) + 1, pairs);
 }

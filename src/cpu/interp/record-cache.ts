@@ -5,17 +5,18 @@ import type { Decoded, DecodedOperand } from '../decode/decoded.ts';
 import type { DecodeFault } from '../decode/decoder.ts';
 import { decode, isFault } from '../decode/decoder.ts';
 import type { Row, RowTable } from '../decode/rows.ts';
+import type { Templates } from '../decode/templates.ts';
 import { isDeferred, NOWHERE, segmentModes, violatesSegment } from '../emit/segment-check.ts';
 import { Exit } from '../exit.ts';
-import type { Insn } from '../isa/insn.ts';
 import type { RegionInsn } from '../jit/region.ts';
 import { HASH_ENTRIES, VM_COMPILED, VM_HASH, VM_RECORDS, VM_RECORDS_END } from '../layout.ts';
 import type { CpuMemory } from '../memory.ts';
 import { EipTable } from './eip-table.ts';
+import { FastDecoder, MAX_LENGTH } from './fast-decoder.ts';
 import { memoryShape } from './handlers.ts';
 import { RECORD, RECORD_SIZE } from './record.ts';
 import { RecordWriter } from './record-writer.ts';
-import { RunFusion } from './run-fusion.ts';
+import { type FusionTable, RunFusion } from './run-fusion.ts';
 import { specialIndex } from './specials.ts';
 
 const PAGE_SHIFT = 12;
@@ -41,12 +42,13 @@ export interface FoundHandler {
 
 export interface Isa {
   readonly table: RowTable;
-  readonly numbers: ReadonlyMap<Insn, number>;
   readonly handlers: ReadonlyMap<string, number>;
-  /** Handlers that run two records, by pairKey (fusions.ts). */
-  readonly fused: ReadonlyMap<number, number>;
+  /** Handlers that run two records. */
+  readonly fusion: FusionTable;
   /** Handlers that were looked up: by row, and what else decides. */
   readonly found: Map<Row, Map<number, FoundHandler>>;
+  /** Those of `table`; undefined: every instruction is decoded as the manual says. */
+  readonly templates: Templates | undefined;
 }
 
 function memoryOperand({ operands }: Decoded): DecodedOperand | undefined {
@@ -58,12 +60,13 @@ export class RecordCache {
   readonly #memory: CpuMemory;
   readonly #isa: Isa;
   readonly #vm: DataView;
-  /** EIP to record, and the records on each page that has any (as record numbers: small integers). */
+  /** EIP to record, and on each page that has any the ranges of records: first, end, first, end ... (small integers). */
   readonly #records = new EipTable();
   readonly #pages = new Map<number, number[]>();
   readonly #writer: RecordWriter;
   readonly #code: { bytes: Uint8Array; limit: number };
   readonly #fusion: RunFusion;
+  readonly #fast: FastDecoder | undefined;
   /** The record of an instruction that cannot be decoded: made anew each time. */
   #faulting = 0;
   /** Called when everything is forgotten. */
@@ -78,7 +81,8 @@ export class RecordCache {
     const { vm } = memory;
     this.#vm = new DataView(vm.buffer, vm.byteOffset, vm.byteLength);
     this.#writer = new RecordWriter(memory, isa, this.#vm);
-    this.#fusion = new RunFusion(this.#vm, isa.fused);
+    this.#fusion = new RunFusion(new Int32Array(vm.buffer, vm.byteOffset, vm.byteLength >> 2), isa.fusion);
+    this.#fast = isa.templates && new FastDecoder(memory, isa.templates, this.#records);
     this.flush();
   }
 
@@ -104,6 +108,7 @@ export class RecordCache {
     const modes = segmentModes(fs, gs);
     if (modes === this.#segments) return;
     this.#segments = modes;
+    if (this.#fast) this.#fast.segmentModes = modes;
     if (this.#hasOverrides) this.flush();
   }
 
@@ -209,15 +214,23 @@ export class RecordCache {
   }
 
   #forgetPage(page: number): void {
-    for (const number of this.#pages.get(page) ?? []) {
-      const at = number * RECORD_SIZE;
-      const eip = this.#vm.getUint32(at + RECORD.eip, true);
-      // Forgotten already with its other page, and perhaps decoded anew since.
-      if (this.#records.get(eip) !== at + this.#memory.vmIndex) continue;
-      this.#records.delete(eip);
-      this.#writer.proceed(at, eip, 0);
+    const ranges = this.#pages.get(page) ?? [];
+    for (let i = 0; i < ranges.length; i += 2) {
+      for (let at = ranges[i]; at < ranges[i + 1]; at += RECORD_SIZE) this.#forget(at, page);
     }
     this.#pages.delete(page);
+  }
+
+  /** Forgets the instruction whose first record is at `at`, if it is one and has bytes on the page. */
+  #forget(at: number, page: number): void {
+    const eip = this.#vm.getUint32(at + RECORD.eip, true);
+    // Forgotten already with its other page, and perhaps decoded anew since.
+    if (this.#records.get(eip) !== at + this.#memory.vmIndex) return;
+    // One that only raises an exception has a length of 0.
+    const length = this.#vm.getUint8(at + RECORD.length) || MAX_LENGTH;
+    if (eip >>> PAGE_SHIFT !== page && (eip + length - 1) >>> PAGE_SHIFT !== page) return;
+    this.#records.delete(eip);
+    this.#writer.proceed(at, eip, 0);
   }
 
   #permissions(address: number): number {
@@ -243,46 +256,62 @@ export class RecordCache {
   }
 
   #decodeRun(start: number): number {
-    if (this.#writer.free + RUN_RECORDS * RECORD_SIZE > VM_RECORDS_END) this.flush();
+    const writer = this.#writer;
+    const fast = this.#fast;
+    if (writer.free + RUN_RECORDS * RECORD_SIZE > VM_RECORDS_END) this.flush();
     this.#code.limit = 0;
-    const first = this.#decodeAt(start);
-    if (isFault(first)) return this.#writeFault(start, first);
-    const record = this.#writer.free + this.#memory.vmIndex;
-    let decoded = first;
-    this.#fusion.begin();
-    for (let count = 1; ; count++) {
-      this.#writeInsn(decoded);
-      const next = decoded.eip + decoded.length;
-      if (decoded.insn.options.ends) break;
-      const known = this.#records.get(next);
-      const following = known === 0 && count < RUN_LENGTH ? this.#decodeAt(next) : undefined;
-      if (following && !isFault(following)) {
-        decoded = following;
-        continue;
+    const from = writer.free;
+    let eip = start;
+    for (let count = 0; ; ) {
+      const end = fast ? this.#fastEnd(eip) : eip;
+      if (fast && end > eip) {
+        fast.decode(eip, end, writer.free, RUN_LENGTH - count);
+        this.#hasOverrides ||= fast.hadOverride;
+        this.decoded += fast.count;
+        count += fast.count;
+        eip = fast.eip;
+        writer.free = fast.free;
+        if (fast.ended) break;
       }
-      this.#writer.proceed(this.#writer.free, next, known);
-      this.#writer.free += RECORD_SIZE;
-      break;
+      const known = count > 0 ? this.#records.get(eip) : 0;
+      const following = known === 0 && count < RUN_LENGTH ? this.#decodeAt(eip) : undefined;
+      if (count === 0 && isFault(following!)) return this.#writeFault(start, following);
+      if (following === undefined || isFault(following)) {
+        writer.proceed(writer.free, eip, known);
+        writer.free += RECORD_SIZE;
+        break;
+      }
+      this.#writeInsn(following);
+      count++;
+      eip += following.length;
+      if (following.insn.options.ends) break;
     }
-    this.#fusion.fuse();
-    return record;
+    this.#rememberRun(start, eip, from);
+    fast?.link();
+    this.#fusion.fuse(from, writer.free);
+    return from + this.#memory.vmIndex;
   }
 
-  #remember(decoded: Decoded): void {
-    this.#records.set(decoded.eip, this.#writer.free + this.#memory.vmIndex);
-    this.decoded++;
-    const lastPage = (decoded.eip + decoded.length - 1) >>> PAGE_SHIFT;
-    for (let page = decoded.eip >>> PAGE_SHIFT; page <= lastPage; page++) {
-      const list = this.#pages.get(page);
-      if (list) list.push(this.#writer.free / RECORD_SIZE);
-      else this.#pages.set(page, [this.#writer.free / RECORD_SIZE]);
+  /** Up to where the fast decoder may go: instructions that lie on this page, which is executable and cannot be written. */
+  #fastEnd(eip: number): number {
+    if (this.#permissions(eip) & PERMISSION_WRITE || !this.#isExecutable(eip)) return eip;
+    return (eip >>> PAGE_SHIFT) * PAGE_SIZE + PAGE_SIZE - MAX_LENGTH + 1;
+  }
+
+  #rememberRun(start: number, end: number, from: number): void {
+    const lastPage = (end - 1) >>> PAGE_SHIFT;
+    for (let page = start >>> PAGE_SHIFT; page <= lastPage; page++) {
+      const ranges = this.#pages.get(page);
+      if (ranges) ranges.push(from, this.#writer.free);
+      else this.#pages.set(page, [from, this.#writer.free]);
     }
   }
 
   /** Appends an instruction's records: a check of its bytes on a writable page, an unusual address, itself. */
   #writeInsn(decoded: Decoded): void {
     const { eip, length } = decoded;
-    this.#remember(decoded);
+    this.#records.set(eip, this.#writer.free + this.#memory.vmIndex);
+    this.decoded++;
     if ((this.#permissions(eip) | this.#permissions(eip + length - 1)) & PERMISSION_WRITE) this.#writer.check(decoded);
     this.#writeUnchecked(decoded);
   }
@@ -292,7 +321,6 @@ export class RecordCache {
     const isForbidden = decoded.segment >= 0 && violatesSegment(decoded, this.#segments);
     this.#hasOverrides ||= decoded.segment >= 0;
     if (isForbidden && !isDeferred(decoded)) {
-      this.#fusion.note(writer.free, specialIndex('decodeFault'), decoded.eip, 1);
       writer.raise(writer.free, decoded.eip, Exit.generalProtection, 0);
       writer.free += RECORD_SIZE;
       return;
@@ -302,7 +330,6 @@ export class RecordCache {
     const isComputed = memory !== undefined && shape === 'special';
     if (isComputed) writer.address(decoded, isForbidden ? NOWHERE : memory);
     const handler = writer.handler(decoded, shape === 'special' ? 'm' : shape);
-    this.#fusion.note(writer.free, handler.handler, decoded.eip, decoded.length);
     writer.insn(decoded, handler, isComputed);
   }
 

@@ -3,7 +3,8 @@ import type { Decoded, DecodedOperand } from '../decode/decoded.ts';
 import { VM_STATE } from '../layout.ts';
 import type { CpuMemory } from '../memory.ts';
 import { STATE } from '../state.ts';
-import { findHandler, slots } from './handlers.ts';
+import { slots } from './handlers.ts';
+import { handlerFor } from './isa-tables.ts';
 import type { MemoryShape } from './record.ts';
 import { RECORD, RECORD_SIZE } from './record.ts';
 import type { FoundHandler, Isa } from './record-cache.ts';
@@ -68,10 +69,7 @@ export class RecordWriter {
     }
     let found = variants.get(variant);
     if (!found) {
-      const forms = decoded.operands.map(({ kind, size }) =>
-        kind === 'memory' ? { kind, size, shape } : { kind, size },
-      );
-      const handler = findHandler(this.#isa.handlers, this.#isa.numbers.get(insn)!, decoded, forms);
+      const handler = handlerFor(this.#isa.handlers, decoded, shape);
       if (handler === undefined) throw new Error(`no handler for ${insn.name} (${row.text})`);
       found = { handler, places: slots(decoded.operands) };
       variants.set(variant, found);

@@ -1,62 +1,82 @@
 /** Finds the pairs in a run of records that have fused handlers (fusions.ts). */
-import { pairKey } from './fusions.ts';
 import { RECORD, RECORD_SIZE } from './record.ts';
 
 const PAGE_SHIFT = 12;
 
-/** An instruction of the run at hand: its record and handler, and the pages that it lies on. */
-interface RunEntry {
-  at: number;
-  handler: number;
-  first: number;
-  last: number;
+/**
+ * From two handlers to their fused one, as numbers: how many handlers there are; for each, its number as the first of a pair;
+ * for each, its number as the second; then a row for each first. 0: none.
+ */
+export type FusionTable = Uint16Array;
+
+export function buildFusionTable(handlers: number, pairs: Iterable<readonly [number, number, number]>): FusionTable {
+  const all = [...pairs];
+  const number = (of: readonly number[]) => new Map([...new Set(of)].map((handler, i) => [handler, i + 1]));
+  const firsts = number(all.map(([first]) => first));
+  const seconds = number(all.map(([, second]) => second));
+  const table = new Uint16Array(1 + handlers * 2 + firsts.size * seconds.size);
+  table[0] = handlers;
+  for (const [handler, i] of firsts) table[1 + handler] = 1 + handlers * 2 + (i - 1) * seconds.size - 1;
+  for (const [handler, i] of seconds) table[1 + handlers + handler] = i;
+  for (const [first, second, fused] of all) table[table[1 + first] + seconds.get(second)!] = fused;
+  return table;
+}
+
+/** Of each fused handler, that of its first instruction alone. */
+export function firstHandlers(table: FusionTable): Map<number, number> {
+  const handlers = table[0];
+  const seconds = Math.max(...table.subarray(1 + handlers, 1 + handlers * 2));
+  const found = new Map<number, number>();
+  for (let handler = 0; handler < handlers; handler++) {
+    const row = table[1 + handler];
+    if (row === 0) continue;
+    for (let second = 1; second <= seconds; second++) {
+      const fused = table[row + second];
+      if (fused !== 0) found.set(fused, handler);
+    }
+  }
+  return found;
 }
 
 export class RunFusion {
-  readonly #vm: DataView;
-  readonly #fused: ReadonlyMap<number, number>;
-  /** The run at hand; entries are used again. */
-  readonly #run: RunEntry[] = [];
-  #length = 0;
+  /** The VM's area. */
+  readonly #words: Int32Array;
+  readonly #table: FusionTable;
 
-  constructor(vm: DataView, fused: ReadonlyMap<number, number>) {
-    this.#vm = vm;
-    this.#fused = fused;
-  }
-
-  begin(): void {
-    this.#length = 0;
-  }
-
-  /** The next instruction of the run. */
-  note(at: number, handler: number, eip: number, length: number): void {
-    if (this.#length === this.#run.length) this.#run.push({ at: 0, handler: 0, first: 0, last: 0 });
-    const entry = this.#run[this.#length++];
-    entry.at = at;
-    entry.handler = handler;
-    entry.first = eip >>> PAGE_SHIFT;
-    entry.last = (eip + length - 1) >>> PAGE_SHIFT;
+  constructor(words: Int32Array, table: FusionTable) {
+    this.#words = words;
+    this.#table = table;
   }
 
   /** Gives pairs of records in the run their fused handlers, so that as few handlers as possible run from any point on. */
-  fuse(): void {
+  fuse(from: number, end: number): void {
+    const words = this.#words;
+    const table = this.#table;
+    const handlers = table[0];
     // How many handlers run from the next record to the end, and from the one after it.
     let costOfNext = 0;
     let costOfSecond = 0;
-    for (let i = this.#length - 1; i >= 0; i--) {
-      const one = this.#run[i];
-      const fused = i + 1 < this.#length ? this.#fusedHandler(one, this.#run[i + 1]) : undefined;
-      const isBetter = fused !== undefined && costOfSecond <= costOfNext;
-      if (isBetter) this.#vm.setUint16(one.at + RECORD.handler, fused, true);
-      const cost = 1 + (isBetter ? costOfSecond : costOfNext);
+    // Of the next record: its number as the second of a pair, and its last page.
+    let second = 0;
+    let secondPage = 0;
+    for (let at = (end - RECORD_SIZE) >> 2; at >= from >> 2; at -= RECORD_SIZE / 4) {
+      const head = words[at];
+      const handler = head & 0xffff;
+      const page = (words[at + RECORD.eip / 4] + ((head >> 16) & 0xff) - 1) >>> PAGE_SHIFT;
+      let cost = 1 + costOfNext;
+      if (second !== 0 && page === secondPage && costOfSecond <= costOfNext) {
+        const row = table[1 + handler];
+        const fused = row === 0 ? 0 : table[row + second];
+        // Neighbours whose pages are forgotten together may be fused.
+        if (fused !== 0) {
+          words[at] = (head & ~0xffff) | fused;
+          cost = 1 + costOfSecond;
+        }
+      }
       costOfSecond = costOfNext;
       costOfNext = cost;
+      second = table[1 + handlers + handler];
+      secondPage = page;
     }
-  }
-
-  /** Neighbours whose pages are forgotten together may be fused. */
-  #fusedHandler(one: RunEntry, two: RunEntry): number | undefined {
-    if (two.at !== one.at + RECORD_SIZE || two.first < one.first || two.last > one.last) return undefined;
-    return this.#fused.get(pairKey(one.handler, two.handler));
   }
 }
