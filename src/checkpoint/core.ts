@@ -14,7 +14,7 @@ const PT_NOTE = 4;
 const PN_XNUM = 0xffff;
 /** Own notes: the nodes of the process in the encoding of encode.ts. */
 export const OWN_NOTE = 'TALLSHIP';
-export const NT_NODES = 1;
+export const NT_NODES = 0x54530001;
 const NOTES_MAX = 2 ** 30;
 
 export interface Segment {

@@ -36,6 +36,16 @@ const TRACE_OPTIONS = options({
   inject: { kind: 'list', value: 'SET:WHAT', describe: "tamper with calls, in strace's grammar" },
 });
 
+/** Images that a running machine makes of itself. */
+const SAVE_OPTIONS = options({
+  image: { kind: 'string', value: 'DIR', describe: 'where --on-signal saves (default: NAME.image)' },
+  'on-signal': {
+    kind: 'list',
+    value: 'SIGNAL=save|save-exit',
+    describe: 'make an image when this signal comes (USR1=save), and end then (USR2=save-exit)',
+  },
+});
+
 export const RUN_OPTIONS = options({
   layer: {
     kind: 'list',
@@ -57,6 +67,7 @@ export const RUN_OPTIONS = options({
   unset: { letter: 'U', kind: 'list', value: 'NAME', describe: 'remove an environment variable' },
   argv0: { letter: '0', kind: 'string', value: 'NAME', describe: "the program's argv[0] (short: -0)" },
   user: { kind: 'string', value: 'UID[:GID]', describe: 'run as this user (default: the one who calls)' },
+  ...SAVE_OPTIONS,
   name: { kind: 'string', value: 'NAME', describe: 'what tallship ps, kill and layer call it (default: the program)' },
   timeout: { kind: 'number', value: 'SECONDS', describe: 'kill everything after this time; exit status 124' },
   'max-insns': {
@@ -82,6 +93,18 @@ export const RUN_OPTIONS = options({
   json: { kind: 'flag', describe: '--stats and --strace as JSON' },
 });
 
+export const RESTORE_OPTIONS = options({
+  map: { kind: 'list', value: 'OLD=NEW', describe: 'a directory or tar file of the host that is somewhere else now' },
+  fd: { kind: 'list', value: 'N=PATH', describe: 'what descriptor N is now; standard ones are those of this terminal' },
+  layer: RUN_OPTIONS.layer,
+  ...SAVE_OPTIONS,
+  stopped: { kind: 'flag', describe: 'all processes stopped, until SIGCONT comes' },
+  name: RUN_OPTIONS.name,
+  timeout: RUN_OPTIONS.timeout,
+  protection: RUN_OPTIONS.protection,
+  quiet: { letter: 'q', kind: 'flag', describe: 'no lines about what could not be restored as it was' },
+});
+
 export const SYSROOT_OPTIONS = options({
   sources: { kind: 'string', value: 'FILE', describe: "a sources.list to use in place of the host's" },
   recommends: { kind: 'flag', describe: 'also packages that are only recommended' },
@@ -104,6 +127,7 @@ export const KILL_OPTIONS = options({
 });
 
 export type RunValues = Values<typeof RUN_OPTIONS>;
+export type RestoreValues = Values<typeof RESTORE_OPTIONS>;
 export type SysrootValues = Values<typeof SYSROOT_OPTIONS>;
 export type LayerValues = Values<typeof LAYER_OPTIONS>;
 export type PsValues = Values<typeof PS_OPTIONS>;
@@ -139,6 +163,18 @@ export const COMMANDS: readonly Command[] = [
       ['tallship -L debian-i386.tar bash', 'a container image, as docker export writes it'],
     ],
     run: async (values, operands) => (await import('./run.ts')).main(values, operands),
+  },
+  {
+    name: 'restore',
+    operands: 'IMAGE',
+    summary: 'go on where an image was made',
+    options: RESTORE_OPTIONS,
+    examples: [
+      ['tallship run --on-signal USR1=save --image job.image ./job', 'kill -USR1 makes an image'],
+      ['tallship restore job.image', 'goes on, on this terminal'],
+      ['tallship restore --map /home/me/i386=/srv/i386 job.image', 'the sysroot is somewhere else here'],
+    ],
+    run: async (values, operands) => (await import('./restore.ts')).main(values, operands),
   },
   {
     name: 'sysroot',

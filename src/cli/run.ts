@@ -1,5 +1,5 @@
 /** tallship run: one program and what it starts, with our caller's descriptors, environment and identity. */
-import { resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { EACCES, ENOENT } from '../abi/errno.ts';
 import { callersLimits } from '../host/limits.ts';
 import { say } from '../host/node.ts';
@@ -12,6 +12,7 @@ import { droppedChanges } from './dropped.ts';
 import { CliError, EXIT } from './error.ts';
 import { findProgram } from './find-program.ts';
 import { grants } from './grants.ts';
+import type { SaveValues } from './saving.ts';
 import { Session } from './session.ts';
 import { showStats } from './stats.ts';
 import { guestFiles, openStdio } from './stdio.ts';
@@ -51,8 +52,10 @@ export async function main(values: RunValues, [program, ...args]: string[]): Pro
     throw error instanceof SpawnError ? explain(error, hasSysroot) : error;
   }
   announce({ machine, session, builder, values }, [found.path, ...args], values.name);
+  await saveOnSignal(machine, session, values, basename(found.path));
   started?.(found.path, [program0, ...args], Object.keys(env).length);
   const end = await session.run(values.timeout);
+  if (session.isMoving) return session.leave();
   if (values.stats) showStats(machine, values.json);
   if (machine.endedInLoader) say(`${found.path}: a shared library is missing${whereToGet(values.sysroot)}`);
   const dropped = values.quiet ? undefined : droppedChanges(builder);
@@ -69,6 +72,13 @@ async function install(machine: Machine, values: RunValues): Promise<Started | u
   const { layers, started } = await layersOfRun(values, machine);
   for (const layer of layers) machine.layers.install(layer, 'innermost');
   return started;
+}
+
+/** --on-signal is loaded only when asked for. */
+async function saveOnSignal(machine: Machine, session: Session, values: SaveValues, program: string): Promise<void> {
+  if (values['on-signal'].length === 0) return;
+  const { Saving } = await import('./saving.ts');
+  new Saving(machine, session, values, program);
 }
 
 type Started = (path: string, argv: readonly string[], variables: number) => void;

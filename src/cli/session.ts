@@ -18,6 +18,9 @@ const STOPS = ['SIGTSTP', 'SIGSTOP', 'SIGTTIN', 'SIGTTOU'] as const;
 export class Session {
   readonly #machine: Machine;
   readonly #terminal: HostTerminal | null;
+  readonly #intercepted = new Map<PassedOn, () => void>();
+  /** The machine goes on elsewhere, from an image. */
+  isMoving = false;
   #first = 0;
   #timedOut = false;
   #isHalted = false;
@@ -35,7 +38,13 @@ export class Session {
   }
 
   start(program: SpawnOptions): void {
-    this.#first = this.#machine.spawn({ ...program, terminal: this.#machine.console ?? undefined });
+    this.#machine.spawn({ ...program, terminal: this.#machine.console ?? undefined });
+    this.attend();
+  }
+
+  /** A machine that has its processes: from now on signals and stops are passed on. */
+  attend(): void {
+    this.#first = this.#machine.first;
     this.#machine.kernel.onStop = (group, signal) => {
       if (group.id === this.#first) this.#stop(signal);
     };
@@ -49,7 +58,7 @@ export class Session {
     const timer = timeout === undefined ? undefined : setTimeout(() => this.#expire(), timeout * 1000);
     try {
       const end = await this.#machine.run();
-      return this.#machine.kernel.groups.size > 0 ? await this.#halt() : end;
+      return this.#machine.kernel.groups.size > 0 && !this.isMoving ? await this.#halt() : end;
     } finally {
       clearTimeout(timer);
     }
@@ -67,7 +76,21 @@ export class Session {
     return dieOf(end.signal);
   }
 
+  /** Our exit status where the machine does not end here, but goes on elsewhere. */
+  leave(status = 0): number {
+    withdraw();
+    this.#terminal?.restore();
+    return status;
+  }
+
+  /** From now on this signal is not the guest's. */
+  intercept(name: PassedOn, handler: () => void): void {
+    this.#intercepted.set(name, handler);
+  }
+
   #pass(name: PassedOn): void {
+    const intercepted = this.#intercepted.get(name);
+    if (intercepted !== undefined) return intercepted();
     const { kernel, console } = this.#machine;
     const info = { signo: constants.signals[name], code: 0 };
     const first = kernel.groups.get(this.#first);

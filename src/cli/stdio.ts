@@ -15,15 +15,20 @@ import type { OpenFile } from '../vfs/open-file.ts';
 const PTS_0 = makeDevice(136, 0);
 
 export interface Stdio {
-  readonly descriptors: readonly HostDescriptor[];
+  /** In the order of the numbers that they have in the guest. */
+  readonly descriptors: readonly { readonly fd: number; readonly host: HostDescriptor }[];
   /** The terminal among them, if there is one. */
   readonly terminal: HostTerminal | null;
   readonly makeConsole: ((jobs: Jobs) => HostTty) | undefined;
 }
 
-export function openStdio(): Stdio {
-  const descriptors = inheritedDescriptors().map((fd) => new HostDescriptor(fd));
-  const first = descriptors.find(({ kind }) => kind === 'terminal');
+/** @param given descriptors of ours by the number that they are to have, in place of those that came with it. */
+export function openStdio(given: ReadonlyMap<number, number> = new Map()): Stdio {
+  const came = inheritedDescriptors().filter((fd) => !given.has(fd));
+  const descriptors = [...came.map((fd) => [fd, fd]), ...given]
+    .map(([fd, ours]) => ({ fd, host: new HostDescriptor(ours) }))
+    .sort((a, b) => a.fd - b.fd);
+  const first = descriptors.find(({ host }) => host.kind === 'terminal')?.host;
   if (first === undefined) return { descriptors, terminal: null, makeConsole: undefined };
   const terminal = new HostTerminal(first.fd);
   return { descriptors, terminal, makeConsole: (jobs) => new HostTty(first, terminal, PTS_0, '/dev/pts/0', jobs) };
@@ -36,11 +41,11 @@ export function guestFiles(stdio: Stdio, machine: Machine, uid: number): (OpenFi
   const tty = machine.console;
   const node = tty === null ? null : machine.pts.adopt(0, tty, uid);
   const device = stdio.terminal === null ? 0 : fstatSync(stdio.terminal.fd).rdev;
-  for (const host of stdio.descriptors) {
-    while (files.length < host.fd) files.push(null);
+  for (const { fd, host } of stdio.descriptors) {
+    while (files.length < fd) files.push(null);
     const ours = tty !== null && host.kind === 'terminal' && host.stat().rdev === device;
     const file = ours ? new TtyFile(tty, node!, host.flags) : inherited.open(host);
-    file.inherited = host.fd;
+    file.inherited = fd;
     files.push(file);
   }
   return files;

@@ -3,7 +3,7 @@ import { constants } from 'node:os';
 import { libc } from './libc.ts';
 
 /** What is passed on. SIGCHLD, and what a fault of Node itself raises, is ours; SIGKILL and SIGSTOP cannot be caught. */
-const PASSED_ON = [
+export const PASSED_ON = [
   'SIGHUP',
   'SIGINT',
   'SIGQUIT',

@@ -45,7 +45,7 @@ const plain = (value: unknown) => value as Plain;
 
 const USAGE = record({
   ...{ utime: real, stime: real, minorFaults: real, majorFaults: real },
-  ...{ voluntarySwitches: real, involuntarySwitches: real, maxResident: real },
+  ...{ voluntarySwitches: real, involuntarySwitches: real, maxResident: real, instructions: real },
 });
 
 const INFO = record({
