@@ -27,8 +27,9 @@ import type { Layer } from './syscall/layer.ts';
 import type { LayerStack } from './syscall/layer-stack.ts';
 import { SyscallTable } from './syscall/table.ts';
 import { type Credentials, makeCredentials } from './vfs/credentials.ts';
+import { addDentry } from './vfs/dentry.ts';
 import { FsContext, type PathContext } from './vfs/fs-context.ts';
-import type { FileSystem } from './vfs/inode.ts';
+import type { FileSystem, Inode } from './vfs/inode.ts';
 import type { Location } from './vfs/location.ts';
 import { MountNamespace } from './vfs/mounts.ts';
 import type { OpenFile } from './vfs/open-file.ts';
@@ -270,6 +271,10 @@ export class Machine implements ModelledMachine {
     const names = path.split('/').filter((part) => part !== '');
     let at = ctx.fs.root;
     for (const [i, name] of names.entries()) {
+      if (at.dentry.inode!.fs.sleeps === true) {
+        at = this.#pin(at, name, i === names.length - 1 ? type : null);
+        continue;
+      }
       let next = walk(ctx, at, name);
       if (failed(next)) {
         const directory = at.dentry.inode!;
@@ -283,6 +288,21 @@ export class Machine implements ModelledMachine {
       at = next;
     }
     return at;
+  }
+
+  /** A file system that sleeps cannot be asked here: a name that nobody has looked up is made up, to be covered. */
+  #pin(at: Location, name: string, last: number | null): Location {
+    let dentry = at.dentry.children?.get(name);
+    if (dentry === undefined) {
+      const ctx = this.context();
+      const { root } = this.memfs();
+      const file = last !== null && last !== S_IFDIR;
+      const made = file ? root.create(ctx, name, { mode: S_IFREG | 0o644, uid: 0, gid: 0 }) : root;
+      dentry = addDentry(at.dentry, name, made as Inode);
+      dentry.pinned = true;
+    }
+    if (last !== null) dentry.pinned = true;
+    return this.namespace.cover({ mount: at.mount, dentry });
   }
 
   #mountAll({ mounts, dev, proc }: MachineOptions): void {

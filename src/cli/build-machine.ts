@@ -45,7 +45,7 @@ export class MachineBuilder {
     realtime: () => this.#host.realtime(),
   };
 
-  constructor(values: RunValues, stdio: Stdio, owner: { uid: number; gid: number }) {
+  constructor(values: RunValues, stdio: Stdio, owner: { uid: number; gid: number }, root?: FileSystem) {
     this.#owner = owner;
     const { protection, cpu, seed } = values;
     const sysroot = values.sysroot === undefined ? undefined : resolve(values.sysroot);
@@ -54,7 +54,10 @@ export class MachineBuilder {
     this.machine = new Machine({
       host: this.#host,
       mounts: [
-        { path: '/', fs: values.sysroot === undefined ? this.#memory(0o755) : this.#sysroot(values.sysroot, written) },
+        {
+          path: '/',
+          fs: root ?? (values.sysroot === undefined ? this.#memory(0o755) : this.#sysroot(values.sysroot, written)),
+        },
       ],
       console: stdio.makeConsole,
       protection,

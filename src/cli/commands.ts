@@ -46,6 +46,22 @@ const SAVE_OPTIONS = options({
   },
 });
 
+/** Files that are elsewhere. */
+const REMOTE_OPTIONS = options({
+  remote: {
+    kind: 'string',
+    value: 'URL',
+    describe:
+      'root file system from another machine: ssh://HOST/DIR, exec:COMMAND, unix:, tcp:, tls:, ws:, chirp:, condor',
+  },
+  mount: { letter: 'M', kind: 'list', value: 'GUEST=URL', describe: "another machine's files at this place" },
+  retry: { kind: 'string', value: 'TIME', describe: 'how long a lost connection is tried again (default: 40m)' },
+  token: { kind: 'string', value: 'FILE', describe: "holds the server's token (default: $TALLSHIP_TOKEN)" },
+  'tls-cert': { kind: 'string', value: 'FILE', describe: 'our certificate for tls: and wss:, in PEM' },
+  'tls-key': { kind: 'string', value: 'FILE', describe: 'its key' },
+  'tls-ca': { kind: 'string', value: 'FILE', describe: "whose signature the server's certificate must have" },
+});
+
 export const RUN_OPTIONS = options({
   layer: {
     kind: 'list',
@@ -61,6 +77,7 @@ export const RUN_OPTIONS = options({
     describe: 'grant a host path; MODE is rw (default), ro, or cow: writable, changes are dropped',
   },
   write: { letter: 'w', kind: 'list', value: 'DIR', describe: 'write changes in DIR through to the host (-w .)' },
+  ...REMOTE_OPTIONS,
   force: { kind: 'flag', describe: 'let -w and -v write to a whole home directory or /' },
   chdir: { letter: 'C', kind: 'string', value: 'DIR', describe: 'start in this directory of the guest' },
   env: { letter: 'E', kind: 'list', value: 'NAME=VALUE', describe: 'set an environment variable' },

@@ -5,6 +5,7 @@ import { S_IFDIR, S_IFREG } from '../abi/fs.ts';
 import type { Machine } from '../machine.ts';
 import { walk } from '../vfs/walk.ts';
 import { failed } from '../wait/wait.ts';
+import { askFiles } from './ask-files.ts';
 import { COMMANDS } from './commands.ts';
 import { CliError, EXIT } from './error.ts';
 import { nearest } from './suggest.ts';
@@ -18,15 +19,15 @@ export interface Found {
 
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-export function findProgram(
+export async function findProgram(
   machine: Machine,
   name: string,
   cwd: string,
   hasSysroot: boolean,
   searchPath: string | undefined,
-): Found {
+): Promise<Found> {
   if (name.includes('/')) {
-    const type = typeOf(machine, resolve(cwd, name));
+    const type = await typeOf(machine, resolve(cwd, name));
     if (type === S_IFDIR) throw new CliError(EXIT.notExecutable, `cannot run ${name}: it is a directory`);
     if (type !== undefined) return { path: name };
     const host = resolve(name);
@@ -37,15 +38,15 @@ export function findProgram(
   }
   for (const directory of (searchPath ?? DEFAULT_PATH).split(':')) {
     const path = resolve(cwd, directory, name);
-    if (isFile(machine, path)) return { path };
+    if (await isFile(machine, path)) return { path };
   }
   const host = hasSysroot ? undefined : searchHost(name);
   if (host !== undefined) return { path: host, grant: host };
-  throw new CliError(EXIT.notFound, `${name}: not found in PATH${hint(machine, name, cwd, hasSysroot)}`);
+  throw new CliError(EXIT.notFound, `${name}: not found in PATH${await hint(machine, name, cwd, hasSysroot)}`);
 }
 
-function hint(machine: Machine, name: string, cwd: string, hasSysroot: boolean): string {
-  if (isFile(machine, resolve(cwd, name))) return `; did you mean ./${name}?`;
+async function hint(machine: Machine, name: string, cwd: string, hasSysroot: boolean): Promise<string> {
+  if (await isFile(machine, resolve(cwd, name))) return `; did you mean ./${name}?`;
   const command = nearest(
     name,
     COMMANDS.map((one) => one.name),
@@ -54,14 +55,13 @@ function hint(machine: Machine, name: string, cwd: string, hasSysroot: boolean):
   return hasSysroot ? ' of the guest' : '; programs of Debian come with a sysroot: tallship sysroot DIR PACKAGE...';
 }
 
-function typeOf(machine: Machine, path: string): number | undefined {
-  const ctx = machine.context();
-  const place = walk(ctx, ctx.fs.root, path, { follow: true });
+async function typeOf(machine: Machine, path: string): Promise<number | undefined> {
+  const place = await askFiles(machine, (ctx) => walk(ctx, ctx.fs.root, path, { follow: true }));
   return failed(place) ? undefined : place.dentry.inode?.type;
 }
 
-function isFile(machine: Machine, path: string): boolean {
-  return typeOf(machine, path) === S_IFREG;
+async function isFile(machine: Machine, path: string): Promise<boolean> {
+  return (await typeOf(machine, path)) === S_IFREG;
 }
 
 function searchHost(name: string): string | undefined {

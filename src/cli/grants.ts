@@ -30,8 +30,9 @@ export function grants(values: RunValues, cwd: string): Grant[] {
   // -w SYSROOT: the root itself is written through, it need not be seen twice.
   const sysroot = values.sysroot === undefined ? undefined : resolve(cwd, values.sysroot);
   const others = asked.filter(({ host, guest }) => host !== sysroot || guest !== host);
-  // The current directory, unless it is / (that would be everything) or granted otherwise.
-  if (cwd !== '/' && !others.some(({ guest }) => guest === cwd)) others.push({ host: cwd, guest: cwd, mode: 'cow' });
+  // The current directory, unless it is / (that would be everything), granted otherwise, or the root is another machine's.
+  if (cwd !== '/' && values.remote === undefined && !others.some(({ guest }) => guest === cwd))
+    others.push({ host: cwd, guest: cwd, mode: 'cow' });
   return others.sort((a, b) => depth(a.guest) - depth(b.guest));
 }
 

@@ -12,6 +12,7 @@ import { droppedChanges } from './dropped.ts';
 import { CliError, EXIT } from './error.ts';
 import { findProgram } from './find-program.ts';
 import { grants } from './grants.ts';
+import type { Opened } from './remote.ts';
 import type { SaveValues } from './saving.ts';
 import { Session } from './session.ts';
 import { showStats } from './stats.ts';
@@ -22,15 +23,20 @@ export async function main(values: RunValues, [program, ...args]: string[]): Pro
   const hostCwd = process.cwd();
   const asked = grants(values, hostCwd);
   const stdio = openStdio();
-  const user = parseUser(values.user);
-  const builder = new MachineBuilder(values, stdio, user);
-  for (const grant of asked) builder.grant(grant);
+  const root = values.remote === undefined ? undefined : await remoteRoot(values);
+  const user = parseUser(values.user, root?.owner);
+  const builder = new MachineBuilder(values, stdio, user, root?.fs);
   const { machine } = builder;
+  for (const grant of asked) {
+    if (root !== undefined) await (await import('./remote.ts')).lookUpParents(machine, grant.guest);
+    builder.grant(grant);
+  }
+  if (values.mount.length > 0) await (await import('./remote.ts')).mountRemotes(machine, values);
   const env = environment(values);
   const inside = asked.some(({ guest }) => hostCwd === guest) ? hostCwd : '/';
   const cwd = values.chdir === undefined ? inside : resolve(inside, values.chdir);
-  const hasSysroot = values.sysroot !== undefined;
-  const found = findProgram(machine, program, cwd, hasSysroot, env.PATH);
+  const hasSysroot = values.sysroot !== undefined || root !== undefined;
+  const found = await findProgram(machine, program, cwd, hasSysroot, env.PATH);
   if (found.grant !== undefined) builder.grant({ host: found.grant, guest: found.grant, mode: 'ro' });
   if (values.stats) machine.table.count();
   const program0 = values.argv0 ?? program;
@@ -61,6 +67,11 @@ export async function main(values: RunValues, [program, ...args]: string[]): Pro
   const dropped = values.quiet ? undefined : droppedChanges(builder);
   if (dropped !== undefined) say(dropped);
   return session.finish(end);
+}
+
+async function remoteRoot(values: RunValues): Promise<Opened> {
+  if (values.sysroot !== undefined) throw new CliError(EXIT.failure, 'both -L and --remote give the root: choose one');
+  return (await import('./remote.ts')).openRemote(values.remote!, values, `--remote ${values.remote}`);
 }
 
 /** Layers are loaded only when asked for. Answers whom to tell that the program has started. */
@@ -100,9 +111,16 @@ function instructionLimit(count = Infinity): number {
   throw new CliError(EXIT.failure, `--max-insns ${count}: give a whole number from 1 on`);
 }
 
-function parseUser(text: string | undefined): { uid: number; gid: number; groups: number[] } {
+interface User {
+  readonly uid: number;
+  readonly gid: number;
+  readonly groups: readonly number[];
+}
+
+/** With another machine's files as the root, the program is their owner. */
+function parseUser(text: string | undefined, owner: User | undefined): User {
   const own = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, groups: process.getgroups?.() ?? [] };
-  if (text === undefined) return own;
+  if (text === undefined) return owner ?? own;
   const match = /^(\d+)(?::(\d+))?$/.exec(text);
   if (match === null) throw new CliError(EXIT.failure, `--user ${text}: give UID or UID:GID, as numbers`);
   const uid = Number(match[1]);

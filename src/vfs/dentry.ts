@@ -6,7 +6,7 @@ import type { Inode } from './inode.ts';
 import type { Dentry } from './location.ts';
 
 export function makeDentry(name: string, parent: Dentry | null, inode: Inode | null): Dentry {
-  return { name, parent, inode, children: null, deleted: false };
+  return { name, parent, inode, children: null, deleted: false, pinned: false };
 }
 
 /** The dentry of a name in a directory; a negative errno (-ENOENT when there is no such name) or BLOCKED. */
@@ -14,7 +14,7 @@ export function lookupDentry(s: Sleeper, directory: Dentry, name: string): Dentr
   if (directory.deleted) return -ENOENT;
   const cached = directory.children?.get(name);
   const parent = directory.inode!;
-  if (cached !== undefined && parent.fs.volatile !== true) return cached;
+  if (cached !== undefined && (parent.fs.volatile !== true || cached.pinned)) return cached;
   if (name.length * 3 > NAME_MAX && pathLength(name) > NAME_MAX) return -ENAMETOOLONG;
   const inode = parent.lookup(s, name);
   if (failed(inode)) {

@@ -9,6 +9,8 @@ export interface Dentry {
   children: Map<string, Dentry> | null;
   /** Unlinked or renamed over while in use: getcwd says (unreachable), /proc says ' (deleted)'. */
   deleted: boolean;
+  /** The machine put something here: the name stays, whatever the file system below says. */
+  pinned: boolean;
 }
 
 export interface Mount {

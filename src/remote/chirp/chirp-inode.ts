@@ -38,22 +38,26 @@ export class ChirpInode extends Inode {
     this.name = name;
   }
 
-  get path(): string {
-    return this.parent === null ? '' : `${this.parent.path}/${this.name}`;
+  get place(): string {
+    return this.parent === null ? '' : `${this.parent.place}/${this.name}`;
+  }
+
+  override path(): readonly string[] {
+    return this.parent === null ? [] : [...this.parent.path(), this.name];
   }
 
   #child(name: string): string {
-    return `${this.path}/${name}`;
+    return `${this.place}/${name}`;
   }
 
   /** A request about this path, that changes something. */
   #do(s: Sleeper, words: (path: string) => string, more: Partial<Ask> = {}): number {
-    const path = this.fs.quote(this.path);
+    const path = this.fs.quote(this.place);
     return this.fs.change(s, { line: () => words(path), shape: 'nothing', ...more });
   }
 
   override attributes(s: Sleeper): Attributes | number {
-    const stat = this.#handle?.failure === 0 ? this.#fstat(s, this.#handle) : this.fs.statOf(s, this.path);
+    const stat = this.#handle?.failure === 0 ? this.#fstat(s, this.#handle) : this.fs.statOf(s, this.place);
     if (typeof stat === 'number') return stat;
     const seconds = (time: number) => BigInt(time) * NANOSECONDS;
     return {
@@ -110,7 +114,7 @@ export class ChirpInode extends Inode {
 
   override entries(s: Sleeper, position: number): DirectoryEntry[] | number {
     if (this.type !== S_IFDIR) return -ENOTDIR;
-    const listed = this.fs.list(s, this.path);
+    const listed = this.fs.list(s, this.place);
     if (failed(listed)) return listed;
     const all = (listed as { name: string; stat: ChirpStat }[]).map(({ name, stat }, i) => ({
       name,
@@ -150,7 +154,7 @@ export class ChirpInode extends Inode {
 
   override link(s: Sleeper, name: string, inode: Inode): number {
     if (!(inode instanceof ChirpInode) || inode.fs !== this.fs) return -EXDEV;
-    const [from, to] = [this.fs.quote(inode.path), this.fs.quote(this.#child(name))];
+    const [from, to] = [this.fs.quote(inode.place), this.fs.quote(this.#child(name))];
     return this.fs.change(s, { line: () => `link ${from} ${to}`, shape: 'nothing', done: EEXIST });
   }
 
@@ -181,7 +185,7 @@ export class ChirpInode extends Inode {
 
   override readlink(s: Sleeper): string | number {
     if (this.type !== S_IFLNK) return super.readlink(s);
-    const { path } = this;
+    const { place: path } = this;
     const line = () => `readlink ${this.fs.quote(path)} ${LONGEST_LINK}`;
     const answer = this.fs.look(s, `readlink ${path}`, { line, shape: 'bytes' });
     if (failed(answer)) return answer;
@@ -209,7 +213,7 @@ export class ChirpInode extends Inode {
   /** The server has given this file a number. */
   adopt(fd: number, write: boolean): void {
     this.closeHandle();
-    this.#handle = { fd, ino: this.#ino, write, failure: 0, path: () => this.fs.quote(this.path) };
+    this.#handle = { fd, ino: this.#ino, write, failure: 0, path: () => this.fs.quote(this.place) };
     this.fs.connection.handles.add(this.#handle);
     if (this.#opens === 0) this.fs.idle(this);
   }
@@ -223,7 +227,7 @@ export class ChirpInode extends Inode {
     const handle = this.#handle;
     if (handle !== null && handle.failure !== 0 && this.#opens > 0) return handle.failure;
     if (handle !== null && handle.failure === 0 && (handle.write || !write)) return handle;
-    const { path } = this;
+    const { place: path } = this;
     const answer = this.fs.look(s, `open ${path} ${write}`, {
       line: () => `open ${this.fs.quote(path)} ${write ? 'rw' : 'r'} 0`,
       shape: 'stat',

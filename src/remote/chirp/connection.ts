@@ -102,8 +102,13 @@ export class ChirpConnection {
       return;
     }
     request.again ??= false;
-    this.#transport!.send(latin1(`${line}\n`));
-    if (request.body !== undefined) this.#transport!.send(request.body);
+    const head = latin1(`${line}\n`);
+    const { body = new Uint8Array(0) } = request;
+    // One piece: a second small packet would wait until the first one was acknowledged.
+    const whole = new Uint8Array(head.length + body.length);
+    whole.set(head);
+    whole.set(body, head.length);
+    this.#transport!.send(whole);
   }
 
   async #connect(): Promise<void> {
@@ -159,8 +164,8 @@ export class ChirpConnection {
         });
       }
       if (!accepted) throw refused('it does not believe who we are');
+      if ((await this.#nextLine()) !== 'yes') throw refused('it knows nobody of that name');
       // What was agreed on: the method and the name.
-      if (method !== 'unix') await this.#nextLine();
       await this.#nextLine();
       await this.#nextLine();
       return;

@@ -1,0 +1,23 @@
+/** Looks at files of a machine from outside, where the file system may have to ask another machine. */
+import type { Machine } from '../machine.ts';
+import { RequestTask } from '../remote/server/request-task.ts';
+import type { PathContext } from '../vfs/fs-context.ts';
+
+class Question extends RequestTask implements PathContext {
+  readonly credentials: PathContext['credentials'];
+  readonly fs: PathContext['fs'];
+  readonly namespace: PathContext['namespace'];
+
+  constructor(machine: Machine, look: (ctx: PathContext) => unknown, done: (answer: unknown) => void) {
+    super(machine.kernel.clock, (s) => look(s as Question), done);
+    const { credentials, fs, namespace } = machine.context();
+    this.credentials = credentials;
+    this.fs = fs;
+    this.namespace = namespace;
+  }
+}
+
+/** What `look` answers, as root, run again until it need not wait. */
+export function askFiles<T>(machine: Machine, look: (ctx: PathContext) => T): Promise<T> {
+  return new Promise((resolve) => new Question(machine, look, (answer) => resolve(answer as T)).run());
+}

@@ -1,0 +1,133 @@
+/** Files of other machines: --remote, -M. Whatever keeps us from them is one line, and status 125. */
+import { readFileSync, unlinkSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { makeDevice } from '../abi/fs.ts';
+import { say } from '../host/node.ts';
+import { dialer } from '../host/transport/dial.ts';
+import type { TlsFiles } from '../host/transport/tls.ts';
+import type { Machine } from '../machine.ts';
+import { parseRemoteUrl, type RemoteUrl } from '../remote/url.ts';
+import type { FileSystem } from '../vfs/inode.ts';
+import { walk } from '../vfs/walk.ts';
+import { askFiles } from './ask-files.ts';
+import type { RunValues } from './commands.ts';
+import { CliError, EXIT } from './error.ts';
+
+/** Devices of what is mounted here; build-machine.ts has those below. */
+let devices = 0x1000;
+
+const UNITS: Readonly<Record<string, number>> = { '': 1000, s: 1000, m: 60_000, h: 3_600_000 };
+const RETRY = '40m';
+
+export interface Opened {
+  readonly fs: FileSystem;
+  /** Whose files they are, where that is known. */
+  readonly owner?: { readonly uid: number; readonly gid: number; readonly groups: readonly number[] };
+}
+
+/** Connects to what a URL names; `option` is what the user wrote, for messages. */
+export async function openRemote(text: string, values: RunValues, option: string): Promise<Opened> {
+  const url = parseRemoteUrl(text);
+  if (typeof url === 'string') throw new CliError(EXIT.failure, `${option}: ${url}`);
+  try {
+    if (url.kind === 'chirp' || url.kind === 'condor') return await openChirp(url, values);
+    throw new Error('only chirp: and condor are known here');
+  } catch (error) {
+    throw error instanceof CliError ? error : new CliError(EXIT.failure, `${option}: ${(error as Error).message}`);
+  }
+}
+
+/** -M: mounts all of them. */
+export async function mountRemotes(machine: Machine, values: RunValues): Promise<void> {
+  const mounts = values.mount.map((text) => {
+    const equals = text.indexOf('=');
+    const guest = text.slice(0, equals);
+    if (equals <= 0 || !guest.startsWith('/')) throw new CliError(EXIT.failure, `-M ${text}: give GUEST=URL`);
+    return { guest, url: text.slice(equals + 1), option: `-M ${text}` };
+  });
+  mounts.sort((a, b) => a.guest.split('/').length - b.guest.split('/').length);
+  for (const { guest, url, option } of mounts) {
+    const { fs } = await openRemote(url, values, option);
+    await lookUpParents(machine, guest);
+    machine.mount({ path: guest, fs, source: url });
+  }
+}
+
+/** What a mount point's parents are is known to the machine when it mounts, which cannot wait then. */
+export async function lookUpParents(machine: Machine, path: string): Promise<void> {
+  await askFiles(machine, (ctx) => walk(ctx, ctx.fs.root, dirname(path)));
+}
+
+async function openChirp(url: RemoteUrl & { kind: 'chirp' | 'condor' }, values: RunValues): Promise<Opened> {
+  const { ChirpFs } = await import('../remote/chirp/chirp-fs.ts');
+  const proxy = url.kind === 'condor' ? readCondorConfig() : url;
+  const where = `${proxy.host}:${proxy.port}`;
+  const fs = await ChirpFs.open({
+    dial: dialer({ kind: 'chirp', host: proxy.host, port: proxy.port, path: '' }),
+    credentials:
+      'cookie' in proxy ? { kind: 'cookie', cookie: proxy.cookie } : { kind: 'unix', challenge: answerChallenge },
+    where,
+    path: url.path,
+    device: nextDevice(),
+    uid: process.getuid?.() ?? 0,
+    gid: process.getgid?.() ?? 0,
+    retryMs: retryOf(values),
+    log: say,
+  });
+  return { fs };
+}
+
+/** HTCondor's starter writes where its I/O proxy listens, and the cookie that it wants, beside the job. */
+function readCondorConfig(): { host: string; port: number; cookie: string } {
+  const directories = [process.env._CONDOR_SCRATCH_DIR, process.cwd()].filter((one) => one !== undefined);
+  for (const file of [process.env._CONDOR_CHIRP_CONFIG, ...directories.map((one) => join(one, '.chirp.config'))]) {
+    if (file === undefined) continue;
+    let text: string;
+    try {
+      text = readFileSync(file, 'utf8');
+    } catch {
+      continue;
+    }
+    const [host, port, cookie] = text.trim().split(/\s+/);
+    if (cookie === undefined || !(Number(port) > 0)) throw new Error(`${file} is no .chirp.config`);
+    return { host: host.replace(/^<|>$/g, ''), port: Number(port), cookie };
+  }
+  throw new Error('no .chirp.config here: not in an HTCondor job, or one without +WantIOProxy = true');
+}
+
+/**
+ * The server names a file, and takes its owner for who we are. It may name any: so it must be a new one, with a name that such
+ * files have, and it goes again.
+ */
+async function answerChallenge(path: string, answered: () => Promise<void>): Promise<void> {
+  if (!basename(path).startsWith('challenge.'))
+    throw new Error(`the server asks for a file ${path}, which no challenge is`);
+  const file = await open(path, 'wx').catch((error) => {
+    throw new Error(
+      `the server's challenge cannot be met: ${(error as Error).message} (unix authentication works on one machine or a shared file system)`,
+    );
+  });
+  await file.close();
+  try {
+    await answered();
+  } finally {
+    try {
+      unlinkSync(path);
+    } catch {} // the server has removed it
+  }
+}
+
+export function tlsFiles(values: RunValues): TlsFiles {
+  return { certificate: values['tls-cert'], key: values['tls-key'], authority: values['tls-ca'] };
+}
+
+export function retryOf({ retry = RETRY }: { retry?: string }): number {
+  const match = /^(\d+(?:\.\d+)?)([smh]?)$/.exec(retry);
+  if (match === null) throw new CliError(EXIT.failure, `--retry ${retry}: give a time like 90, 90s, 40m or 2h`);
+  return Number(match[1]) * UNITS[match[2]];
+}
+
+function nextDevice(): number {
+  return makeDevice(0, devices++);
+}
