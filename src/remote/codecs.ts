@@ -120,7 +120,7 @@ export const CODECS: { readonly [K in WireKind]: Codec<WireKinds[K]> } = {
       return lock;
     },
   },
-  nothing: { layout: 'nothing; no reply is sent', put: () => {}, take: () => null },
+  nothing: { layout: 'nothing', put: () => {}, take: () => null },
 };
 
 function takeName(r: Reader): string {

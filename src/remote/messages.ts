@@ -38,15 +38,13 @@ export interface Request {
   answered: number;
   operation: RemoteOperationName;
   node: number;
-  /** It may have been done by a server that was there before. */
-  again: boolean;
+  /** The number it had with a server that was there before, and may have done it; or 0. */
+  again: number;
   values: unknown[];
 }
 
 export interface Reply {
   id: number;
-  /** Requests up to this one were received. */
-  seen: number;
   /** A negative errno, or 0. */
   status: number;
   /** Of the node that was asked, after the operation. */
@@ -115,11 +113,7 @@ export function encodeRequest(request: Request): Uint8Array {
   return frame(
     FRAME.request,
     (w) => {
-      w.i64(request.id)
-        .i64(request.answered)
-        .u8(number)
-        .u8(request.again ? 1 : 0)
-        .u32(request.node);
+      w.i64(request.id).i64(request.answered).u8(number).i64(request.again).u32(request.node);
       for (const [i, [, kind]] of parameters.entries()) put(w, kind, request.values[i]);
     },
     room,
@@ -131,7 +125,7 @@ export function decodeRequest(body: Uint8Array): Request {
   const id = r.i64();
   const answered = r.i64();
   const number = r.u8();
-  const again = r.u8() !== 0;
+  const again = r.i64();
   const node = r.u32();
   const operation = NAME_OF_NUMBER.get(number);
   if (operation === undefined) throw new ProtocolError(`there is no operation ${number}`);
@@ -142,20 +136,18 @@ export function decodeRequest(body: Uint8Array): Request {
 
 export interface Outcome {
   id: number;
-  seen: number;
   status: number;
   attributes: Attributes | null;
   /** What the operation answers; absent where status is an errno. */
   answer?: { kind: WireKind; value: unknown };
 }
 
-export function encodeReply({ id, seen, status, attributes, answer }: Outcome): Uint8Array {
+export function encodeReply({ id, status, attributes, answer }: Outcome): Uint8Array {
   const room = 160 + (answer?.value instanceof Uint8Array ? answer.value.length : 64);
   return frame(
     FRAME.reply,
     (w) => {
       w.i64(id)
-        .i64(seen)
         .i64(status)
         .u8(attributes === null ? 0 : 1);
       if (attributes !== null) CODECS.attributes.put(w, attributes);
@@ -168,10 +160,9 @@ export function encodeReply({ id, seen, status, attributes, answer }: Outcome): 
 export function decodeReply(body: Uint8Array): Reply {
   const rest = new Reader(body);
   const id = rest.i64();
-  const seen = rest.i64();
   const status = rest.i64();
   const attributes = rest.u8() === 0 ? null : CODECS.attributes.take(rest);
-  return { id, seen, status, attributes, rest };
+  return { id, status, attributes, rest };
 }
 
 function put(w: Writer, kind: WireKind, value: unknown): void {

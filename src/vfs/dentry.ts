@@ -10,13 +10,13 @@ export function makeDentry(name: string, parent: Dentry | null, inode: Inode | n
 }
 
 /** The dentry of a name in a directory; a negative errno (-ENOENT when there is no such name) or BLOCKED. */
-export function lookupDentry(s: Sleeper, directory: Dentry, name: string): Dentry | number {
+export function lookupDentry(s: Sleeper, directory: Dentry, name: string, rest?: string): Dentry | number {
   if (directory.deleted) return -ENOENT;
   const cached = directory.children?.get(name);
   const parent = directory.inode!;
   if (cached !== undefined && (parent.fs.volatile !== true || cached.pinned)) return cached;
   if (name.length * 3 > NAME_MAX && pathLength(name) > NAME_MAX) return -ENAMETOOLONG;
-  const inode = parent.lookup(s, name);
+  const inode = parent.lookup(s, name, rest);
   if (failed(inode)) {
     if (inode === -ENOENT && cached !== undefined) dropDentry(cached);
     return inode;

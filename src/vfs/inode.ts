@@ -110,7 +110,8 @@ export abstract class Inode {
   }
 
   // Directories
-  lookup(s: Sleeper, name: string): Inode | number {
+  /** @param rest what the walk will ask for below: file systems for which asking is dear find that out at once. */
+  lookup(s: Sleeper, name: string, rest?: string): Inode | number {
     return -ENOTDIR;
   }
   /** Entries from a position (0 = start) on; an empty array at the end. `.` and `..` are added by the caller. */
@@ -154,6 +155,10 @@ export abstract class Inode {
     return 0;
   }
   closed(flags: number): void {}
+  /** A descriptor was closed: late errors of writing are told now. */
+  flush(s: Sleeper): number {
+    return 0;
+  }
   /** Answers bytes read, 0 at the end. */
   read(s: Sleeper, position: number, into: Uint8Array): number {
     return -EISDIR;
@@ -161,6 +166,8 @@ export abstract class Inode {
   write(s: Sleeper, position: number, from: Uint8Array): number {
     return -EISDIR;
   }
+  /** Writes at the end, where others may be appending outside of this machine; answers where the file ends then. */
+  append?(s: Sleeper, from: Uint8Array): number;
   allocate(s: Sleeper, mode: number, offset: number, length: number): number {
     return -EOPNOTSUPP;
   }

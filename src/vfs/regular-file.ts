@@ -58,8 +58,13 @@ export class PathFile extends PlacedFile {
   }
 }
 
+/** What one write appends at most where the file system does it. */
+const MOST_APPENDED = 1 << 20;
+
 export class RegularFile extends PlacedFile {
   #setIdChecked = false;
+  /** Where the last write appended to. */
+  #end = 0;
 
   constructor(namespace: MountNamespace, place: Location, flags: number) {
     super(namespace, place, flags);
@@ -88,6 +93,11 @@ export class RegularFile extends PlacedFile {
   }
 
   override write(s: Sleeper, from: Uint8Array): number {
+    if (this.#appends) {
+      const count = this.#append(s, from);
+      if (count > 0) this.position = this.#end;
+      return count;
+    }
     const start = this.#writePosition(s, this.position);
     if (start < 0) return start;
     const count = this.#writeTo(s, start, from);
@@ -97,8 +107,38 @@ export class RegularFile extends PlacedFile {
 
   override writeAt(s: Sleeper, position: number, from: Uint8Array): number {
     // pwrite(2), BUGS: with O_APPEND data goes to the end whatever the offset.
+    if (this.#appends) return this.#append(s, from);
     const start = this.#writePosition(s, position);
     return start < 0 ? start : this.#writeTo(s, start, from);
+  }
+
+  /** The file system knows best where the end is. */
+  get #appends(): boolean {
+    return (this.flags & O_APPEND) !== 0 && this.inode.append !== undefined;
+  }
+
+  #append(s: Sleeper, from: Uint8Array): number {
+    if (from.length === 0) return 0;
+    const attributes = this.inode.attributes(s);
+    if (failed(attributes)) return attributes;
+    const limit = (this.flags & O_LARGEFILE) !== 0 ? MAX_LFS_FILESIZE : MAX_NON_LFS;
+    // Where the file was when the call began: it grows by what is written here.
+    const room = s.once(() => limit - attributes.size);
+    if (room <= 0) return -EFBIG;
+    const dropped = this.#setIdChecked ? 0 : dropSetId(s, this.inode);
+    if (dropped < 0) return dropped;
+    const bytes = from.subarray(0, Math.min(room, MOST_APPENDED));
+    const end = this.inode.append!(s, bytes);
+    if (end < 0) return end;
+    this.#end = end;
+    this.#wrote(end - bytes.length, bytes);
+    return bytes.length;
+  }
+
+  #wrote(position: number, bytes: Uint8Array): void {
+    this.#setIdChecked = true;
+    this.inode.mapping?.poke(position, bytes);
+    notifyInode(this.location.dentry, IN_MODIFY);
   }
 
   #writePosition(s: Sleeper, position: number): number {
@@ -117,10 +157,7 @@ export class RegularFile extends PlacedFile {
     }
     const bytes = position + from.length > limit ? from.subarray(0, limit - position) : from;
     const count = this.inode.write(s, position, bytes);
-    if (count > 0) this.#setIdChecked = true;
-    const { mapping } = this.inode;
-    if (count > 0 && mapping !== null) mapping.poke(position, bytes.subarray(0, count));
-    if (count > 0) notifyInode(this.location.dentry, IN_MODIFY);
+    if (count > 0) this.#wrote(position, bytes.subarray(0, count));
     return count;
   }
 
@@ -164,7 +201,8 @@ export class RegularFile extends PlacedFile {
   }
 
   override flush(s: Sleeper): number {
-    return this.inode.mapping?.settle(s) ?? 0;
+    const settled = this.inode.mapping?.settle(s) ?? 0;
+    return settled !== 0 || !this.writable ? settled : this.inode.flush(s);
   }
 
   override backing(s: Sleeper): Backing | number {

@@ -32,6 +32,8 @@ export class Walk {
   readonly #resolve: number;
   readonly #root: Location;
   #links = 0;
+  /** What comes after the component that is taken next. */
+  #rest = '';
 
   /** @param start where relative paths begin; @param resolve RESOLVE_* of openat2(2). */
   constructor(ctx: PathContext, start: Location, resolve = 0) {
@@ -66,8 +68,10 @@ export class Walk {
       const next = end === -1 ? path.length : skipSlashes(path, end);
       if (next === path.length) {
         this.trailingSlash = end !== -1;
+        this.#rest = '';
         return 0;
       }
+      this.#rest = path.slice(next);
       const walked = this.#walkLast(true);
       if (walked !== 0) return walked;
       if (this.dentry.inode!.type !== S_IFDIR) return -ENOTDIR;
@@ -86,7 +90,7 @@ export class Walk {
 
   /** Looks the last name up where it stands; the walk does not move. Only for lastKind 'name'. */
   lookupLast(): Dentry | number {
-    return lookupDentry(this.ctx, this.dentry, this.last);
+    return lookupDentry(this.ctx, this.dentry, this.last, this.#rest);
   }
 
   /**

@@ -9,6 +9,7 @@ import { HostFiles, hostIds } from '../../src/host/files.ts';
 import type { FileSystem } from '../../src/vfs/inode.ts';
 import { failed } from '../../src/wait/wait.ts';
 import { BlockingFs } from '../fs/blocking.ts';
+import { remoteFs } from './loopback.ts';
 import { memoryFs } from './world.ts';
 
 const made: string[] = [];
@@ -41,6 +42,8 @@ export const TREES: readonly [string, () => FileSystem][] = [
   ['overlay', () => overlayFs(memoryFs(41, 2 ** 31), memoryFs(42))],
   ['overlay on a host directory', () => overlayFs(memoryFs(41, 2 ** 31), hostFs())],
   ['blocking memory', () => new BlockingFs(memoryFs())],
+  ['remote memory', () => remoteFs(memoryFs(), 'cached')],
+  ['remote memory, direct', () => remoteFs(memoryFs(), 'direct')],
   ['overlay of blocking layers', () => overlayFs(new BlockingFs(memoryFs(41, 2 ** 31)), new BlockingFs(memoryFs(42)))],
 ];
 

@@ -1,5 +1,5 @@
 /** The operations, as the server does them: each on a node of the session, and never outside of the exported trees. */
-import { EINTR, EINVAL, ENFILE, ENOENT, ENOTDIR, EPERM, EROFS, ESTALE, EXDEV } from '../../abi/errno.ts';
+import { EINTR, EINVAL, EIO, ENFILE, ENOENT, ENOTDIR, EPERM, EROFS, ESTALE, EXDEV } from '../../abi/errno.ts';
 import { F_UNLCK, F_WRLCK, O_ACCMODE, O_RDONLY, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../../abi/fs.ts';
 import type { Creation, Inode } from '../../vfs/inode.ts';
 import type { Range } from '../../vfs/locks.ts';
@@ -136,7 +136,7 @@ export const HANDLERS: Handlers = {
     const attributes = node.inode.attributes(s);
     if (failed(attributes)) return attributes;
     const written = writeAll(node.inode, s, attributes.size, from);
-    return written < 0 ? written : attributes.size + written;
+    return written < 0 ? written : written < from.length ? -EIO : attributes.size + written;
   },
   allocate: (_session, node, s, mode, offset, length) => node.inode.allocate(s, mode, offset, length),
   fsync: (_session, node, s, dataOnly) => node.inode.fsync(s, dataOnly),

@@ -90,9 +90,8 @@ export class Session {
   #answer(request: Request, node: Node | null, answer: unknown, s: Sleeper | null): void {
     const { answer: kind, effect } = REMOTE_OPERATIONS[request.operation];
     if (node !== null && effect !== 'look') this.shadow.did(this, request, node, answer);
-    if (kind === 'nothing') return;
     const status = failed(answer) ? answer : 0;
-    const outcome: Outcome = { id: request.id, seen: this.seen, status, attributes: null };
+    const outcome: Outcome = { id: request.id, status, attributes: null };
     if (status === 0) outcome.answer = { kind, value: answer };
     if (node !== null && s !== null && TELLS_ATTRIBUTES.has(request.operation)) outcome.attributes = look(node, s);
     const bytes = encodeReply(outcome);

@@ -1,6 +1,7 @@
 /** A walk in one go: what path_resolution(7) would ask for, name by name, as far as it stays in the exported tree. */
 import { ENFILE, ENOENT } from '../../abi/errno.ts';
 import { MAXSYMLINKS, S_IFDIR } from '../../abi/fs.ts';
+import { NAME_MAX, pathLength } from '../../abi/path.ts';
 import { failed, type Sleeper } from '../../wait/wait.ts';
 import type { Step } from '../operations.ts';
 import type { Node } from './nodes.ts';
@@ -21,6 +22,7 @@ export function walkFrom(session: Session, s: Sleeper, start: Node, path: string
       at = at.parent;
       continue;
     }
+    if (pathLength(name) > NAME_MAX || name.includes('\0')) return steps;
     const inode = at.inode.lookup(s, name);
     if (inode === -ENOENT) steps.push({ parent: at.id, name, found: null, target: null, contents: null });
     if (failed(inode)) return steps;
@@ -45,7 +47,7 @@ export function walkFrom(session: Session, s: Sleeper, start: Node, path: string
 export function descend(session: Session, s: Sleeper, start: Node, path: string): Node | number {
   let at = start;
   for (const name of split(path)) {
-    if (name === '..') return -ENOENT;
+    if (name === '..' || pathLength(name) > NAME_MAX || name.includes('\0')) return -ENOENT;
     const inode = at.inode.lookup(s, name);
     if (failed(inode)) return inode;
     if (session.nodes.full) return -ENFILE;
