@@ -8,6 +8,7 @@ import type { Found, Listing, RemoteOperationName, Step } from '../operations.ts
 import { FileData } from './file-data.ts';
 import type { Stamp } from './freshness.ts';
 import type { Pending } from './link.ts';
+import { NameCache, NEVER } from './name-cache.ts';
 import type { RemoteFs } from './remote-fs.ts';
 
 /** Files up to this size come along when their names are looked up. */
@@ -16,15 +17,6 @@ export const SMALL_FILE = 32 << 10;
 const SMALL_IN_LISTING = 4 << 10;
 /** After so many lookups in a directory all of it is asked for. */
 const LOOKUPS_BEFORE_LISTING = 4;
-
-interface Name {
-  inode: RemoteInode | null;
-  stamp: Stamp;
-  /** The call that took the name away walks once more through it, when it is run again: `a/../a`. */
-  before: { by: Sleeper; serial: number; inode: RemoteInode | null } | null;
-}
-
-const NEVER: Stamp = { tick: -1, time: Number.NEGATIVE_INFINITY };
 
 export class RemoteInode extends Inode {
   readonly fs: RemoteFs;
@@ -41,10 +33,7 @@ export class RemoteInode extends Inode {
   #attributes: Attributes | null = null;
   #stamp = NEVER;
   #target: { text: string; stamp: Stamp } | null = null;
-  /** Names that are known, or known not to be. */
-  readonly #names = new Map<string, Name>();
-  /** When all entries were learnt at once: other names are not there. */
-  #complete = NEVER;
+  readonly #names: NameCache;
   #lookups = 0;
   /** Descriptions that are open, and those of them that write. */
   #opens = 0;
@@ -58,6 +47,7 @@ export class RemoteInode extends Inode {
     this.#parent = parent;
     this.#name = name;
     this.data = new FileData(this);
+    this.#names = new NameCache(fs.freshness);
   }
 
   seen(parent: RemoteInode, name: string): void {
@@ -76,7 +66,7 @@ export class RemoteInode extends Inode {
   renumber(node: number): void {
     this.node = node;
     this.told.times = 1;
-    this.#forgetNames();
+    this.#names.clear();
     this.#stamp = NEVER;
   }
 
@@ -159,34 +149,18 @@ export class RemoteInode extends Inode {
   // Names
 
   learnName(name: string, inode: RemoteInode | null, stamp: Stamp): void {
-    const known = this.#names.get(name);
-    if (known !== undefined && known.stamp.tick > stamp.tick) return;
-    this.#names.set(name, { inode, stamp, before: null });
-  }
-
-  #loseName(s: Sleeper, name: string, inode: RemoteInode | null, stamp: Stamp): void {
-    const before = { by: s, serial: s.serial, inode: this.#names.get(name)?.inode ?? null };
-    this.#names.set(name, { inode, stamp, before });
+    this.#names.learn(name, inode, stamp);
   }
 
   learnTarget(text: string, stamp: Stamp): void {
     this.#target = { text, stamp };
   }
 
-  #forgetNames(): void {
-    this.#names.clear();
-    this.#complete = NEVER;
-  }
-
   override lookup(s: Sleeper, name: string, rest = ''): Inode | number {
     if (this.type !== S_IFDIR) return -ENOTDIR;
     if (this.stale !== 0) return this.stale;
-    const { freshness } = this.fs;
-    const known = this.#names.get(name);
-    const before = known?.before;
-    if (before != null && before.by === s && before.serial === s.serial) return before.inode ?? -ENOENT;
-    if (known !== undefined && freshness.isFresh(s, known.stamp)) return known.inode ?? -ENOENT;
-    if (known === undefined && freshness.isFresh(s, this.#complete)) return -ENOENT;
+    const known = this.#names.find(s, name);
+    if (known !== undefined) return known ?? -ENOENT;
     this.#lookups++;
     const path = rest === '' ? name : `${name}/${rest}`;
     const contents = this.fs.cached ? SMALL_FILE : -1;
@@ -197,8 +171,7 @@ export class RemoteInode extends Inode {
     if (this.fs.cached && this.#lookups % LOOKUPS_BEFORE_LISTING === 0) this.#listAhead(s);
     const [step] = answered.answer as Step[];
     if (step === undefined) return -EIO;
-    const found = this.#names.get(name)?.inode;
-    return found ?? -ENOENT;
+    return this.#names.last(name) ?? -ENOENT;
   }
 
   /** Asks for the whole directory: what comes next is known by then. */
@@ -211,7 +184,7 @@ export class RemoteInode extends Inode {
 
   #learnListing(listing: Listing, stamp: Stamp): void {
     this.fs.learn(listing.steps, stamp);
-    if (listing.last && listing.steps.length === listing.entries.length) this.#complete = stamp;
+    if (listing.last && listing.steps.length === listing.entries.length) this.#names.learnedAll(stamp);
   }
 
   override entries(s: Sleeper, position: number): DirectoryEntry[] | number {
@@ -267,9 +240,9 @@ export class RemoteInode extends Inode {
 
   #remove(s: Sleeper, operation: 'unlink' | 'rmdir', name: string): number {
     return this.#effect(s, operation, [name], (pending, stamp) => {
-      const inode = this.#names.get(name)?.inode;
-      if (inode != null) inode.#invalidate();
-      this.#loseName(s, name, null, stamp);
+      const inode = this.#names.last(name);
+      if (inode !== null) inode.#invalidate();
+      this.#names.replace(s, name, null, stamp);
       return this.#own(pending, stamp);
     });
   }
@@ -277,13 +250,13 @@ export class RemoteInode extends Inode {
   override rename(s: Sleeper, name: string, to: Inode, newName: string, flags: number): number {
     if (!(to instanceof RemoteInode) || to.fs !== this.fs) return -EXDEV;
     return this.#effect(s, 'rename', [name, to, newName, flags], (pending, stamp) => {
-      const inode = this.#names.get(name)?.inode ?? null;
-      const other = to.#names.get(newName)?.inode ?? null;
+      const inode = this.#names.last(name);
+      const other = to.#names.last(newName);
       if (other !== null) other.#invalidate();
       if (inode !== null) inode.#invalidate();
       const exchanged = (flags & RENAME_EXCHANGE) !== 0;
-      this.#loseName(s, name, exchanged ? other : null, stamp);
-      to.#loseName(s, newName, inode, stamp);
+      this.#names.replace(s, name, exchanged ? other : null, stamp);
+      to.#names.replace(s, newName, inode, stamp);
       inode?.seen(to, newName);
       if (exchanged) other?.seen(this, name);
       to.#invalidate();
