@@ -2,8 +2,8 @@ import { AT } from '../loader/auxv.ts';
 import { DECLARATIONS } from '../syscalls/index.ts';
 import { EINTR, errnoName } from './abi/errno.ts';
 import { MS_RDONLY, S_IFDIR, S_IFREG } from './abi/fs.ts';
-import type { CheckpointOptions } from './checkpoint/checkpoint.ts';
-import type { ImageSink, Manifest } from './checkpoint/image.ts';
+import type { CheckpointOptions, CheckpointReport } from './checkpoint/checkpoint.ts';
+import type { ImageSink } from './checkpoint/image.ts';
 import { Cpu } from './cpu/cpu.ts';
 import type { CpuModelName } from './cpu/isa/cpuid.ts';
 import { CPU_MODELS, DEFAULT_MODEL, featureWord } from './cpu/isa/cpuid.ts';
@@ -227,7 +227,7 @@ export class Machine implements ModelledMachine {
    * Writes an image of the machine, which goes on afterwards: a directory at this path (docs/IMAGE.md), or whatever a sink
    * of the caller's makes of it. May be called while the machine runs. Throws an ImageError.
    */
-  async checkpoint(to: string | ImageSink, options: CheckpointOptions = {}): Promise<Manifest> {
+  async checkpoint(to: string | ImageSink, options: CheckpointOptions = {}): Promise<CheckpointReport> {
     const { checkpoint } = await import('./checkpoint/checkpoint.ts');
     const sink = typeof to === 'string' ? new (await import('./host/image-files.ts')).DirectorySink(to) : to;
     const { kernel, cpu, layers } = this;

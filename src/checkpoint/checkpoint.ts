@@ -14,13 +14,33 @@ export interface CheckpointOptions extends FreezeOptions {
 
 const PATIENCE = 5000;
 
-export async function checkpoint(machine: Freezable, sink: ImageSink, options: CheckpointOptions): Promise<Manifest> {
+export interface CheckpointReport {
+  readonly manifest: Manifest;
+  /** How long the machine stood still: milliseconds. */
+  readonly pause: number;
+}
+
+export async function checkpoint(
+  machine: Freezable,
+  sink: ImageSink,
+  options: CheckpointOptions,
+): Promise<CheckpointReport> {
+  const { kernel } = machine;
+  const { scheduler } = kernel;
   try {
-    await quiet(machine.kernel, options.patience ?? PATIENCE);
-    if (machine.kernel.groups.size === 0) throw new ImageError('the machine has ended: there is nothing to save');
-    const manifest = freeze(machine, sink, options);
-    if (options.stop === true) machine.kernel.scheduler.stop();
-    return manifest;
+    await quiet(kernel, options.patience ?? PATIENCE);
+    if (kernel.groups.size === 0) throw new ImageError('the machine has ended: there is nothing to save');
+    const start = kernel.host.now();
+    const frozen = freeze(machine, sink, options);
+    const release = options.stop === true ? scheduler.hold() : undefined;
+    const pause = (kernel.host.now() - start) / 1e6;
+    try {
+      const manifest = await sink.commit(frozen);
+      if (options.stop === true) scheduler.stop();
+      return { manifest, pause };
+    } finally {
+      release?.();
+    }
   } catch (error) {
     sink.abort();
     throw error;

@@ -59,8 +59,8 @@ export function sleeperOf({ clock }: Kernel): Sleeper {
   };
 }
 
-/** Writes the image; the caller has made sure that it is quiet (quiesce.ts). */
-export function freeze(machine: Freezable, sink: ImageSink, options: FreezeOptions = {}): Manifest {
+/** Writes the image's files, and answers its manifest. The caller has made sure that nothing is under way (checkpoint.ts). */
+export function freeze(machine: Freezable, sink: ImageSink, options: FreezeOptions = {}): Omit<Manifest, 'files'> {
   const { kernel } = machine;
   for (const { processor } of kernel.tasks.values()) processor.detach();
   writeBack(kernel);
@@ -85,7 +85,7 @@ export function freeze(machine: Freezable, sink: ImageSink, options: FreezeOptio
     if (!group.zombie) writeProcess(group, writer, nodes, written, sink, options.files ?? 'reference');
   }
   sink.create(MACHINE_FILE).write(encode({ root: root as Encodable, nodes }));
-  return sink.commit(manifestOf(machine, options.writer ?? ''));
+  return manifestOf(machine, options.writer ?? '');
 }
 
 /** Shared pages of files go to their files: an image refers to these. */

@@ -31,7 +31,7 @@ export interface Manifest {
   files: ManifestFile[];
 }
 
-/** One file that is being written, from its start to its end. */
+/** One file that is being written, from its start to its end. Several may be open. */
 export interface ImageOutput {
   write(bytes: Uint8Array): void;
 }
@@ -39,8 +39,11 @@ export interface ImageOutput {
 /** Where an image is written. Nothing can be seen of it before commit(). */
 export interface ImageSink {
   create(name: string): ImageOutput;
-  /** Closes the last file, and makes the image appear as a whole. The sink fills in `files`. */
-  commit(manifest: Omit<Manifest, 'files'>): Manifest;
+  /**
+   * Makes the image appear as a whole. The sink fills in `files`. The machine runs on meanwhile: what takes long (checksums,
+   * fsync) belongs here.
+   */
+  commit(manifest: Omit<Manifest, 'files'>): Promise<Manifest>;
   /** Removes what was written. */
   abort(): void;
 }

@@ -39,9 +39,10 @@ export class Saving {
     if (this.#busy) return say('an image is being made already');
     this.#busy = true;
     try {
-      await this.#machine.checkpoint(this.#path, { stop });
+      const report = await this.#machine.checkpoint(this.#path, { stop });
       this.#session.isMoving = stop;
-      say(`saved ${this.#path}`);
+      const { pause } = report;
+      say(`saved ${this.#path} (paused for ${pause.toFixed(0)} ms)`);
     } catch (error) {
       say(`no image: ${(error as Error).message}`);
     }

@@ -1,11 +1,11 @@
 /** Images in directories: written beside their place and moved there whole, read with every checksum verified. */
-import { createHash, type Hash, randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import {
   closeSync,
   constants,
   existsSync,
   fstatSync,
-  fsyncSync,
+  fsync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -16,6 +16,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { AT_FDCWD, libc } from './libc.ts';
 
 const MANIFEST = 'manifest.json';
@@ -40,19 +41,27 @@ interface File {
 /** Calls that write, so that tests can make any of them fail. */
 export interface FileCalls {
   write(fd: number, bytes: Uint8Array): number;
-  sync(fd: number): void;
+  sync(fd: number): Promise<void>;
   rename(from: string, to: string): void;
 }
 
-const CALLS: FileCalls = { write: (fd, bytes) => writeSync(fd, bytes), sync: fsyncSync, rename: renameSync };
+const CALLS: FileCalls = { write: (fd, bytes) => writeSync(fd, bytes), sync: promisify(fsync), rename: renameSync };
 
-/** Writes an image into a directory. An image that is there stays until the new one is complete. */
+interface OpenFile {
+  readonly name: string;
+  readonly fd: number;
+  size: number;
+}
+
+/**
+ * Writes an image into a directory. An image that is there stays until the new one is complete. Files are only written at
+ * first, which is what a machine stands still for; checksums and fsync come when the image is committed.
+ */
 export class DirectorySink {
   readonly #path: string;
   readonly #temporary: string;
   readonly #calls: FileCalls;
-  readonly #files: File[] = [];
-  #open: { fd: number; hash: Hash; file: File } | null = null;
+  readonly #files: OpenFile[] = [];
 
   constructor(path: string, calls: FileCalls = CALLS) {
     this.#path = path;
@@ -65,50 +74,44 @@ export class DirectorySink {
   }
 
   create(name: string): { write(bytes: Uint8Array): void } {
-    this.#finish();
-    const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
-    const fd = openSync(join(this.#temporary, name), flags, 0o600);
-    const file = { name, size: 0, sha256: '' };
-    const open = { fd, hash: createHash('sha256'), file };
-    this.#open = open;
+    const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL;
+    const file = { name, fd: openSync(join(this.#temporary, name), flags, 0o600), size: 0 };
+    this.#files.push(file);
     return {
       write: (bytes) => {
-        for (let at = 0; at < bytes.length; at += CHUNK) this.#put(open, bytes.subarray(at, at + CHUNK));
+        for (let at = 0; at < bytes.length; at += CHUNK) this.#put(file, bytes.subarray(at, at + CHUNK));
       },
     };
   }
 
-  #put({ fd, hash, file }: { fd: number; hash: Hash; file: File }, bytes: Uint8Array): void {
-    hash.update(bytes);
+  #put(file: OpenFile, bytes: Uint8Array): void {
     for (let done = 0; done < bytes.length; ) {
-      const count = this.#calls.write(fd, bytes.subarray(done));
+      const count = this.#calls.write(file.fd, bytes.subarray(done));
       if (count <= 0) throw new ImageFileError('the image cannot be written: no progress');
       done += count;
     }
     file.size += bytes.length;
   }
 
-  #finish(): void {
-    const open = this.#open;
-    if (open === null) return;
-    this.#open = null;
-    try {
-      this.#calls.sync(open.fd);
-    } finally {
-      closeSync(open.fd);
+  /** The machine may run on meanwhile: hashing lets it have its turns. */
+  async commit<T extends object>(manifest: T): Promise<T & { files: File[] }> {
+    const files: File[] = [];
+    for (const file of this.#files) {
+      const hash = createHash('sha256');
+      for (const chunk of chunksOf(file)) {
+        hash.update(chunk);
+        await turn();
+      }
+      await this.#calls.sync(file.fd);
+      files.push({ name: file.name, size: file.size, sha256: hash.digest('hex') });
     }
-    open.file.sha256 = open.hash.digest('hex');
-    this.#files.push(open.file);
-  }
-
-  commit<T extends object>(manifest: T): T & { files: File[] } {
-    this.#finish();
-    const complete = { ...manifest, files: [...this.#files] };
+    const complete = { ...manifest, files };
     this.create(MANIFEST).write(new TextEncoder().encode(`${JSON.stringify(complete, null, 1)}\n`));
-    this.#finish();
-    syncDirectory(this.#temporary, this.#calls);
+    await this.#calls.sync(this.#files.at(-1)!.fd);
+    this.#close();
+    await syncDirectory(this.#temporary, this.#calls);
     this.#replace();
-    syncDirectory(dirname(this.#path), this.#calls);
+    await syncDirectory(dirname(this.#path), this.#calls);
     return complete;
   }
 
@@ -130,9 +133,25 @@ export class DirectorySink {
   }
 
   abort(): void {
-    if (this.#open !== null) closeSync(this.#open.fd);
-    this.#open = null;
+    this.#close();
     rmSync(this.#temporary, { recursive: true, force: true });
+  }
+
+  #close(): void {
+    for (const { fd } of this.#files) closeSync(fd);
+    this.#files.length = 0;
+  }
+}
+
+const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+function* chunksOf({ name, fd, size }: { name: string; fd: number; size: number }): IterableIterator<Uint8Array> {
+  const chunk = new Uint8Array(Math.min(size, CHUNK));
+  for (let at = 0; at < size; ) {
+    const count = readSync(fd, chunk, 0, chunk.length, at);
+    if (count <= 0) throw new ImageFileError(`its file ${name} is incomplete`);
+    yield chunk.subarray(0, count);
+    at += count;
   }
 }
 
@@ -146,10 +165,10 @@ function isReplaceable(path: string): boolean {
   }
 }
 
-function syncDirectory(path: string, calls: FileCalls): void {
+async function syncDirectory(path: string, calls: FileCalls): Promise<void> {
   const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
-    calls.sync(fd);
+    await calls.sync(fd);
   } finally {
     closeSync(fd);
   }
@@ -241,13 +260,7 @@ function openVerified(place: string, { name, size, sha256 }: File): { fd: number
     const stat = fstatSync(fd);
     if (!stat.isFile() || stat.size !== size) throw new ImageFileError(`its file ${name} is incomplete`);
     const hash = createHash('sha256');
-    const chunk = new Uint8Array(Math.min(size, CHUNK));
-    for (let at = 0; at < size; ) {
-      const count = readSync(fd, chunk, 0, chunk.length, at);
-      if (count <= 0) throw new ImageFileError(`its file ${name} is incomplete`);
-      hash.update(chunk.subarray(0, count));
-      at += count;
-    }
+    for (const chunk of chunksOf({ name, fd, size })) hash.update(chunk);
     if (hash.digest('hex') !== sha256) throw new ImageFileError(`its file ${name} is damaged: its checksum differs`);
     return { fd, size };
   } catch (error) {

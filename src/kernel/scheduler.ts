@@ -29,6 +29,7 @@ export class Scheduler {
   /** The task that runs now. */
   current: Task | null = null;
   #stopping = false;
+  #held: Promise<void> | null = null;
   /** Instructions that all tasks have executed. */
   instructions = 0;
   /** Where run() returns, with every task as data; exactly there when the machine counts exactly. */
@@ -78,11 +79,27 @@ export class Scheduler {
     this.#kernel.host.wake();
   }
 
+  /** Nothing runs until the answer is called: an image is complete, or cannot be made. */
+  hold(): () => void {
+    let release = () => {};
+    this.#held = new Promise<void>((resolve) => {
+      release = () => {
+        this.#held = null;
+        resolve();
+      };
+    });
+    return release;
+  }
+
   /** Runs until no process is left, or stop(). */
   async run(): Promise<void> {
     const { host, timers, clock, groups } = this.#kernel;
     this.#stopping = false;
     while (groups.size > 0 && !this.#stopping) {
+      if (this.#held !== null) {
+        await this.#held;
+        continue;
+      }
       timers.expire(clock.now());
       if (this.runnable > 0) {
         this.#runFor(EVENT_LOOP);
