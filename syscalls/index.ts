@@ -11,6 +11,7 @@ import * as inotify from './inotify.ts';
 import * as io from './io.ts';
 import * as ioctl from './ioctl.ts';
 import * as ipc from './ipc.ts';
+import * as ldt from './ldt.ts';
 import * as memfd from './memfd.ts';
 import * as memory from './memory.ts';
 import * as misc from './misc.ts';
@@ -45,6 +46,7 @@ const FAMILIES = {
   ioctl,
   memfd,
   ipc,
+  ldt,
   memory,
   misc,
   mode,

@@ -68,8 +68,6 @@ export const get_thread_area = syscall(
   family,
 );
 
-export const modify_ldt = refused(123, 'modify_ldt', ENOSYS, 'no local descriptor tables', 'process');
-
 export const set_tid_address = syscall(
   258,
   'set_tid_address',

@@ -2,24 +2,25 @@
 
 import { VM_PERMISSIONS } from '../memory/vm-layout.ts';
 import { readEflags, writeEflags } from './eflags.ts';
-import { isForbidden } from './emit/segment-check.ts';
 import { ACCESS_WRITE } from './emit/wasm-tables.ts';
 import type { ExitReason } from './exit.ts';
 import { Exit } from './exit.ts';
+import { Inner } from './inner.ts';
 import { ExactStop } from './interp/exact-stop.ts';
 import { IsaTables } from './interp/isa-tables.ts';
 import { loadInterpreter } from './interp/load-module.ts';
 import { RECORD_SIZE } from './interp/record.ts';
 import { RecordCache, RUN_LENGTH } from './interp/record-cache.ts';
-import { Inner } from './interp/specials.ts';
 import type { CpuModelName } from './isa/cpuid.ts';
 import { CPU_MODELS, DEFAULT_MODEL, processorWord } from './isa/cpuid.ts';
 import type { Feature } from './isa/insn.ts';
 import { Jit } from './jit/jit.ts';
 import { VM_STATE } from './layout.ts';
 import type { CpuMemory } from './memory.ts';
-import { delaysTrap, holdRepeat, resumeRepeat } from './single-step.ts';
-import { FS, GS, STATE, STATE_SIZE } from './state.ts';
+import { SegmentWatch } from './segment/watch.ts';
+import { STATE, STATE_SIZE } from './state.ts';
+import { Stepper } from './stepper.ts';
+import { notePointers } from './x87-pointers.ts';
 
 export interface CpuOptions {
   /** Which processor CPUID shows; what it can do, unless `features` says otherwise. */
@@ -39,11 +40,9 @@ const SLICE = 20_000;
 /** Instructions between two places where the interpreter looks at its budget, at most. */
 const ROW = RUN_LENGTH;
 const PAGE = 4096;
-/** EFLAGS.TF. */
-const TRAP_FLAG = 0x100;
+/** EFLAGS.TF and AC: each instruction by itself. */
+const STEPPED = 0x4_0100;
 const RESUME_FLAG = 0x1_0000;
-/** DR6.BS: single step. */
-const DR6_BS = 0x4000;
 
 const isJitWanted = (): boolean => globalThis.process?.env?.TALLSHIP_JIT !== '0';
 
@@ -57,6 +56,8 @@ export class Cpu {
   readonly #run: (record: number) => void;
   readonly #cache: RecordCache;
   readonly #jit: Jit | undefined;
+  readonly #stepper: Stepper;
+  readonly #watch: SegmentWatch;
   /** Present when instructions are counted exactly. */
   readonly #stop: ExactStop | undefined;
   /** Instructions that the last run() has executed. A repeated string instruction is one. */
@@ -77,7 +78,10 @@ export class Cpu {
     const table = new WebAssembly.Table({ element: 'anyfunc', initial: 1 });
     const instance = new WebAssembly.Instance(interp.module, { env: { memory: memory.memory, table } });
     this.#run = instance.exports.run as (record: number) => void;
-    this.#cache = new RecordCache(memory, new IsaTables(features, interp));
+    const isa = new IsaTables(features, interp);
+    this.#cache = new RecordCache(memory, isa);
+    this.#stepper = new Stepper(memory, this.state, () => isa.table);
+    this.#watch = new SegmentWatch(this.#words, this.#stepper.segments);
     if (options.exact) {
       const view = new DataView(vm.buffer, vm.byteOffset, vm.byteLength);
       this.#stop = new ExactStop(view, memory.vmIndex, interp.fusion);
@@ -91,6 +95,7 @@ export class Cpu {
   /** Task switch in and out. */
   load(state: Uint8Array): void {
     this.state.set(state);
+    this.#watch.reset();
   }
   save(state: Uint8Array): void {
     state.set(this.state);
@@ -120,8 +125,17 @@ export class Cpu {
     this.#jit?.compile(this.eip);
   }
 
+  /** What selectors lead to has changed: TLS entries, the LDT. */
+  reloadSegments(): void {
+    this.#watch.reset();
+  }
+
+  /** Instructions are for the evaluator, until something changes. */
   get #isStepping(): boolean {
-    return (this.#words[STATE.flagSystem / 4] & TRAP_FLAG) !== 0;
+    return !this.#watch.isFlat || (this.#words[STATE.flagSystem / 4] & STEPPED) !== 0;
+  }
+  #checkSegments(): void {
+    if (this.#watch.update()) this.#cache.setSegments(this.#watch.open);
   }
 
   /**
@@ -130,17 +144,27 @@ export class Cpu {
    */
   run(budget: number): ExitReason {
     const words = this.#words;
-    let left = budget;
+    this.#left = budget;
     this.used = 0;
     words[STATE.processor / 4] = this.#processor;
     // It has held off debug exceptions at the instruction to come, of which there are none.
     words[STATE.flagSystem / 4] &= ~RESUME_FLAG;
     this.#checkSegments();
-    if (this.#isStepping) return this.#step(left);
+    for (;;) {
+      const reason = this.#isStepping ? this.#step() : this.#runRecords();
+      if (reason === undefined) continue;
+      words[STATE.budget / 4] = this.#left;
+      words[STATE.exitReason / 4] = reason;
+      return reason as ExitReason;
+    }
+  }
+
+  /** Undefined: instructions have become a matter for the evaluator. */
+  #runRecords(): number | undefined {
+    const words = this.#words;
     let record = this.#cache.find(this.eip);
     for (;;) {
-      const reason = this.#stop ? this.#enterExactly(this.#stop, record, left) : this.#enter(record, left);
-      left -= this.#retired;
+      const reason = this.#stop ? this.#enterExactly(this.#stop, record, this.#left) : this.#enter(record, this.#left);
       switch (reason) {
         case Inner.link:
           record = this.#cache.link(words[STATE.record / 4] >>> 0);
@@ -152,64 +176,60 @@ export class Cpu {
           this.#cache.invalidate(this.eip, this.eip + 1);
           record = this.#cache.find(this.eip);
           break;
+        case Inner.evaluate: {
+          const found = this.#stepOnce();
+          if (found !== undefined) return found;
+          words[STATE.flagSystem / 4] &= ~RESUME_FLAG;
+          record = this.#cache.find(this.eip);
+          break;
+        }
+        case Inner.exception:
+          this.#notePointers();
+          record = this.#cache.find(this.eip);
+          break;
         case Exit.pageFault:
-          if (this.#isFetch() || !this.#isCured()) return this.#end(left, this.#faultOrViolation());
+          if (this.#isFetch() || !this.#isCured()) return reason;
           record = this.#cache.find(this.eip);
           break;
         case Exit.budget:
           this.#jit?.sample(this.eip);
-          this.#checkSegments();
           record = this.#cache.find(this.eip);
           break;
         default:
-          return this.#end(left, reason as ExitReason);
+          return reason;
       }
-      if (left <= 0) return this.#end(left, Exit.budget);
-      if (this.#isStepping) return this.#step(left);
+      if (this.#left <= 0) return Exit.budget;
+      if (this.#isStepping) return undefined;
     }
   }
 
-  /** With TF set: one instruction, then #DB (SDM Vol. 3B, 17.3.1.4). */
-  #step(left: number): ExitReason {
-    for (;;) {
-      const record = this.#cache.single(this.eip);
-      const { stepped } = this.#cache;
-      const held = holdRepeat(this.#words, stepped);
-      const reason = this.#enter(record, 1);
-      const used = this.#retired;
-      const isDone = reason === Exit.budget || reason === Inner.link || reason === Inner.lookup;
-      if (held) resumeRepeat(this.#words, stepped!, held, isDone);
-      if (reason === Exit.pageFault && !this.#isFetch() && this.#isCured()) continue;
-      if (reason === Exit.pageFault) return this.#end(left - used, this.#faultOrViolation());
-      if (!isDone) return this.#end(left - used, reason as ExitReason);
-      if (stepped && delaysTrap(stepped)) continue;
-      this.#words[STATE.exitDetail / 4] = DR6_BS;
-      return this.#end(left - used, Exit.debug);
+  /** Instruction by instruction, until that is not necessary any more. */
+  #step(): number | undefined {
+    // Repeated instructions count once, and may be long.
+    for (let n = 0; n < SLICE && this.#left > 0; n++) {
+      const reason = this.#stepOnce();
+      if (reason !== undefined) return reason;
+      if (!this.#isStepping) return undefined;
     }
+    return Exit.budget;
   }
 
-  /** A page fault, or what stands for a segment's refusal: see emit/segment-check.ts. */
-  #faultOrViolation(): ExitReason {
-    const words = this.#words;
-    const isViolation = isForbidden(words[STATE.lastAccess / 4] >>> 0) && !this.#isFetch();
-    if (!isViolation || !this.#cache.isForbidden(this.eip)) return Exit.pageFault;
-    words[STATE.exitDetail / 4] = 0;
-    return Exit.generalProtection;
-  }
-
-  #checkSegments(): void {
-    const selectors = STATE.selector / 4;
-    this.#cache.setSegments(this.#words[selectors + FS], this.#words[selectors + GS]);
-  }
-
-  #end(left: number, reason: ExitReason): ExitReason {
-    this.#words[STATE.budget / 4] = left;
-    this.#words[STATE.exitReason / 4] = reason;
+  /** The instruction at EIP through the evaluator. */
+  #stepOnce(): number | undefined {
+    this.#stepper.isFlat = this.#watch.isFlat;
+    const reason = this.#stepper.step();
+    if (this.#stepper.isRetired) this.#retire(1);
+    this.#checkSegments();
     return reason;
   }
 
-  /** What the last entry has executed. */
-  #retired = 0;
+  #notePointers(): void {
+    const decoded = this.#cache.decodedAt(this.#words[STATE.fpuIp / 4] >>> 0);
+    if (decoded) notePointers(this.#words, decoded);
+  }
+
+  /** Instructions of this run that are left. */
+  #left = 0;
 
   /** Leaves after `left` instructions, or earlier. */
   #enterExactly(stop: ExactStop, record: number, left: number): number {
@@ -227,9 +247,7 @@ export class Cpu {
     words[STATE.budget / 4] = slice * RECORD_SIZE + record;
     words[STATE.restarts / 4] = 0;
     const reason = this.#execute(record);
-    this.#retired = slice - (words[STATE.budget / 4] >> 5) - words[STATE.restarts / 4];
-    this.used += this.#retired;
-    this.#retire(this.#retired);
+    this.#retire(slice - (words[STATE.budget / 4] >> 5) - words[STATE.restarts / 4]);
     return reason;
   }
 
@@ -255,6 +273,8 @@ export class Cpu {
   }
 
   #retire(count: number): void {
+    this.#left -= count;
+    this.used += count;
     // A u64 in two words: BigInt arithmetic would cost more than a short system call.
     const words = this.#words;
     const low = (words[STATE.retired / 4] >>> 0) + count;

@@ -10,6 +10,8 @@ export interface CpuMemory {
   readonly vm: Uint8Array;
   /** All of the guest's memory; only what is accessible may be touched. */
   readonly u8: Uint8Array;
+  /** The local descriptor table, eight bytes an entry, if there is one. */
+  readonly ldt?: Uint8Array | null;
   /** May these bytes be read or written? Pages that are filled lazily are filled now. */
   accessible(address: number, length: number, write: boolean): boolean;
 }

@@ -16,7 +16,7 @@ export const STATE = {
   flagSystem: 44,
   /** String direction: +1 (DF clear) or -1 (DF set), as i32. */
   direction: 48,
-  /** Selectors es cs ss ds fs gs: 6 x u32 (ModRM.reg order of Sreg), and their base addresses. */
+  /** Selectors es cs ss ds fs gs: 6 x u32 (ModRM.reg order of Sreg); their base addresses, which Cpu.run derives. */
   selector: 52,
   segmentBase: 76,
   /** A word that always holds 0: stands in for an absent base, index or segment. */
@@ -41,9 +41,6 @@ export const STATE = {
   record: 156,
   /** Instructions retired since the task began: u64. */
   retired: 160,
-  /** GDT entries 6, 7 and 8 (the task's TLS segments): three base addresses, and a bit each for present. Filled by the kernel. */
-  tlsBase: 168,
-  tlsPresent: 180,
   /** A linear address that one decoded record computes for the next. */
   address: 184,
   /** Which processor this is and what it does without (isa/cpuid.ts): set by Cpu.run. */
@@ -56,10 +53,12 @@ export const STATE = {
   scratch: 448, // 60 bytes
   /** Times that a repeated string instruction left for its next part, in this entry: it counts once, at its end. */
   restarts: 508,
+  /** GDT entries 12, 13 and 14: the descriptors of the task's TLS segments, 8 bytes each. Filled by the kernel. */
+  tls: 512,
 } as const;
 
 /** Bytes in one register file. */
-export const STATE_SIZE = 512;
+export const STATE_SIZE = 536;
 
 export const EAX = 0,
   ECX = 1,

@@ -1,8 +1,10 @@
 /** Reading and changing a task's register file (cpu/state.ts) from the kernel: segments, frames, program start. */
 import { resetState } from '../cpu/eflags.ts';
-import { TLS_FIRST } from '../cpu/emit/segments.ts';
-import { ESP, STATE, STATE_SIZE } from '../cpu/state.ts';
+import { TLS_FIRST } from '../cpu/segment/descriptor.ts';
+import { Segments } from '../cpu/segment/segments.ts';
+import { CS, DS, ES, ESP, FS, GS, SS, STATE, STATE_SIZE } from '../cpu/state.ts';
 import type { Task } from './task.ts';
+import { descriptorOf } from './user-desc.ts';
 
 export { TLS_FIRST };
 
@@ -25,30 +27,32 @@ export function selector(state: DataView, segment: number): number {
   return state.getUint32(STATE.selector + 4 * segment, true);
 }
 
-/** Loads a segment register: the base comes from the task's TLS entry, or is 0. */
-export function loadSegment(task: Task, state: DataView, segment: number, value: number): void {
-  const index = value >> 3;
-  const entry = index >= TLS_FIRST && index < TLS_FIRST + 3 ? task.tls[index - TLS_FIRST] : null;
-  state.setUint32(STATE.selector + 4 * segment, value & 0xffff, true);
-  state.setUint32(STATE.segmentBase + 4 * segment, entry?.base ?? 0, true);
+function segmentsOf(task: Task, state: DataView): Segments {
+  return new Segments(new Int32Array(state.buffer, state.byteOffset, STATE_SIZE / 4), () => task.mm.ldt);
 }
 
-/**
- * Publishes the TLS entries to the CPU, which looks there when the guest loads a segment register. A selector that is
- * loaded already follows its entry (Linux: do_set_thread_area, and every task switch).
- */
+/** Loads a segment register; data segments that cannot be loaded become null (ex_handler_clear_fs() and its like). */
+export function loadSegment(task: Task, state: DataView, segment: number, value: number): void {
+  const selector = value & 0xffff;
+  const isData = segment !== CS && segment !== SS;
+  const isRefused = isData && segmentsOf(task, state).loadFault(segment, selector) !== undefined;
+  state.setUint32(STATE.selector + 4 * segment, isRefused ? 0 : selector, true);
+}
+
+/** After a descriptor has changed: a selector that is loaded follows it (do_set_thread_area(), refresh_ldt_segments()). */
+export function reloadSegments(task: Task, state: DataView, changed: readonly number[]): void {
+  for (const segment of changed) loadSegment(task, state, segment, selector(state, segment));
+  task.processor.cpu.reloadSegments();
+}
+
+/** Publishes the TLS entries to the CPU, which looks there when the guest loads a segment register. */
 export function publishTls(task: Task, state: DataView): void {
-  let present = 0;
-  for (let i = 0; i < 3; i++) {
-    const entry = task.tls[i];
-    state.setUint32(STATE.tlsBase + 4 * i, entry?.base ?? 0, true);
-    if (entry !== null) present |= 1 << i;
-  }
-  state.setUint32(STATE.tlsPresent, present, true);
-  for (let segment = 0; segment < 6; segment++) {
-    const loaded = selector(state, segment);
-    if (loaded >> 3 >= TLS_FIRST) loadSegment(task, state, segment, loaded);
-  }
+  task.tls.forEach((entry, i) => {
+    const { low, high } = entry ? descriptorOf(entry) : { low: 0, high: 0 };
+    state.setInt32(STATE.tls + 8 * i, low, true);
+    state.setInt32(STATE.tls + 8 * i + 4, high, true);
+  });
+  reloadSegments(task, state, [ES, DS, FS, GS]);
 }
 
 /** The registers of a program that starts. */

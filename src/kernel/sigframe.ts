@@ -190,6 +190,9 @@ function restoreAltStack(task: Task, stack: Value<typeof stackLayout>): void {
     : { sp: stack.sp, size: stack.size, flags: stack.flags };
 }
 
+/** fixup_rpl(): a selector that is not null gets privilege level 3. */
+const fixPrivilege = (value: number): number => (value > 3 ? value | 3 : value);
+
 function restoreContext(task: Task, context: Sigcontext): boolean {
   const { regs } = task;
   const state = stateOf(task);
@@ -203,10 +206,10 @@ function restoreContext(task: Task, context: Sigcontext): boolean {
   regs[EAX] = context.eax;
   regs[EIP] = context.eip;
   for (const [segment, value] of [
-    [GS, context.gs],
-    [FS, context.fs],
-    [ES, context.es],
-    [DS, context.ds],
+    [GS, fixPrivilege(context.gs)],
+    [FS, fixPrivilege(context.fs)],
+    [ES, fixPrivilege(context.es)],
+    [DS, fixPrivilege(context.ds)],
     [SS, context.ss | 3],
     [CS, context.cs | 3],
   ]) {

@@ -35,6 +35,7 @@ function copyFields(parent: Mm, child: Mm): void {
   child.envEnd = parent.envEnd;
   child.vdso = parent.vdso;
   child.auxv = parent.auxv;
+  child.ldt = parent.ldt?.slice() ?? null;
   child.exe = parent.exe;
 }
 

@@ -63,6 +63,8 @@ export class Mm extends GuestAccess implements Mapper {
   envEnd = 0;
   vdso = 0;
   auxv = new Uint32Array(0);
+  /** modify_ldt(2): descriptors of eight bytes each, as far as there are any. */
+  ldt: Uint8Array | null = null;
   /** The program's file: /proc/pid/exe. */
   exe: Backing | null = null;
 

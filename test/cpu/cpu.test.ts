@@ -4,9 +4,10 @@ import { Cpu } from '../../src/cpu/cpu.ts';
 import { resetState } from '../../src/cpu/eflags.ts';
 import { Exit } from '../../src/cpu/exit.ts';
 import { DEFAULT_FEATURES } from '../../src/cpu/isa/cpuid.ts';
-import { EAX, EBX, ECX, EDI, EDX, ESI, ESP, STATE, STATE_SIZE } from '../../src/cpu/state.ts';
+import { EAX, EBX, ECX, EDI, EDX, ESI, ESP, STATE } from '../../src/cpu/state.ts';
 import { hardwareAvailable } from '../../src/memory/guest-memory.ts';
 import { FlatCpuMemory } from '../support/flat-cpu-memory.ts';
+import { flatState } from '../support/flat-state.ts';
 import type { MappedMemory } from '../support/hardware-cpu-memory.ts';
 import { hardwareMemory } from '../support/hardware-cpu-memory.ts';
 
@@ -26,7 +27,7 @@ function start({ memory, map }: MappedMemory, code: readonly number[], permissio
   memory.u8.set(code, CODE);
   map(CODE, CODE + 0x1000, permissions);
   const cpu = new Cpu(memory, { jit });
-  const state = new Uint8Array(STATE_SIZE);
+  const state = flatState();
   resetState(state);
   cpu.load(state);
   cpu.eip = CODE;
@@ -163,8 +164,9 @@ describe.each(modes)('Cpu with %s protection', (_, make) => {
     expect(fault(refused)).toMatchObject({ eip: CODE + 5, error: 0x60 });
     const cpu = start(bench, code);
     const state = new DataView(cpu.state.buffer, cpu.state.byteOffset);
-    state.setUint32(STATE.tlsBase, DATA, true);
-    state.setUint32(STATE.tlsPresent, 1, true);
+    // 4 GiB of data at DATA.
+    state.setUint32(STATE.tls, ((DATA & 0xffff) << 16) | 0xffff, true);
+    state.setUint32(STATE.tls + 4, 0x00cf_f300 | ((DATA >>> 16) & 0xff) | (DATA & 0xff00_0000), true);
     bench.memory.u8.set(le32(4711), DATA + 4);
     expect(cpu.run(1000)).toBe(Exit.breakpoint);
     expect(cpu.regs[EAX]).toBe(4711);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { FlatCpuMemory } from '../support/flat-cpu-memory.ts';
 import { differences, isEqual } from './differ/compare.ts';
 import { EvalSubject } from './differ/evaluate-subject.ts';
 import { randomProgram, systematic } from './differ/plan.ts';
@@ -54,7 +55,7 @@ describe(`what the interpreter does (seed ${seed})`, () => {
 
   it('the evaluator does, for every row and in sequences', { timeout: 120_000 }, () => {
     const random = new Random(seed);
-    const evaluator = new EvalSubject();
+    const evaluator = new EvalSubject(new FlatCpuMemory());
     expect(compare(take(rows.length * 3, systematic(rows, random)), random, [interpreter, evaluator])).toEqual([]);
     expect(compare(take(500, sequences(random)), random, [interpreter, evaluator])).toEqual([]);
   });

@@ -1,5 +1,6 @@
 /** What an Intel processor answered (npm run test:cpu -- --record asks this machine's), by every way of running code. */
 import { describe, expect, it } from 'vitest';
+import { FlatCpuMemory } from '../support/flat-cpu-memory.ts';
 import { differences, isEqual } from './differ/compare.ts';
 import { EvalSubject } from './differ/evaluate-subject.ts';
 import { SLOT, Slots } from './differ/slot.ts';
@@ -24,6 +25,6 @@ describe('recorded answers of hardware', () => {
 
   it('are many', () => expect(requests.count).toBeGreaterThan(4000));
   it("are the interpreter's", () => check(new CpuSubject(softwareMemory(), false), 1));
-  it("are the evaluator's", () => check(new EvalSubject(), 1));
+  it("are the evaluator's", () => check(new EvalSubject(new FlatCpuMemory()), 1));
   it('are those of compiled code', () => check(new CpuSubject(softwareMemory(), true), 7));
 });

@@ -4,7 +4,8 @@ import { Cpu } from '../../src/cpu/cpu.ts';
 import { Exit } from '../../src/cpu/exit.ts';
 import { FEATURE_BITS } from '../../src/cpu/isa/cpuid.ts';
 import type { Feature } from '../../src/cpu/isa/insn.ts';
-import { EAX, EBX, STATE, STATE_SIZE } from '../../src/cpu/state.ts';
+import { EAX, EBX, STATE } from '../../src/cpu/state.ts';
+import { flatState } from '../support/flat-state.ts';
 import { smallMemory } from './support/simd-interpret.ts';
 import { CODE, MEMORY } from './support/simd-oracle.ts';
 
@@ -36,7 +37,7 @@ function run(...code: number[][]): { reason: number; offset: number } {
 
 beforeEach(() => {
   memory.u8.fill(0xaa, MEMORY, MEMORY + 0x1000);
-  cpu.load(new Uint8Array(STATE_SIZE));
+  cpu.load(flatState());
   cpu.regs[EBX] = MEMORY + 0x40;
   expect(run(FNINIT).reason).toBe(Exit.breakpoint);
 });

@@ -3,6 +3,7 @@ import { SOFTWARE_PLACE, VM_PERMISSIONS, VM_SIZE } from '../../src/memory/vm-lay
 
 /** Software-checked memory without a kernel: pages are what `map` made them. */
 export class FlatCpuMemory implements CpuMemory {
+  ldt: Uint8Array | null = null;
   readonly protection = 'software';
   readonly vmIndex = SOFTWARE_PLACE.vmIndex;
   readonly vmOffset = SOFTWARE_PLACE.vmOffset;

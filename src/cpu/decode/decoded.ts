@@ -33,11 +33,11 @@ export interface Decoded {
   readonly operandSize: 2 | 4;
   readonly addressSize: 2 | 4;
   readonly repeat: 0 | 0xf2 | 0xf3;
-  /** Offset of the data segment's base: an override's, or STATE.zero. */
-  readonly dataSegment: number;
   /** Segment override 0..5, or -1. */
   readonly segment: number;
   readonly operands: readonly DecodedOperand[];
+  /** 0 where there is none. */
+  readonly modrm: number;
   /** The line of the opcode tables that it is. */
   readonly row: Row;
 }

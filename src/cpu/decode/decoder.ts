@@ -1,6 +1,5 @@
 /** Instruction decoder (SDM Vol. 2, chapter 2), driven by the rows of the instructions. */
 import { Exit } from '../exit.ts';
-import { STATE } from '../state.ts';
 import type { Decoded, DecodedOperand } from './decoded.ts';
 import { decodeOperand } from './operands.ts';
 import type { Row, RowTable } from './rows.ts';
@@ -12,10 +11,12 @@ export interface DecodeFault {
   readonly address: number;
 }
 
-/** Executable bytes: `bytes[address]` for eip <= address < limit. */
+/** Executable bytes: `bytes[base + eip]` for eip < limit, in a code segment of 16 or 32 bits. */
 export interface Code {
   readonly bytes: Uint8Array;
   readonly limit: number;
+  readonly base?: number;
+  readonly is16?: boolean;
 }
 
 const MAX_LENGTH = 15;
@@ -30,10 +31,13 @@ class Stop {
 /** Reads an instruction's bytes and collects its prefixes. */
 export class Cursor {
   readonly #code: Code;
+  readonly #base: number;
+  readonly is16: boolean;
   readonly eip: number;
   position: number;
   operandOverride = false;
-  addressOverride = false;
+  /** 16-bit addressing. */
+  isNarrow: boolean;
   repeat: 0 | 0xf2 | 0xf3 = 0;
   lock = false;
   /** Segment override 0..5, or -1. */
@@ -41,6 +45,9 @@ export class Cursor {
 
   constructor(code: Code, eip: number) {
     this.#code = code;
+    this.#base = code.base ?? 0;
+    this.is16 = code.is16 ?? false;
+    this.isNarrow = this.is16;
     this.eip = eip;
     this.position = eip;
   }
@@ -51,7 +58,7 @@ export class Cursor {
   u8(): number {
     if (this.position - this.eip >= MAX_LENGTH) throw new Stop({ vector: Exit.generalProtection, address: this.eip });
     if (this.position >= this.#code.limit) throw new Stop({ vector: Exit.pageFault, address: this.position });
-    return this.#code.bytes[this.position++];
+    return this.#code.bytes[this.#base + this.position++];
   }
   /** The next byte without moving on. */
   peek(): number {
@@ -78,7 +85,7 @@ export class Cursor {
           this.operandOverride = true;
           break;
         case 0x67:
-          this.addressOverride = true;
+          this.isNarrow = !this.is16;
           break;
         case 0xf0:
           this.lock = true;
@@ -119,6 +126,8 @@ function prefixMatches(row: Row, cursor: Cursor): boolean {
       return true;
     case 'np':
       return cursor.repeat === 0 && !cursor.operandOverride;
+    case 'nf':
+      return cursor.repeat === 0;
     case 0x66:
       return cursor.repeat === 0 && cursor.operandOverride;
     default:
@@ -158,7 +167,7 @@ function decodeAt(table: RowTable, cursor: Cursor): Decoded {
     readUndefined(table[opcode], cursor, opcode);
     throw new Stop(undefinedOpcode);
   }
-  const operandSize = cursor.operandOverride && row.prefix !== 0x66 ? 2 : 4;
+  const operandSize = (cursor.operandOverride && row.prefix !== 0x66) !== cursor.is16 ? 2 : 4;
   const modrm = row.hasModrm ? cursor.u8() : 0;
   const shape = { row, cursor, opcode, modrm, operandSize } as const;
   const operands: DecodedOperand[] = [];
@@ -171,11 +180,11 @@ function decodeAt(table: RowTable, cursor: Cursor): Decoded {
     eip: cursor.eip,
     length: cursor.position - cursor.eip,
     operandSize,
-    addressSize: cursor.addressOverride ? 2 : 4,
+    addressSize: cursor.isNarrow ? 2 : 4,
     repeat: row.insn.options.rep ? cursor.repeat : 0,
-    dataSegment: cursor.segment >= 4 ? STATE.segmentBase + cursor.segment * 4 : STATE.zero,
     segment: cursor.segment,
     operands,
+    modrm,
     row,
   };
 }

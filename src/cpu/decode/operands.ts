@@ -98,7 +98,7 @@ function memoryOperand(shape: Shape, size: Size): DecodedOperand {
   const { cursor, modrm, row } = shape;
   const mod = modrm >> 6;
   const rm = modrm & 7;
-  let address = cursor.addressOverride ? narrowAddress(cursor, mod, rm) : wideAddress(cursor, mod, rm);
+  let address = cursor.isNarrow ? narrowAddress(cursor, mod, rm) : wideAddress(cursor, mod, rm);
   // POP computes its destination's address with ESP already incremented (SDM Vol. 2, POP).
   if (row.insn.options.popsFirst && address.base === gpr(ESP) && !address.narrow) {
     address = { ...address, displacement: address.displacement + shape.operandSize };
@@ -144,7 +144,7 @@ function immediateOperand(cursor: Cursor, width: Width, size: Size): DecodedOper
 }
 
 function absoluteOperand(cursor: Cursor, size: Size): DecodedOperand {
-  const displacement = cursor.addressOverride ? cursor.u16() : cursor.s32();
+  const displacement = cursor.isNarrow ? cursor.u16() : cursor.s32();
   const { zero } = STATE;
   const segment = segmentOffset(cursor.segment);
   return {

@@ -34,8 +34,8 @@ export interface OperandSpec {
 export interface Row {
   readonly insn: Insn;
   readonly text: string;
-  /** Mandatory prefix; 'np' forbids them all; undefined: none has a meaning of its own. */
-  readonly prefix: 'np' | 0x66 | 0xf2 | 0xf3 | undefined;
+  /** Mandatory prefix; 'np' forbids them all, 'nf' F2 and F3; undefined: none has a meaning of its own. */
+  readonly prefix: 'np' | 'nf' | 0x66 | 0xf2 | 0xf3 | undefined;
   /** 0 one byte, 1 after 0F, 2 after 0F 38, 3 after 0F 3A. */
   readonly map: 0 | 1 | 2 | 3;
   readonly opcode: number;
@@ -91,6 +91,8 @@ function parsePrefix(word: string): Row['prefix'] {
   switch (word) {
     case 'NP':
       return 'np';
+    case 'NF':
+      return 'nf';
     case '66':
       return 0x66;
     case 'F2':
@@ -117,7 +119,7 @@ export function parseRow(insn: Insn, text: string): Row {
   const words = text.replace(/([0-9A-F]{2})\+(r|i)\b/g, '$1 +$2').split(/\s+/);
   let prefix: Row['prefix'];
   // A lone prefix byte is a prefix only when an opcode follows it: `F3 90` is PAUSE.
-  if (words.length > 1 && (words[0] === 'NP' || IS_BYTE.test(words[1]))) prefix = parsePrefix(words[0]);
+  if (words.length > 1 && (/^N[PF]$/.test(words[0]) || IS_BYTE.test(words[1]))) prefix = parsePrefix(words[0]);
   if (prefix !== undefined) words.shift();
   const bytes: string[] = [];
   while (words.length && IS_BYTE.test(words[0])) bytes.push(words.shift()!);
@@ -150,7 +152,8 @@ export function parseRow(insn: Insn, text: string): Row {
 /** How much of the encoding a row fixes: the most particular row wins. */
 function specificity(row: Row): number {
   const modrm = row.fixedModrm ? 8 : (row.digit !== undefined ? 2 : 0) + (row.form ? 2 : 0);
-  const prefix = row.prefix === undefined ? 0 : row.prefix === 'np' || row.prefix === 0x66 ? 16 : 32;
+  const prefix =
+    row.prefix === undefined ? 0 : row.prefix === 'np' || row.prefix === 'nf' || row.prefix === 0x66 ? 16 : 32;
   return prefix + modrm + (row.plusRegister ? 0 : 1);
 }
 

@@ -3,6 +3,9 @@
  * are made by decoding every opcode once, when Tallship is built, so that interp/fast-decoder.ts need not do all of it again
  * for each instruction. Encodings without a template are left to decoder.ts.
  */
+
+import { ALL_OPEN, isEvaluated } from '../segment/evaluated.ts';
+import { FS } from '../state.ts';
 import type { Decoded, DecodedOperand } from './decoded.ts';
 import { decode, isFault } from './decoder.ts';
 import type { OperandSpec, RowTable } from './rows.ts';
@@ -27,7 +30,11 @@ export const FLAG = {
   ends: 32,
   /** It may return there. */
   call: 64,
+  /** With fs or gs, the evaluator runs it. */
+  flat: 128,
 } as const;
+/** Above the flags: bytes of the memory operand. */
+export const SIZE_SHIFT = 8;
 
 /** An operand's word: source, its argument, and the place in the record, in bytes. */
 export const SOURCE_MASK = 0xf;
@@ -136,7 +143,9 @@ function templateOf(decoded: Decoded, find: HandlerFinder): number[] | undefined
     (row.skipsAddress ? FLAG.skips : 0) |
     (lock && operands[0]?.kind === 'memory' ? FLAG.lockable : 0) |
     (ends ? FLAG.ends : 0) |
-    (insn.name === 'call' ? FLAG.call : 0);
+    (insn.name === 'call' ? FLAG.call : 0) |
+    (isEvaluated({ ...decoded, segment: FS }, ALL_OPEN) ? FLAG.flat : 0) |
+    ((operands.find(({ kind }) => kind === 'memory')?.size ?? 0) << SIZE_SHIFT);
   const indexed = (hasMemory ? find.handler(decoded, 'x') : undefined) ?? NO_HANDLER;
   const segmented = (hasMemory ? find.handler(decoded, 's') : undefined) ?? NO_HANDLER;
   const rest = new Array<number>(MAX_OPERANDS - operands.length).fill(SOURCE.none);

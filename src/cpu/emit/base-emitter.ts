@@ -1,14 +1,13 @@
 /** The part of an emitter that follows from a few primitives and is the same in every interpretation. */
 
 import { Exit } from '../exit.ts';
-import { FS, GS, SS, STATE } from '../state.ts';
+import { STATE } from '../state.ts';
 import type { ConditionCode, Emitter, Flags, Operand, Size, Variable, WasmType } from './emitter.ts';
 import { flagCondition, lazyFlags } from './flags.ts';
 import type { LaneMethods, NumericMethods } from './numeric.ts';
 import { defineI32Methods, numericMethods } from './numeric.ts';
 import type { F32Ops, F64Ops, I32Ops, I64Ops, NumericOp, V128Ops } from './ops.ts';
 import type { Routine } from './routine.ts';
-import { describeSelector } from './segments.ts';
 
 export type MemoryType = WasmType | 'u8' | 'u16';
 const INTEGER_TYPE: Record<Size, MemoryType> = { 1: 'u8', 2: 'u16', 4: 'i32', 8: 'i64', 10: 'v128', 16: 'v128' };
@@ -54,8 +53,8 @@ export abstract class BaseEmitter<V> implements Emitter<V> {
   abstract state(offset: number, type?: MemoryType, index?: V): V;
   abstract setState(offset: number, value: V, type?: MemoryType, index?: V): void;
   abstract effectiveAddress(operand: Operand): V;
-  abstract linearAddress(operand: Operand): V;
-  abstract probeWrite(address: V, bytes: number): void;
+  abstract operandAddress(operand: Operand): V;
+  abstract probeWrite(address: V, bytes: number, segment?: number): void;
   abstract select(condition: V, a: V, b: V): V;
   abstract variable(type: WasmType, initial: V): Variable<V>;
   abstract if(condition: V, then: () => void, otherwise?: () => void): void;
@@ -70,21 +69,25 @@ export abstract class BaseEmitter<V> implements Emitter<V> {
   abstract fault(vector: number, detail?: V): void;
   abstract trap(reason: number, detail?: V): void;
   abstract farSelector(operand: Operand): V;
+  abstract get stackSize(): 2 | 4;
+  abstract get isStepped(): boolean;
+  abstract noteException(): void;
+  abstract descriptor(selector: V): readonly [high: V, limit: V];
+  abstract requireCode(selector: V, isReturn: boolean): void;
+  abstract localTable(): V;
+  abstract jumpFar(selector: V, offset: V): void;
+  protected abstract loadSegment(operand: Operand, selector: V): void;
 
   /** Guest memory, any type; isModified: a write to the same place follows. */
-  protected abstract guestLoad(address: V, type: MemoryType, isModified?: boolean): V;
+  protected abstract guestLoad(address: V, type: MemoryType, isModified?: boolean, segment?: number): V;
   /** The operand that the instruction both reads and writes: a fault at its read is one of a write, as on processors. */
   modified: Operand | undefined;
-  protected abstract guestStore(address: V, value: V, type: MemoryType): void;
+  protected abstract guestStore(address: V, value: V, type: MemoryType, segment?: number): void;
   /** A register operand's place in the register file, `delta` bytes further. */
   protected abstract fileLoad(operand: Operand, type: MemoryType, delta?: number): V;
   protected abstract fileStore(operand: Operand, value: V, type: MemoryType, delta?: number): void;
   /** The number of an immediate, relative, far or x87 operand. */
   protected abstract immediate(operand: Operand): V;
-  /** Base of the data segment: ds or the override. */
-  protected abstract dataSegmentBase(): V;
-  /** True where the operand is the segment register `number`. */
-  protected abstract isSegment(operand: Operand, number: number): V;
 
   bool(condition: V): V {
     return this.ne(condition, this.const(0));
@@ -105,7 +108,7 @@ export abstract class BaseEmitter<V> implements Emitter<V> {
   #loadType(operand: Operand, type: MemoryType): V {
     switch (operand.kind) {
       case 'memory':
-        return this.guestLoad(this.linearAddress(operand), type, operand === this.modified);
+        return this.guestLoad(this.operandAddress(operand), type, operand === this.modified);
       case 'segment':
         return this.fileLoad(operand, 'i32');
       case 'register':
@@ -118,7 +121,7 @@ export abstract class BaseEmitter<V> implements Emitter<V> {
   }
 
   store(operand: Operand, value: V): void {
-    if (operand.kind === 'segment') this.#storeSegment(operand, value);
+    if (operand.kind === 'segment') this.loadSegment(operand, this.and(value, this.const(0xffff)));
     else this.#storeType(operand, value, INTEGER_TYPE[operand.size]);
   }
 
@@ -127,7 +130,7 @@ export abstract class BaseEmitter<V> implements Emitter<V> {
   }
 
   #storeType(operand: Operand, value: V, type: MemoryType): void {
-    if (operand.kind === 'memory') this.guestStore(this.linearAddress(operand), value, type);
+    if (operand.kind === 'memory') this.guestStore(this.operandAddress(operand), value, type);
     else this.fileStore(operand, value, type);
     // A write to an MMX register sets sign and exponent of its x87 register (SDM Vol. 1, 9.2).
     if (operand.kind === 'mmx') this.fileStore(operand, this.const(0xffff), 'i32', 8);
@@ -140,45 +143,26 @@ export abstract class BaseEmitter<V> implements Emitter<V> {
     this.#storeType(operand, value, size === 4 ? 'f32' : 'f64');
   }
 
-  /**
-   * Loads a segment register (SDM Vol. 3A, 5.4, with the GDT of segments.ts): user segments, the task's TLS entries, null
-   * except in ss, which must be writable and of privilege 3. es, ss and ds stay flat: a TLS segment in them must have base 0.
-   */
-  #storeSegment(operand: Operand, value: V): void {
-    const selector = this.and(value, this.const(0xffff));
-    const { isUser, isData, isTls, base } = describeSelector(this, selector);
-    const hasBase = this.or(this.isSegment(operand, FS), this.isSegment(operand, GS));
-    const isFlat = this.or(isData, this.and(isTls, this.eqz(base)));
-    const isOrdinary = this.or(
-      this.or(isUser, this.ltU(selector, this.const(4))),
-      this.and(isTls, this.or(hasBase, isFlat)),
-    );
-    const isStack = this.and(isFlat, this.eq(this.and(selector, this.const(3)), this.const(3)));
-    const isAllowed = this.select(this.isSegment(operand, SS), isStack, isOrdinary);
-    this.if(this.eqz(isAllowed), () => this.fault(Exit.generalProtection, this.and(selector, this.const(0xfffc))));
-    this.fileStore(operand, selector, 'i32');
-    this.fileStore(operand, base, 'i32', STATE.segmentBase - STATE.selector);
-  }
-
   loadSigned(operand: Operand): V {
     return this.sext(this.load(operand), operand.size);
   }
 
   partAddress(operand: Operand, offset: number): V {
-    const sum = this.add(this.linearAddress(operand), this.const(offset));
-    if (this.addressSize === 4) return sum;
-    const origin = this.dataSegmentBase();
-    return this.add(this.and(this.sub(sum, origin), this.const(0xffff)), origin);
+    const sum = this.add(this.operandAddress(operand), this.const(offset));
+    return this.addressSize === 4 ? sum : this.and(sum, this.const(0xffff));
   }
 
-  requireAligned(operand: Operand, alignment: 8 | 16): void {
+  requireAligned(operand: Operand, alignment: 8 | 16, _bytes?: number): void {
     if (operand.kind !== 'memory') return;
-    const low = this.and(this.linearAddress(operand), this.const(alignment - 1));
+    const low = this.and(this.operandAddress(operand), this.const(alignment - 1));
     this.if(low, () => this.fault(Exit.generalProtection, this.const(0)));
   }
 
-  read(address: V, size: 1 | 2 | 4, isModified = false): V {
-    return this.guestLoad(address, INTEGER_TYPE[size], isModified);
+  read(address: V, size: 1 | 2 | 4, segment?: number): V {
+    return this.guestLoad(address, INTEGER_TYPE[size], false, segment);
+  }
+  readModified(address: V, size: 1 | 2 | 4): V {
+    return this.guestLoad(address, INTEGER_TYPE[size], true);
   }
   read64(address: V): V {
     return this.guestLoad(address, 'i64');
@@ -186,8 +170,8 @@ export abstract class BaseEmitter<V> implements Emitter<V> {
   read128(address: V): V {
     return this.guestLoad(address, 'v128');
   }
-  write(address: V, value: V, size: 1 | 2 | 4): void {
-    this.guestStore(address, value, INTEGER_TYPE[size]);
+  write(address: V, value: V, size: 1 | 2 | 4, segment?: number): void {
+    this.guestStore(address, value, INTEGER_TYPE[size], segment);
   }
   write64(address: V, value: V): void {
     this.guestStore(address, value, 'i64');
@@ -201,11 +185,6 @@ export abstract class BaseEmitter<V> implements Emitter<V> {
   }
   setRegister(number: number, value: V, size: 1 | 2 | 4): void {
     this.setState(registerOffset(number, size), value, INTEGER_TYPE[size]);
-  }
-
-  segmentBase(segment: number | 'data'): V {
-    if (segment === 'data') return this.dataSegmentBase();
-    return segment < 4 ? this.const(0) : this.state(STATE.segmentBase + segment * 4);
   }
 
   sext(value: V, size: Size): V {

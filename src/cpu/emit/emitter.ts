@@ -119,22 +119,27 @@ export interface Emitter<V> extends I32Ops<V> {
   isMemory(operand: Operand): boolean;
   /** Offset part of a memory operand (LEA), zero-extended. */
   effectiveAddress(operand: Operand): V;
-  /** Linear address: offset plus segment base. The way to reach multi-part operands (m80, far pointers, FSAVE images). */
-  linearAddress(operand: Operand): V;
-  /** Linear address of a part of an operand that is accessed in parts: each wraps by itself with 16-bit addressing. */
+  /** Where a memory operand is: the way to reach those of several parts (m80, far pointers, FSAVE images). */
+  operandAddress(operand: Operand): V;
+  /** The address of a part of an operand that is accessed in parts: each wraps by itself with 16-bit addressing. */
   partAddress(operand: Operand, offset: number): V;
-  /** #GP(0) unless the linear address is a multiple of alignment (aligned SSE forms). */
-  requireAligned(operand: Operand, alignment: 8 | 16): void;
+  /** #GP(0) unless the operand's linear address is a multiple of alignment; an image of `bytes` is #AC if that is on. */
+  requireAligned(operand: Operand, alignment: 8 | 16, bytes?: number): void;
 
-  /** Guest memory by linear address. size 1, 2, 4: zero-extended i32. isModified: faults as the write that follows would. */
-  read(address: V, size: 1 | 2 | 4, isModified?: boolean): V;
+  /**
+   * Guest memory, sizes 1, 2, 4 as zero-extended i32. `segment` is the segment register (state.ts) where it is not that of
+   * the memory operand, or ds or its override.
+   */
+  read(address: V, size: 1 | 2 | 4, segment?: number): V;
+  /** Faults as the write that follows would. */
+  readModified(address: V, size: 1 | 2 | 4): V;
   read64(address: V): V;
   read128(address: V): V;
-  write(address: V, value: V, size: 1 | 2 | 4): void;
+  write(address: V, value: V, size: 1 | 2 | 4, segment?: number): void;
   write64(address: V, value: V): void;
   write128(address: V, value: V): void;
   /** Faults now, with nothing done, unless [address, address + bytes) may be written. */
-  probeWrite(address: V, bytes: number): void;
+  probeWrite(address: V, bytes: number, segment?: number): void;
 
   /** General registers by number known when the code is emitted: size 1 uses al cl dl bl ah ch dh bh. */
   register(number: number, size: 1 | 2 | 4): V;
@@ -142,8 +147,10 @@ export interface Emitter<V> extends I32Ops<V> {
   /** Any field of the register file (state.ts) at a fixed offset, or at offset + a computed byte index. */
   state(offset: number, type?: WasmType | 'u8' | 'u16', index?: V): V;
   setState(offset: number, value: V, type?: WasmType | 'u8' | 'u16', index?: V): void;
-  /** Base address of a segment register operand's segment: for string instructions; `segment` is 0..5 or 'data' (ds or the override). */
-  segmentBase(segment: number | 'data'): V;
+  /** Bytes of the stack pointer: 2 in a 16-bit stack segment. */
+  readonly stackSize: 2 | 4;
+  /** Repeated string instructions do one element at a time: something has to look in between. */
+  readonly isStepped: boolean;
 
   /** Sign- or zero-extends the low `size` bytes of an i32. */
   sext(value: V, size: Size): V;
@@ -172,6 +179,17 @@ export interface Emitter<V> extends I32Ops<V> {
   jumpIndirect(target: V): void;
   /** Runs this instruction again later with its registers as they now are (REP strings, at a slice's end). */
   restart(): void;
+
+  /** An unmasked x87 exception is pending since this instruction: its opcode and data pointer are to be kept. */
+  noteException(): void;
+
+  /** For instructions with the option `evaluated` only. The descriptor of a selector: upper half, 0 for none, and limit. */
+  descriptor(selector: V): readonly [high: V, limit: V];
+  /** Faults unless the selector is one of code that control may go to; goes there. */
+  requireCode(selector: V, isReturn: boolean): void;
+  jumpFar(selector: V, offset: V): void;
+  /** The selector of the local descriptor table. */
+  localTable(): V;
 
   /** Leaves the CPU with a reason (exit.ts). Faults leave EIP at this instruction, traps after it. */
   fault(vector: number, detail?: V): void;

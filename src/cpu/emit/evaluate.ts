@@ -8,14 +8,17 @@ import type { RowTable } from '../decode/rows.ts';
 import { rowTable } from '../decode/rows.ts';
 import { Exit } from '../exit.ts';
 import type { Insn } from '../isa/insn.ts';
-import { FS, GS, STATE } from '../state.ts';
+import { limitOf } from '../segment/descriptor.ts';
+import type { SegmentFault } from '../segment/segments.ts';
+import { Segments } from '../segment/segments.ts';
+import { CS, DS, EBP, ESP, SS, STATE } from '../state.ts';
+import { notePointers } from '../x87-pointers.ts';
 import type { MemoryType } from './base-emitter.ts';
 import { BaseEmitter, MEMORY_BYTES } from './base-emitter.ts';
 import type { Operand, Variable, WasmType } from './emitter.ts';
 import type { EvalValue } from './evaluate-ops.ts';
 import { applyOp, evaluateLanes, fromBytes, toBytes } from './evaluate-ops.ts';
 import type { Routine } from './routine.ts';
-import { FORBIDDEN, isDeferred, isForbidden, segmentModes, violatesSegment } from './segment-check.ts';
 import { VALUE_TYPE } from './wasm-tables.ts';
 
 /** Guest memory of the evaluator. Answers undefined or false where a #PF is due. */
@@ -41,31 +44,81 @@ export function flatMemory(bytes: Uint8Array, start = 0): EvalMemory {
   };
 }
 
-/** Ends the body: the instruction faulted, trapped or jumped. */
-class Ended extends Error {}
+/** Ends the body: the instruction faulted, trapped or jumped. No Error, whose stack nobody reads. */
+const ENDED = Symbol('ended');
 
-class Evaluator extends BaseEmitter<EvalValue> {
-  readonly #decoded: Decoded;
+const ALIGNMENT_CHECK = 0x4_0000;
+/** Of a code selector: that of the task. */
+const PRIVILEGE = 3;
+/** Sixteen bytes are #GP where they must be aligned, and never #AC. */
+const MOST_ALIGNMENT = 8;
+/** FXSAVE's, as far as alignment checks go. */
+const IMAGE_ALIGNMENT = 4;
+/** General registers and flags. */
+const FRONT_WORDS = STATE.selector / 4;
+const isStackRegister = (offset: number): boolean => offset === STATE.gpr + 4 * ESP || offset === STATE.gpr + 4 * EBP;
+
+/** The segment that an instruction's memory operand, or its implicit one, is in (SDM Vol. 1, table 3-5). */
+function segmentOf({ segment, operands }: Decoded): number {
+  if (segment >= 0) return segment;
+  const memory = operands.find(({ kind }) => kind === 'memory');
+  return memory && isStackRegister(memory.address!.base) ? SS : DS;
+}
+
+/** Runs instructions, one at a time, on a register file. Addresses are offsets in segments until memory is accessed. */
+export class Evaluator extends BaseEmitter<EvalValue> {
   readonly #state: Uint8Array;
+  readonly #words: Int32Array;
   readonly #memory: EvalMemory;
-  #isForbidden = false;
-  readonly operandSize: 2 | 4;
-  readonly addressSize: 2 | 4;
-  readonly repeat: 0 | 0xf2 | 0xf3;
-  /** Where execution goes on. */
-  eip: number;
-  exit: number | undefined;
-  detail = 0;
+  readonly segments: Segments;
+  /** With the trap flag set, and where a segment may end anywhere. */
+  isStepped = false;
+  #decoded!: Decoded;
+  #segment = DS;
+  #checksAlignment = false;
+  stackSize: 2 | 4 = 4;
+  operandSize: 2 | 4 = 4;
+  addressSize: 2 | 4 = 4;
+  repeat: 0 | 0xf2 | 0xf3 = 0;
+  /** Registers and flags as they were: a jump that is refused has changed none. */
+  readonly #before = new Int32Array(FRONT_WORDS);
+  #eip = 0;
+  #exit: number | undefined;
+  #detail = 0;
 
-  constructor(decoded: Decoded, state: Uint8Array, memory: EvalMemory) {
+  /** `state`: STATE_SIZE bytes, aligned to words. */
+  constructor(state: Uint8Array, memory: EvalMemory, ldt: () => Uint8Array | null = () => null) {
     super(applyOp, evaluateLanes);
-    this.#decoded = decoded;
     this.#state = state;
+    this.#words = new Int32Array(state.buffer, state.byteOffset, state.byteLength >> 2);
     this.#memory = memory;
+    this.segments = new Segments(this.#words, ldt);
+  }
+
+  /** Executes one decoded instruction: its exit reason, or undefined when the next one follows. */
+  execute(decoded: Decoded): number | undefined {
+    this.#decoded = decoded;
+    this.#before.set(this.#words.subarray(0, FRONT_WORDS));
+    this.#segment = segmentOf(decoded);
+    this.#checksAlignment = (this.#words[STATE.flagSystem / 4] & ALIGNMENT_CHECK) !== 0;
+    this.stackSize = this.segments.stackSize;
     this.operandSize = decoded.operandSize;
     this.addressSize = decoded.addressSize;
     this.repeat = decoded.repeat;
-    this.eip = decoded.eip + decoded.length;
+    this.#eip = decoded.eip + decoded.length;
+    this.#exit = undefined;
+    this.#detail = 0;
+    this.modified = undefined;
+    try {
+      emitInsn(this, decoded.insn, decoded.operands);
+    } catch (error) {
+      if (error !== ENDED) throw error;
+    }
+    this.#words[STATE.eip / 4] = this.#eip;
+    if (this.#exit === undefined) return undefined;
+    this.#words[STATE.exitReason / 4] = this.#exit;
+    this.#words[STATE.exitDetail / 4] = this.#detail;
+    return this.#exit;
   }
 
   const(value: number): EvalValue {
@@ -101,50 +154,95 @@ class Evaluator extends BaseEmitter<EvalValue> {
   farSelector(operand: Operand): EvalValue {
     return (operand as DecodedOperand).selector;
   }
-  protected isSegment(operand: Operand, number: number): EvalValue {
-    return Number((operand as DecodedOperand).offset === STATE.selector + number * 4);
-  }
-  protected dataSegmentBase(): EvalValue {
-    return this.state(this.#decoded.dataSegment);
-  }
-
-  /** The memory operand lies where it cannot be accessed, or there is no need to go as far. */
-  forbidSegment(): void {
-    if (isDeferred(this.#decoded)) this.#isForbidden = true;
-    else this.fault(Exit.generalProtection);
-  }
 
   effectiveAddress(operand: Operand): EvalValue {
     const { base, index, shift, displacement, narrow } = (operand as DecodedOperand).address!;
     const sum = Number(this.state(base)) + (Number(this.state(index)) << shift) + displacement;
     return narrow ? sum & 0xffff : sum | 0;
   }
-  linearAddress(operand: Operand): EvalValue {
-    if (this.#isForbidden) return FORBIDDEN | 0;
-    const { segment } = (operand as DecodedOperand).address!;
-    return (Number(this.effectiveAddress(operand)) + Number(this.state(segment))) | 0;
+  operandAddress(operand: Operand): EvalValue {
+    return this.effectiveAddress(operand);
+  }
+  override requireAligned(operand: Operand, alignment: 8 | 16, bytes?: number): void {
+    if (operand.kind !== 'memory') return;
+    const offset = Number(this.effectiveAddress(operand));
+    // An image must be within its segment first, and is #AC where it is not even aligned to words.
+    if (bytes !== undefined) this.#linear(this.#segment, offset, bytes, false, IMAGE_ALIGNMENT);
+    if ((this.segments.base(this.#segment) + offset) & (alignment - 1)) this.fault(Exit.generalProtection);
   }
 
+  #refuse({ vector, code }: SegmentFault): never {
+    return this.#end(vector, code, this.#decoded.eip);
+  }
+  /** With `wanted`, what an alignment check asks of the access. */
+  #linear(segment: number, offset: EvalValue, bytes: number, isWrite: boolean, wanted = this.#aligned(bytes)): number {
+    const found = this.segments.access(segment, Number(offset), bytes, isWrite);
+    if (typeof found !== 'number') return this.#refuse(found);
+    // Before the pages are looked at.
+    if (this.#checksAlignment && found & (wanted - 1)) this.fault(Exit.alignment);
+    return found;
+  }
+  #aligned(bytes: number): number {
+    const { insn, operandSize } = this.#decoded;
+    const isChecked = insn.options.wordImage ? bytes === operandSize : bytes <= MOST_ALIGNMENT;
+    return isChecked ? bytes : 1;
+  }
   #pageFault(address: number, isWrite: boolean): never {
-    if (this.#isForbidden && isForbidden(address)) return this.#end(Exit.generalProtection, 0, this.#decoded.eip);
     // The first byte that is not accessible: on the second page where the first one is in order.
     const isFirstFine = isWrite ? this.#memory.mayWrite(address, 1) : this.#memory.read(address, 1) !== undefined;
-    this.setState(STATE.lastAccess, isFirstFine ? (address | 0xfff) + 1 : address);
+    this.#words[STATE.lastAccess / 4] = isFirstFine ? (address | 0xfff) + 1 : address;
     return this.#end(Exit.pageFault, isWrite ? 6 : 4, this.#decoded.eip);
   }
-  protected guestLoad(address: EvalValue, type: MemoryType, isModified = false): EvalValue {
-    const at = Number(address) >>> 0;
-    if (isModified && !this.#memory.mayWrite(at, MEMORY_BYTES[type])) this.#pageFault(at, true);
-    const bytes = this.#memory.read(at, MEMORY_BYTES[type]) ?? this.#pageFault(at, false);
+  protected guestLoad(address: EvalValue, type: MemoryType, isModified = false, segment = this.#segment): EvalValue {
+    const size = MEMORY_BYTES[type];
+    const at = this.#linear(segment, address, size, isModified);
+    if (isModified && !this.#memory.mayWrite(at, size)) this.#pageFault(at, true);
+    const bytes = this.#memory.read(at, size) ?? this.#pageFault(at, false);
     return fromBytes(bytes, VALUE_TYPE[type]);
   }
-  protected guestStore(address: EvalValue, value: EvalValue, type: MemoryType): void {
-    const at = Number(address) >>> 0;
-    if (!this.#memory.write(at, toBytes(value, MEMORY_BYTES[type]))) this.#pageFault(at, true);
+  protected guestStore(address: EvalValue, value: EvalValue, type: MemoryType, segment = this.#segment): void {
+    const size = MEMORY_BYTES[type];
+    const at = this.#linear(segment, address, size, true);
+    if (!this.#memory.mayWrite(at, size)) this.#pageFault(at, true);
+    this.#memory.write(at, toBytes(value, size));
   }
-  probeWrite(address: EvalValue, bytes: number): void {
-    const at = Number(address) >>> 0;
+  probeWrite(address: EvalValue, bytes: number, segment = this.#segment): void {
+    const at = this.#linear(segment, address, bytes, true);
     if (!this.#memory.mayWrite(at, bytes)) this.#pageFault(at, true);
+  }
+
+  noteException(): void {
+    notePointers(this.#words, this.#decoded);
+  }
+  descriptor(selector: EvalValue): [EvalValue, EvalValue] {
+    const found = this.segments.lookup(Number(selector) & 0xffff);
+    return found ? [found.high, limitOf(found) | 0] : [0, 0];
+  }
+  protected loadSegment(operand: Operand, selector: EvalValue): void {
+    const { offset } = operand as DecodedOperand;
+    const refused = this.segments.loadFault((offset - STATE.selector) / 4, Number(selector));
+    if (refused) this.#refuse(refused);
+    this.#words[offset / 4] = Number(selector);
+  }
+  requireCode(selector: EvalValue, isReturn: boolean): void {
+    const refused = this.segments.codeFault(Number(selector) & 0xffff, isReturn);
+    if (refused) this.#refuse(refused);
+  }
+  jumpFar(selector: EvalValue, offset: EvalValue): void {
+    const wanted = (Number(selector) & 0xffff) | PRIVILEGE;
+    this.#requireOffset(wanted, offset);
+    this.#words[STATE.selector / 4 + CS] = wanted;
+    this.#eip = Number(offset) >>> 0;
+    throw ENDED;
+  }
+  localTable(): EvalValue {
+    return this.segments.localTable;
+  }
+  /** Beyond the code segment: what has been pushed is in memory, but the registers are as they were. */
+  #requireOffset(selector: number, offset: EvalValue): void {
+    if (this.segments.holdsCode(selector, Number(offset))) return;
+    this.#words.set(this.#before);
+    this.fault(Exit.generalProtection);
   }
 
   select(condition: EvalValue, a: EvalValue, b: EvalValue): EvalValue {
@@ -178,18 +276,19 @@ class Evaluator extends BaseEmitter<EvalValue> {
     if (condition) this.jump(target);
   }
   jumpIndirect(target: EvalValue): void {
-    this.eip = Number(target) >>> 0;
-    throw new Ended();
+    this.#requireOffset(this.segments.selector(CS), target);
+    this.#eip = Number(target) >>> 0;
+    throw ENDED;
   }
   restart(): void {
     this.jumpIndirect(this.#decoded.eip);
   }
 
   #end(reason: number, detail: number, eip: number): never {
-    this.exit = reason;
-    this.detail = detail;
-    this.eip = eip;
-    throw new Ended();
+    this.#exit = reason;
+    this.#detail = detail;
+    this.#eip = eip;
+    throw ENDED;
   }
   fault(vector: number, detail: EvalValue = 0): void {
     this.#end(vector, Number(detail), this.#decoded.eip);
@@ -199,30 +298,12 @@ class Evaluator extends BaseEmitter<EvalValue> {
   }
 }
 
-/** Executes one decoded instruction: its exit reason, or undefined when the next one follows. */
-export function evaluateDecoded(decoded: Decoded, state: Uint8Array, memory: EvalMemory): number | undefined {
-  const evaluator = new Evaluator(decoded, state, memory);
-  const selectors = [FS, GS].map((n) => Number(evaluator.state(STATE.selector + n * 4)));
-  try {
-    if (violatesSegment(decoded, segmentModes(selectors[0], selectors[1]))) evaluator.forbidSegment();
-    emitInsn(evaluator, decoded.insn, decoded.operands);
-  } catch (error) {
-    if (!(error instanceof Ended)) throw error;
-  }
-  evaluator.setState(STATE.eip, evaluator.eip);
-  if (evaluator.exit === undefined) return undefined;
-  evaluator.setState(STATE.exitReason, evaluator.exit);
-  evaluator.setState(STATE.exitDetail, evaluator.detail);
-  return evaluator.exit;
-}
-
 /** An instruction's whole meaning: the check for pending x87 exceptions where it has one, then its body. */
 export function emitInsn<V>(e: BaseEmitter<V>, insn: Insn, operands: readonly Operand[]): void {
   // ES, bit 7 of the status word: an unmasked exception is pending (SDM Vol. 1, 8.1.3.3).
   if (insn.options.waits) e.if(e.and(e.state(STATE.fpuStatus), e.const(0x80)), () => e.fault(Exit.x87));
   if (insn.options.lock || insn.options.modifies) e.modified = operands[0];
   insn.body(e, ...operands);
-  if (insn.options.loadsSegment) e.trap(Exit.budget);
 }
 
 const tables = new WeakMap<readonly Insn[], RowTable>();
@@ -244,5 +325,5 @@ export function evaluateInsn(
   if (isFault(decoded)) return decoded.vector;
   const target = (value: number): number => (decoded.operandSize === 2 ? (value + eip) & 0xffff : (value + eip) >>> 0);
   const operands = decoded.operands.map((o) => (o.kind === 'relative' ? { ...o, value: target(o.value) } : o));
-  return evaluateDecoded({ ...decoded, eip, operands }, state, memory);
+  return new Evaluator(state, memory).execute({ ...decoded, eip, operands });
 }

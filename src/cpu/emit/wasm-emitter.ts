@@ -3,6 +3,7 @@
  * compiled code (operands constant) is left to subclasses: operands, addresses and the ways out.
  */
 import { PERMISSION_READ, PERMISSION_WRITE, VM_PERMISSIONS } from '../../memory/vm-layout.ts';
+import { Inner } from '../inner.ts';
 import { VM_STATE } from '../layout.ts';
 import { STATE } from '../state.ts';
 import type { MemoryType } from './base-emitter.ts';
@@ -59,6 +60,10 @@ interface FlagOrigin {
 const PROBE_TYPE: Partial<Record<number, MemoryType>> = { 1: 'u8', 2: 'u16', 4: 'i32', 8: 'i64' };
 
 const PAGE_SIZE = 4096;
+
+function evaluated(): never {
+  throw new Error('an instruction about segments is evaluated, not compiled');
+}
 
 export abstract class WasmEmitter extends BaseEmitter<Node> {
   protected readonly target: WasmTarget;
@@ -288,6 +293,31 @@ export abstract class WasmEmitter extends BaseEmitter<Node> {
     this.#checkAccess(address, MEMORY_BYTES[type], true);
     this.append(node({ code: [...STORE[type], ...memoryArgument(0)], args: [address, value], effect: true }));
   }
+  get stackSize(): 4 {
+    return 4;
+  }
+  get isStepped(): boolean {
+    return false;
+  }
+  noteException(): void {
+    this.trap(Inner.exception);
+  }
+  descriptor(): never {
+    return evaluated();
+  }
+  requireCode(): void {
+    evaluated();
+  }
+  localTable(): never {
+    return evaluated();
+  }
+  jumpFar(): void {
+    evaluated();
+  }
+  protected loadSegment(): void {
+    evaluated();
+  }
+
   /** Writes back one access, or the first and the last byte: no other task can see it. */
   probeWrite(address: Node, bytes: number): void {
     const type = PROBE_TYPE[bytes];

@@ -9,7 +9,7 @@ import { specialIndex } from './specials.ts';
 
 const STOP = specialIndex('stop');
 /** They stand before an instruction, and are none. */
-const PREFIXES = new Set([specialIndex('address'), specialIndex('narrowAddress'), specialIndex('check')]);
+const PREFIXES = new Set((['address', 'narrowAddress', 'segmentAddress', 'check'] as const).map(specialIndex));
 /** The row ends with them. */
 const ENDS = new Set([STOP, specialIndex('proceed'), specialIndex('decodeFault'), specialIndex('compiled')]);
 

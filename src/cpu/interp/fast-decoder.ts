@@ -10,6 +10,7 @@ import {
   NO_HANDLER,
   OPCODES,
   PLACE_SHIFT,
+  SIZE_SHIFT,
   SOURCE,
   SOURCE_MASK,
   TEMPLATE,
@@ -18,6 +19,7 @@ import {
 import { registerOffset } from '../emit/base-emitter.ts';
 import { HASH_ENTRIES, VM_HASH, VM_STATE } from '../layout.ts';
 import type { CpuMemory } from '../memory.ts';
+import type { OpenSegments } from '../segment/evaluated.ts';
 import { CS, EBP, ESP, FS, STATE } from '../state.ts';
 import type { EipTable } from './eip-table.ts';
 import { RECORD, RECORD_SIZE } from './record.ts';
@@ -30,6 +32,7 @@ const MAX_PREFIXES = 6;
 /** Branches of a run whose targets may be decoded by its end. */
 const MAX_BRANCHES = 64;
 const ADDRESS = specialIndex('address');
+const SEGMENT_ADDRESS = specialIndex('segmentAddress');
 
 /** Offsets in the register file, by class and number: see SOURCE.reg. */
 const REGISTER_OFFSETS = [
@@ -53,8 +56,8 @@ export class FastDecoder {
   readonly #registers: Int32Array;
   readonly #branches = new Int32Array(MAX_BRANCHES);
   #branchCount = 0;
-  /** What fs and gs allow (segment-check.ts). */
-  segmentModes = 0;
+  /** See segment/evaluated.ts. */
+  open: OpenSegments = 0;
 
   /** Where decode() stopped: the next instruction and the next free record; how many it has decoded. */
   eip = 0;
@@ -149,9 +152,6 @@ export class FastDecoder {
       let isComputed = false;
       if ((flags & FLAG.memory) === 0) {
         shift = 0;
-        index = 0;
-        base = 0;
-        displacement = 0;
       } else if (segment !== STATE.zero && (flags & FLAG.addressOnly) === 0) {
         const segmented = templates[entry + TEMPLATE.segmented];
         isComputed = segmented === NO_HANDLER;
@@ -164,16 +164,16 @@ export class FastDecoder {
       const first = free >> 2;
       const to = isComputed ? first + RECORD_SIZE / 4 : first;
       words.fill(0, first, to + RECORD_SIZE / 4);
-      words[to + RECORD.base / 4] = base;
-      words[to + RECORD.displacement / 4] = displacement;
-      words[to + RECORD.index / 4] = index | (segment << 16);
+      if ((flags & FLAG.memory) !== 0 && !isComputed) {
+        words[to + RECORD.base / 4] = base;
+        words[to + RECORD.displacement / 4] = displacement;
+        words[to + RECORD.index / 4] = index | (segment << 16);
+      }
       if (isComputed) {
         words[first + RECORD.base / 4] = base;
         words[first + RECORD.displacement / 4] = displacement;
         words[first + RECORD.index / 4] = index | (((flags & FLAG.addressOnly) !== 0 ? STATE.zero : segment) << 16);
         words[to + RECORD.base / 4] = file + STATE.address;
-        words[to + RECORD.displacement / 4] = 0;
-        words[to + RECORD.index / 4] = segment << 16;
       }
       for (let i = entry + TEMPLATE.operands; i < entry + TEMPLATE.words; i++) {
         const operand = templates[i];
@@ -228,7 +228,9 @@ export class FastDecoder {
       words[to] = handler | (length << 16) | (isComputed ? 0 : shift << 24);
       words[to + RECORD.eip / 4] = eip;
       if (isComputed) {
-        words[first] = ADDRESS | (length << 16) | (shift << 24);
+        const isBased = segment !== STATE.zero && (flags & FLAG.addressOnly) === 0;
+        words[first] = (isBased ? SEGMENT_ADDRESS : ADDRESS) | (length << 16) | (shift << 24);
+        words[first + RECORD.a / 4] = -(flags >> SIZE_SHIFT);
         words[first + RECORD.eip / 4] = eip;
       }
       records.set(eip, free + vmIndex);
@@ -275,14 +277,14 @@ export class FastDecoder {
     return operandSize !== 0 && repeat !== 0 ? 0 : this.#templates[operandSize + repeat + opcode];
   }
 
-  /** Are these prefixes allowed? Segments: see violatesSegment(). */
+  /** Are these prefixes allowed? Segments: see isEvaluated(). */
   #allows(flags: number): boolean {
     if (this.#lock && (flags & FLAG.lockable) === 0) return false;
     const override = this.#override;
     if (override < 0) return true;
     if ((flags & FLAG.skips) === 0) {
       if (override === CS) return false;
-      if (override >= FS && ((this.segmentModes >> ((override - FS) * 2)) & 3) !== 0) return false;
+      if (override >= FS && ((flags & FLAG.flat) !== 0 || ((this.open >> (override - FS)) & 1) === 0)) return false;
     }
     this.hadOverride = true;
     return true;

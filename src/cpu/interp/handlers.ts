@@ -139,6 +139,7 @@ export function allHandlers(insns: readonly Insn[], target: WasmTarget, routines
   }));
   const known = new Set<string>();
   insns.forEach((insn, number) => {
+    if (insn.options.evaluated) return;
     for (const text of insn.rows) {
       for (const made of rowHandlers(parseRow(insn, text), number, target, routines)) {
         if (known.has(made.key)) continue;

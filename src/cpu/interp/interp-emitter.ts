@@ -5,7 +5,6 @@ import { RecordEmitter } from '../emit/record-emitter.ts';
 import type { RoutineTable, WasmTarget } from '../emit/wasm-emitter.ts';
 import type { Node } from '../emit/wasm-ir.ts';
 import { node } from '../emit/wasm-ir.ts';
-import { VM_STATE } from '../layout.ts';
 import { STATE } from '../state.ts';
 import type { MemoryShape } from './record.ts';
 import { RECORD, RECORD_SIZE } from './record.ts';
@@ -47,8 +46,7 @@ export class InterpEmitter extends RecordEmitter {
     for (const { slot, kind } of operands) {
       if (kind !== 'memory' && !this.#pointers.has(slot)) this.#pointers.set(slot, this.field(slot));
     }
-    for (const operand of operands)
-      if (operand.kind === 'memory') this.#addresses.set(operand, this.#address(operand.shape!));
+    for (const operand of operands) if (operand.kind === 'memory') this.#addresses.set(operand, this.#address(operand));
   }
 
   get operandSize(): 2 | 4 {
@@ -73,18 +71,20 @@ export class InterpEmitter extends RecordEmitter {
     return this.state(0, 'i32', this.field(field, 'u16'));
   }
 
-  #address(shape: MemoryShape): { offset: Node; linear: Node } {
-    let offset = this.vmLoad(this.field(RECORD.base), 'i32', 0);
-    if (shape !== 'm') {
-      offset = this.add(offset, this.shl(this.#stateAt(RECORD.index), this.field(RECORD.shift, 'u8')));
-    }
-    offset = this.add(offset, this.field(RECORD.displacement));
-    return { offset, linear: shape === 's' ? this.add(offset, this.#stateAt(RECORD.segment)) : offset };
+  #address({ shape, size }: SlotOperand): { offset: Node; linear: Node } {
+    const offset = this.#offset(shape !== 'm');
+    return { offset, linear: shape === 's' ? this.inSegment(offset, this.segment(), size) : offset };
+  }
+  #offset(isIndexed: boolean): Node {
+    const base = this.vmLoad(this.field(RECORD.base), 'i32', 0);
+    if (!isIndexed) return this.add(base, this.field(RECORD.displacement));
+    const scaled = this.shl(this.#stateAt(RECORD.index), this.field(RECORD.shift, 'u8'));
+    return this.add(this.add(base, scaled), this.field(RECORD.displacement));
   }
   effectiveAddress(operand: Operand): Node {
     return this.#addresses.get(operand)!.offset;
   }
-  linearAddress(operand: Operand): Node {
+  operandAddress(operand: Operand): Node {
     return this.#addresses.get(operand)!.linear;
   }
 
@@ -102,13 +102,6 @@ export class InterpEmitter extends RecordEmitter {
   }
   farSelector(_operand: Operand): Node {
     return this.field(RECORD.displacement);
-  }
-  protected isSegment(operand: Operand, number: number): Node {
-    const place = this.target.vmIndex + VM_STATE + STATE.selector + number * 4;
-    return this.eq(this.#value(operand), this.const(place));
-  }
-  protected dataSegmentBase(): Node {
-    return this.#stateAt(RECORD.segment);
   }
 
   currentEip(): Node {
@@ -136,9 +129,12 @@ export class InterpEmitter extends RecordEmitter {
   }
   // What the special handlers need.
 
-  /** The parts of any address: offset and segment base. */
-  generalAddress(): { offset: Node; segment: Node } {
-    return { offset: this.#address('x').offset, segment: this.#stateAt(RECORD.segment) };
+  /** The offset of any address, and the base of its segment. */
+  generalAddress(): Node {
+    return this.#offset(true);
+  }
+  segment(): Node {
+    return this.#stateAt(RECORD.segment);
   }
   recordByte(index: Node): Node {
     return this.vmLoad(this.add(RECORD_POINTER, index), 'u8', RECORD.a);

@@ -14,6 +14,7 @@ import type { WasmTarget } from '../emit/wasm-emitter.ts';
 import type { FunctionCode } from '../emit/wasm-writer.ts';
 import { Bytes, writeModule } from '../emit/wasm-writer.ts';
 import { Exit } from '../exit.ts';
+import { Inner } from '../inner.ts';
 import type { Insn } from '../isa/insn.ts';
 import { VM_COMPILED, VM_RECORDS, VM_STATE } from '../layout.ts';
 import { STATE } from '../state.ts';
@@ -24,7 +25,7 @@ import type { Handler } from './handlers.ts';
 import { allHandlers } from './handlers.ts';
 import { RECORD, RECORD_SIZE } from './record.ts';
 import { Routines } from './routines.ts';
-import { Inner, specialIndex } from './specials.ts';
+import { specialIndex } from './specials.ts';
 
 export interface InterpModule {
   readonly bytes: Uint8Array<ArrayBuffer>;

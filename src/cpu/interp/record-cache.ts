@@ -1,16 +1,19 @@
 /** The decoded instructions of one address space. Each guest instruction is decoded once, in runs that follow each other. */
 
-import { PERMISSION_EXECUTE, PERMISSION_WRITE, VM_PERMISSIONS } from '../../memory/vm-layout.ts';
+import { PERMISSION_WRITE } from '../../memory/vm-layout.ts';
 import type { Decoded, DecodedOperand } from '../decode/decoded.ts';
 import type { DecodeFault } from '../decode/decoder.ts';
 import { decode, isFault } from '../decode/decoder.ts';
+import { codeLimit, fetchError, isExecutable, permissionsOf } from '../decode/fetch.ts';
 import type { Row, RowTable } from '../decode/rows.ts';
 import type { Templates } from '../decode/templates.ts';
-import { isDeferred, NOWHERE, segmentModes, violatesSegment } from '../emit/segment-check.ts';
 import { Exit } from '../exit.ts';
 import type { RegionInsn } from '../jit/region.ts';
 import { HASH_ENTRIES, VM_COMPILED, VM_HASH, VM_RECORDS, VM_RECORDS_END } from '../layout.ts';
 import type { CpuMemory } from '../memory.ts';
+import type { OpenSegments } from '../segment/evaluated.ts';
+import { isEvaluated } from '../segment/evaluated.ts';
+import { FS } from '../state.ts';
 import { EipTable } from './eip-table.ts';
 import { FastDecoder, MAX_LENGTH } from './fast-decoder.ts';
 import { memoryShape } from './handlers.ts';
@@ -27,12 +30,9 @@ export const RUN_LENGTH = 48;
 const RUN_RECORDS = RUN_LENGTH * 3 + 4;
 /** Records that finding a region's code can take. */
 const REGION_RECORDS = 8192;
-/** Page-fault error code of an instruction fetch by user code (SDM Vol. 3A, 4.7). */
-const FETCH_ERROR = 0x14;
 
-/** Before the records proper: the faulting one, and those of an instruction that runs alone. */
-const SINGLE = VM_RECORDS + RECORD_SIZE;
-const FIRST_RECORD = SINGLE + 4 * RECORD_SIZE;
+/** Before the records proper: the faulting one. */
+const FIRST_RECORD = VM_RECORDS + RECORD_SIZE;
 
 /** A handler, and the record's fields for the operands. */
 export interface FoundHandler {
@@ -86,8 +86,8 @@ export class RecordCache {
     this.flush();
   }
 
-  /** See segment-check.ts; and whether any instruction has been decoded that it matters to. */
-  #segments = 0;
+  /** See segment/evaluated.ts; and whether any instruction has been decoded that it matters to. */
+  #open: OpenSegments = 0;
   #hasOverrides = false;
 
   /** Forgets everything. */
@@ -103,12 +103,11 @@ export class RecordCache {
     this.onFlush();
   }
 
-  /** What fs and gs hold decides which instructions can run at all: when that changes, they are decoded again. */
-  setSegments(fs: number, gs: number): void {
-    const modes = segmentModes(fs, gs);
-    if (modes === this.#segments) return;
-    this.#segments = modes;
-    if (this.#fast) this.#fast.segmentModes = modes;
+  /** What fs and gs hold decides how instructions can run: when that changes, they are decoded again. */
+  setSegments(open: OpenSegments): void {
+    if (open === this.#open) return;
+    this.#open = open;
+    if (this.#fast) this.#fast.open = open;
     if (this.#hasOverrides) this.flush();
   }
 
@@ -128,28 +127,11 @@ export class RecordCache {
     return record;
   }
 
-  /** The instruction that single() was last asked for. */
-  stepped: Decoded | undefined;
-
-  /** Did the instruction's access to FORBIDDEN stand for one that its segment does not allow? */
-  isForbidden(eip: number): boolean {
+  /** The instruction at `eip`, if there is one. */
+  decodedAt(eip: number): Decoded | undefined {
     this.#code.limit = 0;
     const decoded = this.#decodeAt(eip);
-    return !isFault(decoded) && decoded.segment >= 0 && violatesSegment(decoded, this.#segments);
-  }
-
-  /** Records that run the one instruction at `eip` as it stands in memory, and then stop. */
-  single(eip: number): number {
-    this.#code.limit = 0;
-    const decoded = this.#decodeAt(eip);
-    this.stepped = isFault(decoded) ? undefined : decoded;
-    if (isFault(decoded)) return this.#writeFault(eip, decoded);
-    const free = this.#writer.free;
-    this.#writer.free = SINGLE;
-    this.#writeUnchecked(decoded);
-    this.#writer.head(this.#writer.free, specialIndex('stop'), eip + decoded.length, 0);
-    this.#writer.free = free;
-    return SINGLE + this.#memory.vmIndex;
+    return isFault(decoded) ? undefined : decoded;
   }
 
   /** Records for a region to come are left: finding its code will not start the cache over. */
@@ -157,15 +139,12 @@ export class RecordCache {
     return this.#writer.free + REGION_RECORDS * RECORD_SIZE < VM_RECORDS_END;
   }
 
-  /** The instruction for the compiler: not from a writable page, and not one that decides how others are decoded. */
+  /** The instruction for the compiler: not from a writable page, and not one for the evaluator. */
   compilable(eip: number): RegionInsn | undefined {
     const record = this.find(eip);
     if (this.#isFaulting(record)) return undefined;
-    this.#code.limit = 0;
-    const decoded = this.#decodeAt(eip);
-    if (isFault(decoded) || decoded.insn.options.loadsSegment) return undefined;
-    if (decoded.segment >= 0 && violatesSegment(decoded, this.#segments)) return undefined;
-    if ((this.#permissions(eip) | this.#permissions(eip + decoded.length - 1)) & PERMISSION_WRITE) return undefined;
+    const decoded = this.decodedAt(eip);
+    if (!decoded || isEvaluated(decoded, this.#open) || this.#isWritable(decoded)) return undefined;
     return { decoded, record };
   }
 
@@ -233,25 +212,15 @@ export class RecordCache {
     this.#writer.proceed(at, eip, 0);
   }
 
-  #permissions(address: number): number {
-    return this.#memory.vm[VM_PERMISSIONS + (address >>> PAGE_SHIFT)];
-  }
-  #isExecutable(address: number): boolean {
-    if (!(this.#permissions(address) & PERMISSION_EXECUTE)) return false;
-    return this.#memory.accessible(address & -PAGE_SIZE, PAGE_SIZE, false);
-  }
-
-  /** End of the executable bytes from eip on: an instruction reaches at most into the next page. */
-  #codeLimit(eip: number): number {
-    if (!this.#isExecutable(eip)) return eip;
-    const next = (eip >>> PAGE_SHIFT) * PAGE_SIZE + PAGE_SIZE;
-    if (next - eip >= 16) return next;
-    return this.#isExecutable(next) ? next + PAGE_SIZE : next;
+  #isWritable({ eip, length }: Decoded): boolean {
+    const both = permissionsOf(this.#memory, eip) | permissionsOf(this.#memory, eip + length - 1);
+    return (both & PERMISSION_WRITE) !== 0;
   }
 
   #decodeAt(eip: number): Decoded | DecodeFault {
     // The limit holds while a run stays clear of it.
-    if (eip >= this.#code.limit - 16 || eip < this.#code.limit - PAGE_SIZE) this.#code.limit = this.#codeLimit(eip);
+    if (eip >= this.#code.limit - 16 || eip < this.#code.limit - PAGE_SIZE)
+      this.#code.limit = codeLimit(this.#memory, eip);
     return decode(this.#isa.table, this.#code, eip);
   }
 
@@ -294,7 +263,7 @@ export class RecordCache {
 
   /** Up to where the fast decoder may go: instructions that lie on this page, which is executable and cannot be written. */
   #fastEnd(eip: number): number {
-    if (this.#permissions(eip) & PERMISSION_WRITE || !this.#isExecutable(eip)) return eip;
+    if (permissionsOf(this.#memory, eip) & PERMISSION_WRITE || !isExecutable(this.#memory, eip)) return eip;
     return (eip >>> PAGE_SHIFT) * PAGE_SIZE + PAGE_SIZE - MAX_LENGTH + 1;
   }
 
@@ -309,34 +278,30 @@ export class RecordCache {
 
   /** Appends an instruction's records: a check of its bytes on a writable page, an unusual address, itself. */
   #writeInsn(decoded: Decoded): void {
-    const { eip, length } = decoded;
-    this.#records.set(eip, this.#writer.free + this.#memory.vmIndex);
+    this.#records.set(decoded.eip, this.#writer.free + this.#memory.vmIndex);
     this.decoded++;
-    if ((this.#permissions(eip) | this.#permissions(eip + length - 1)) & PERMISSION_WRITE) this.#writer.check(decoded);
+    if (this.#isWritable(decoded)) this.#writer.check(decoded);
     this.#writeUnchecked(decoded);
   }
 
   #writeUnchecked(decoded: Decoded): void {
     const writer = this.#writer;
-    const isForbidden = decoded.segment >= 0 && violatesSegment(decoded, this.#segments);
-    this.#hasOverrides ||= decoded.segment >= 0;
-    if (isForbidden && !isDeferred(decoded)) {
-      writer.raise(writer.free, decoded.eip, Exit.generalProtection, 0);
-      writer.free += RECORD_SIZE;
+    this.#hasOverrides ||= decoded.segment >= FS;
+    if (isEvaluated(decoded, this.#open)) {
+      writer.evaluate(decoded);
       return;
     }
     const memory = memoryOperand(decoded);
-    const shape = isForbidden ? 'special' : memory && memoryShape(decoded, memory);
+    const shape = memory && memoryShape(decoded, memory);
     const isComputed = memory !== undefined && shape === 'special';
-    if (isComputed) writer.address(decoded, isForbidden ? NOWHERE : memory);
+    if (isComputed) writer.address(decoded, memory);
     const handler = writer.handler(decoded, shape === 'special' ? 'm' : shape);
     writer.insn(decoded, handler, isComputed);
   }
 
-  /** A fetch's #PF says whether its page is there (SDM Vol. 3A, 4.7). */
   #writeFault(eip: number, { vector, address }: DecodeFault): number {
-    const error = FETCH_ERROR | Number(this.#permissions(address) !== 0);
-    this.#writer.raise(this.#faulting, eip, vector, vector === Exit.pageFault ? error : 0, address);
+    const error = vector === Exit.pageFault ? fetchError(this.#memory, address) : 0;
+    this.#writer.raise(this.#faulting, eip, vector, error, address);
     return this.#faulting + this.#memory.vmIndex;
   }
 }

@@ -46,10 +46,9 @@ export class RecordWriter {
 
   /** The instruction itself; `isComputed`: the record before it computes its memory operand's address. */
   insn(decoded: Decoded, handler: FoundHandler, isComputed: boolean): void {
-    const { eip, length, operands, dataSegment } = decoded;
+    const { eip, length, operands } = decoded;
     const at = this.free;
     this.head(at, handler.handler, eip, length);
-    this.#vm.setUint16(at + RECORD.segment, dataSegment, true);
     for (let i = 0; i < operands.length; i++) {
       const operand = operands[i];
       if (operand.kind === 'memory') this.#memoryOperand(at, operand, isComputed);
@@ -120,9 +119,18 @@ export class RecordWriter {
 
   address({ eip, length, insn }: Decoded, operand: DecodedOperand): void {
     const at = this.free;
-    this.head(at, specialIndex(operand.address!.narrow ? 'narrowAddress' : 'address'), eip, length);
+    const { narrow, segment } = operand.address!;
+    const isBased = segment !== STATE.zero && insn.name !== 'lea';
+    this.head(at, specialIndex(narrow ? 'narrowAddress' : isBased ? 'segmentAddress' : 'address'), eip, length);
     this.#memoryOperand(at, operand, false);
-    if (insn.name === 'lea') this.#vm.setUint16(at + RECORD.segment, STATE.zero, true);
+    if (!isBased) this.#vm.setUint16(at + RECORD.segment, STATE.zero, true);
+    this.#vm.setInt32(at + RECORD.a, -operand.size, true);
+    this.free += RECORD_SIZE;
+  }
+
+  /** An instruction for the evaluator. */
+  evaluate({ eip, length }: Decoded): void {
+    this.head(this.free, specialIndex('evaluate'), eip, length);
     this.free += RECORD_SIZE;
   }
 }

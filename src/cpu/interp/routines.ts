@@ -31,7 +31,7 @@ class RoutineEmitter extends WasmEmitter {
   effectiveAddress(_operand: Operand): Node {
     return forbidden();
   }
-  linearAddress(_operand: Operand): Node {
+  operandAddress(_operand: Operand): Node {
     return forbidden();
   }
   protected fileLoad(): Node {
@@ -44,12 +44,6 @@ class RoutineEmitter extends WasmEmitter {
     return forbidden();
   }
   farSelector(): Node {
-    return forbidden();
-  }
-  protected isSegment(): Node {
-    return forbidden();
-  }
-  protected dataSegmentBase(): Node {
     return forbidden();
   }
   currentEip(): Node {

@@ -1,16 +1,9 @@
 /** Handlers of records that are no instruction: they join runs of records, compute addresses, raise decoding faults. */
 import { Exit } from '../exit.ts';
+import { Inner } from '../inner.ts';
 import { STATE } from '../state.ts';
 import type { InterpEmitter } from './interp-emitter.ts';
 import { RECORD } from './record.ts';
-
-/** Reasons for which run() returns to TypeScript that the kernel never sees. */
-export const Inner = {
-  /** EIP has no record in the cache. */ lookup: 64,
-  /** The branch in STATE.record does not know its target's record yet. */ link: 65,
-  /** The bytes of the instruction at EIP are not the ones that were decoded. */ stale: 66,
-  /** Never seen: marks the handler of compiled regions. */ compiled: 67,
-} as const;
 
 export type Special = (e: InterpEmitter) => void;
 
@@ -33,13 +26,26 @@ export const SPECIALS = {
   stop(e) {
     e.fault(Exit.budget);
   },
-  /** Any address, for the instruction in the next record: base + index * scale + displacement + segment. */
+  /** An instruction that the evaluator runs. */
+  evaluate(e) {
+    e.fault(Inner.evaluate);
+  },
+  /** Any address, for the instruction in the next record: base + index * scale + displacement. */
   address(e) {
-    computeAddress(e, false);
+    e.setState(STATE.address, e.generalAddress());
+    e.proceed();
   },
   /** 16-bit addressing. */
   narrowAddress(e) {
-    computeAddress(e, true);
+    e.setState(STATE.address, e.and(e.generalAddress(), e.const(0xffff)));
+    e.proceed();
+  },
+  /** In fs or gs; `a` holds how far below 4 GiB the operand may begin. */
+  segmentAddress(e) {
+    const offset = e.generalAddress();
+    e.if(e.gtU(offset, e.field(RECORD.a)), () => e.fault(Inner.evaluate));
+    e.setState(STATE.address, e.add(offset, e.segment()));
+    e.proceed();
   },
   /** Compares an instruction on a writable page with what was decoded: bytes in the record from `a` on. */
   check(e) {
@@ -62,13 +68,6 @@ export const SPECIALS = {
     e.fault(Inner.compiled);
   },
 } satisfies Record<string, Special>;
-
-function computeAddress(e: InterpEmitter, isNarrow: boolean): void {
-  const { offset, segment } = e.generalAddress();
-  const effective = isNarrow ? e.and(offset, e.const(0xffff)) : offset;
-  e.setState(STATE.address, e.add(effective, segment));
-  e.proceed();
-}
 
 export const SPECIAL_NAMES = Object.keys(SPECIALS) as (keyof typeof SPECIALS)[];
 export const specialIndex = (name: keyof typeof SPECIALS): number => SPECIAL_NAMES.indexOf(name);

@@ -43,11 +43,10 @@ function testFar<V>(
   const size = base.size as 2 | 4;
   const units = e.shrS(e.sext(number, size), e.const(size === 2 ? 4 : 5));
   const far = e.shl(units, e.const(size === 2 ? 1 : 2));
-  const sum = e.add(e.linearAddress(base), far);
+  const sum = e.add(e.operandAddress(base), far);
   // With 16-bit addressing the offset wraps as any other.
-  const origin = e.segmentBase('data');
-  const address = isNarrow ? e.add(e.and(e.sub(sum, origin), e.const(0xffff)), origin) : sum;
-  const unit = e.read(address, size, change !== undefined);
+  const address = isNarrow ? e.and(sum, e.const(0xffff)) : sum;
+  const unit = change ? e.readModified(address, size) : e.read(address, size);
   if (change) e.write(address, change(e, unit, mask), size);
   e.flags.set({ cf: e.and(e.shrU(unit, inUnit), e.const(1)) });
 }

@@ -1,9 +1,10 @@
 /** Control transfer (SDM Vol. 1, 7.3.8). */
-import type { Emitter } from '../emit/emitter.ts';
+import type { Emitter, Operand } from '../emit/emitter.ts';
 import { Exit } from '../exit.ts';
-import { CS, ECX, ESP, STATE } from '../state.ts';
+import { CS, ECX, SS, STATE } from '../state.ts';
+import type { InsnOptions } from './insn.ts';
 import { insn } from './insn.ts';
-import { drop, push, stackTop } from './stack.ts';
+import { drop, dropMore, push, stackAddress, stackTop } from './stack.ts';
 
 /** SDM Vol. 2A, JMP near. */
 export const jmp = insn('jmp', { branch: true, ends: true }, ['EB Jb', 'E9 Jz'], (e, target) => e.jump(target));
@@ -40,8 +41,7 @@ export const ret = insn('ret', { branch: true, ends: true }, ['C3'], (e) => {
 export const retPop = insn('ret', { branch: true, ends: true }, ['C2 Iw'], (e, bytes) => {
   const size = e.operandSize;
   const address = stackTop(e, size);
-  const top = e.add(e.register(ESP, 4), e.const(size));
-  e.setRegister(ESP, e.add(top, e.load(bytes)), 4);
+  dropMore(e, size, e.load(bytes));
   e.jumpIndirect(address);
 });
 
@@ -70,48 +70,43 @@ export const jecxz = insn('jecxz', { branch: true }, ['E3 Jb'], (e, target) =>
   e.jumpIf(e.eqz(counter(e).value), target),
 );
 
-/** Far transfers: only the flat user code segment, 0x23, exists. Its privilege level may be asked for as a higher one. */
-function requireFlatCode<V>(e: Emitter<V>, selector: V, ignored: 0 | 3): void {
-  const isFlat = e.eq(e.or(e.and(selector, e.const(0xffff)), e.const(ignored)), e.const(0x23));
-  e.if(e.eqz(isFlat), () => e.fault(Exit.generalProtection, e.and(selector, e.const(0xfffc))));
-}
-function pushFar<V>(e: Emitter<V>, size: 2 | 4): void {
-  const top = e.sub(e.register(ESP, 4), e.const(2 * size));
-  e.write(e.add(top, e.const(size)), e.state(STATE.selector + CS * 4), size);
-  e.write(top, e.nextEip(), size);
-  e.setRegister(ESP, top, 4);
-}
+/** Far transfers stay at privilege 3: no gates, no tasks (SDM Vol. 2A, JMP, CALL, RET). */
+const FAR: InsnOptions = { branch: true, ends: true, evaluated: true };
 
-export const jmpFar = insn('jmp far', { branch: true, ends: true }, ['EA Ap'], (e, target) => {
-  requireFlatCode(e, e.farSelector(target), 3);
-  e.jumpIndirect(e.load(target));
-});
-export const callFar = insn('call far', { branch: true, ends: true }, ['9A Ap'], (e, target) => {
-  requireFlatCode(e, e.farSelector(target), 3);
-  pushFar(e, e.operandSize);
-  e.jumpIndirect(e.load(target));
-});
-export const jmpFarMemory = insn('jmp far', { branch: true, ends: true }, ['FF /5m Mp'], (e, target) => {
+function transfer<V>(e: Emitter<V>, selector: V, offset: V, isCall: boolean): void {
+  e.requireCode(selector, false);
+  if (isCall) {
+    const size = e.operandSize;
+    e.write(stackAddress(e, -size), e.state(STATE.selector + CS * 4), size, SS);
+    e.write(stackAddress(e, -2 * size), e.nextEip(), size, SS);
+    drop(e, -2 * size);
+  }
+  e.jumpFar(selector, offset);
+}
+function farMemory<V>(e: Emitter<V>, target: Operand): [V, V] {
   const size = e.operandSize;
-  const offset = e.read(e.linearAddress(target), size);
-  requireFlatCode(e, e.read(e.partAddress(target, size), 2), 3);
-  e.jumpIndirect(offset);
-});
-export const callFarMemory = insn('call far', { branch: true, ends: true }, ['FF /3m Mp'], (e, target) => {
-  const size = e.operandSize;
-  const offset = e.read(e.linearAddress(target), size);
-  requireFlatCode(e, e.read(e.partAddress(target, size), 2), 3);
-  pushFar(e, size);
-  e.jumpIndirect(offset);
-});
-export const retFar = insn('ret far', { branch: true, ends: true }, ['CB', 'CA Iw'], (e, bytes) => {
+  const offset = e.read(e.operandAddress(target), size);
+  return [e.read(e.partAddress(target, size), 2), offset];
+}
+export const jmpFar = insn('jmp far', FAR, ['EA Ap'], (e, target) =>
+  transfer(e, e.farSelector(target), e.load(target), false),
+);
+export const callFar = insn('call far', FAR, ['9A Ap'], (e, target) =>
+  transfer(e, e.farSelector(target), e.load(target), true),
+);
+export const jmpFarMemory = insn('jmp far', FAR, ['FF /5m Mp'], (e, target) =>
+  transfer(e, ...farMemory(e, target), false),
+);
+export const callFarMemory = insn('call far', FAR, ['FF /3m Mp'], (e, target) =>
+  transfer(e, ...farMemory(e, target), true),
+);
+export const retFar = insn('ret far', FAR, ['CB', 'CA Iw'], (e, bytes) => {
   const size = e.operandSize;
   const selector = stackTop(e, 2, size);
   const offset = stackTop(e, size);
-  requireFlatCode(e, selector, 0);
-  const top = e.add(e.register(ESP, 4), e.const(2 * size));
-  e.setRegister(ESP, bytes ? e.add(top, e.load(bytes)) : top, 4);
-  e.jumpIndirect(offset);
+  e.requireCode(selector, true);
+  dropMore(e, 2 * size, bytes ? e.load(bytes) : e.const(0));
+  e.jumpFar(selector, offset);
 });
 
 /** SDM Vol. 2A, INT n. Linux has gates for user code at 3, 4 and 0x80. */
@@ -129,7 +124,7 @@ export const int1 = insn('int1', { branch: true, ends: true }, ['F1'], (e) => e.
 /** SDM Vol. 2A, BOUND. */
 export const bound = insn('bound', {}, ['62 /rm Gv,Ma'], (e, index, bounds) => {
   const size = index.size as 2 | 4;
-  const lower = e.sext(e.read(e.linearAddress(bounds), size), size);
+  const lower = e.sext(e.read(e.operandAddress(bounds), size), size);
   const value = e.loadSigned(index);
   e.if(e.ltS(value, lower), () => e.fault(Exit.bound));
   const upper = e.sext(e.read(e.partAddress(bounds, size), size), size);

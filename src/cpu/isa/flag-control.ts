@@ -8,6 +8,7 @@ import { drop, push, stackTop } from './stack.ts';
 const IF = 0x200;
 const DF = 0x400;
 const TF = 0x100;
+const AC = 0x4_0000;
 /** TF, NT, AC and ID: what POPF may change besides the arithmetic flags and DF. */
 const CHANGEABLE = 0x0024_4100;
 
@@ -34,7 +35,7 @@ function wholeImage<V>(e: Emitter<V>): V {
   return e.or(e.or(e.flags.image(), system), fixed);
 }
 
-/** Sets what user code may set; the high half stays with a 16-bit operand. A trap flag ends the slice: see Cpu.run. */
+/** Sets what user code may set; the high half stays with a 16-bit operand. */
 export function setWholeImage<V>(e: Emitter<V>, image: V, size: 2 | 4): void {
   const mask = size === 2 ? CHANGEABLE & 0xffff : CHANGEABLE;
   const kept = e.and(e.state(STATE.flagSystem), e.const(~mask));
@@ -46,13 +47,13 @@ export function setWholeImage<V>(e: Emitter<V>, image: V, size: 2 | 4): void {
 /** SDM Vol. 2B, PUSHF. */
 export const pushf = insn('pushf', {}, ['9C'], (e) => push(e, wholeImage(e), e.operandSize));
 
-/** SDM Vol. 2B, POPF: with TF the trap comes after the next instruction. */
+/** SDM Vol. 2B, POPF: with TF the trap comes after the next instruction. TF and AC end the slice: see Cpu.run. */
 export const popf = insn('popf', {}, ['9D'], (e) => {
   const size = e.operandSize;
   const image = stackTop(e, size);
   drop(e, size);
   setWholeImage(e, image, size);
-  e.if(e.and(image, e.const(TF)), () => e.trap(Exit.budget));
+  e.if(e.and(image, e.const(size === 2 ? TF : TF | AC)), () => e.trap(Exit.budget));
 });
 
 export const flagControl = [clc, stc, cmc, cld, std, lahf, sahf, pushf, popf];

@@ -2,8 +2,8 @@
  * One row per line of the manual's opcode tables, one body per instruction.
  *
  * A row is an encoding and its operands in the notation of SDM Vol. 2, chapter 3 and appendix A:
- *   [NP|66|F2|F3] opcode bytes [/digit | /r | +r] [operands]
- * NP: no 66, F2 or F3 prefix. Mandatory prefixes come first (`F2 0F 58 /r Vsd,Wsd`). +r: register in the low three bits.
+ *   [NP|NF|66|F2|F3] opcode bytes [/digit | /r | +r] [operands]
+ * NP: no 66, F2 or F3 prefix; NF: no F2 or F3. Mandatory prefixes come first (`F2 0F 58 /r Vsd,Wsd`). +r: register in the low three bits.
  * A fixed ModRM byte is written as one more opcode byte (`D9 E8`, `0F 01 D0`); `D8 C0+i ST0,STi` covers eight.
  * `/digit` and `/r` may carry a restriction: `/0m` memory forms only, `/0r` register forms only.
  *
@@ -52,8 +52,10 @@ export interface InsnOptions {
   popsFirst?: boolean;
   /** Waits for pending unmasked x87 exceptions first (all x87 but the FN forms), and MMX. */
   waits?: boolean;
-  /** May load fs or gs: what their segments allow is known when instructions are decoded. */
-  loadsSegment?: boolean;
+  /** Its operand is an image of words of the operand size: an alignment check asks for no more. */
+  wordImage?: boolean;
+  /** About segments, and rare: the evaluator runs it (stepper.ts). */
+  evaluated?: boolean;
   /** One line for docs/ISA.md. */
   note?: string;
 }

@@ -30,7 +30,7 @@ export const movFromSegment = insn('mov sreg', {}, ['8C /r Ev,Sw'], (e, dst, src
 });
 
 /** SDM Vol. 2B, MOV to a segment register. */
-export const movToSegment = insn('mov sreg', { loadsSegment: true }, ['8E /r Sw,Ew'], (e, dst, src) =>
+export const movToSegment = insn('mov sreg', { evaluated: true }, ['8E /r Sw,Ew'], (e, dst, src) =>
   e.store(dst, e.load(src)),
 );
 
@@ -68,7 +68,7 @@ export const bswap = insn('bswap', {}, ['0F C8+r Zv'], (e, dst) => {
 });
 
 /** With F2 these opcodes are CRC32, with F3 nothing. */
-const MOVBE_ROWS = ['NP 0F 38 F0 /r Gd,Md', 'NP 0F 38 F1 /r Md,Gd', '66 0F 38 F0 /r Gw,Mw', '66 0F 38 F1 /r Mw,Gw'];
+const MOVBE_ROWS = ['NF 0F 38 F0 /r Gv,Mv', 'NF 0F 38 F1 /r Mv,Gv'];
 
 /** SDM Vol. 2B, MOVBE. */
 export const movbe = insn('movbe', { feature: 'movbe' }, MOVBE_ROWS, (e, dst, src) => {
@@ -108,7 +108,7 @@ export const setcc = Array.from({ length: 16 }, (_, code) =>
 export const xlat = insn('xlat', {}, ['D7'], (e) => {
   const sum = e.add(e.register(3, 4), e.register(0, 1));
   const offset = e.addressSize === 2 ? e.and(sum, e.const(0xffff)) : sum;
-  e.setRegister(0, e.read(e.add(e.segmentBase('data'), offset), 1), 1);
+  e.setRegister(0, e.read(offset, 1), 1);
 });
 
 /** Far pointers into a segment register and a general one: SDM Vol. 2A, LDS/LES/LFS/LGS/LSS. */
@@ -121,9 +121,9 @@ export const loadFar = (
     ['lgs', '0F B5 /r', 'GS'],
   ] as const
 ).map(([name, opcode, segment]) =>
-  insn(name, { loadsSegment: true }, [`${opcode}m Gv,Mp,${segment}`], (e, dst, src, sreg) => {
+  insn(name, { evaluated: true }, [`${opcode}m Gv,Mp,${segment}`], (e, dst, src, sreg) => {
     const size = generalSize(dst);
-    const offset = e.read(e.linearAddress(src), size);
+    const offset = e.read(e.operandAddress(src), size);
     e.store(sreg, e.read(e.partAddress(src, size), 2));
     e.store(dst, offset);
   }),

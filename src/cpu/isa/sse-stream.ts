@@ -13,8 +13,7 @@ import { insn } from './insn.ts';
  */
 export function maskedStore<V>(e: Emitter<V>, value: V, mask: V, size: 8 | 16): void {
   const start = e.register(EDI, e.addressSize);
-  const half = (offset: number): V =>
-    e.add(e.segmentBase('data'), e.zext(e.add(start, e.const(offset)), e.addressSize));
+  const half = (offset: number): V => e.zext(e.add(start, e.const(offset)), e.addressSize);
   const at = (place: V): V => e.add(e.select(e.and(place, e.const(8)), half(8), half(0)), e.and(place, e.const(7)));
   if (size === 16) e.probeWrite(half(8), 8);
   e.probeWrite(half(0), 8);

@@ -1,22 +1,34 @@
-/** The stack (SDM Vol. 1, 6.2 and 7.3.1.3). ss is flat. */
+/** The stack (SDM Vol. 1, 6.2 and 7.3.1.3). */
 import type { Emitter } from '../emit/emitter.ts';
-import { EBP, ESP } from '../state.ts';
+import { EBP, ESP, SS } from '../state.ts';
 import { insn } from './insn.ts';
 
-/** Pushes a word of the operand size. */
-export function push<V>(e: Emitter<V>, value: V, size: 2 | 4): void {
-  const top = e.sub(e.register(ESP, 4), e.const(size));
-  e.write(top, value, size);
-  e.setRegister(ESP, top, 4);
+/** SP or ESP, `depth` bytes up. */
+export function stackAddress<V>(e: Emitter<V>, depth: number): V {
+  const size = e.stackSize;
+  return e.zext(e.add(e.register(ESP, size), e.const(depth)), size);
+}
+
+/** Pushes a word of the operand size, or only writes so much of it. */
+export function push<V>(e: Emitter<V>, value: V, size: 2 | 4, written = size): void {
+  const top = stackAddress(e, -size);
+  e.write(top, value, written, SS);
+  e.setRegister(ESP, top, e.stackSize);
 }
 
 /** What POP would pop; the caller moves ESP when nothing can fault any more. */
 export function stackTop<V>(e: Emitter<V>, size: 2 | 4, depth = 0): V {
-  return e.read(e.add(e.register(ESP, 4), e.const(depth)), size);
+  return e.read(stackAddress(e, depth), size, SS);
 }
 
 export function drop<V>(e: Emitter<V>, bytes: number): void {
-  e.setRegister(ESP, e.add(e.register(ESP, 4), e.const(bytes)), 4);
+  e.setRegister(ESP, stackAddress(e, bytes), e.stackSize);
+}
+
+/** Drops as many bytes more as a value says. */
+export function dropMore<V>(e: Emitter<V>, bytes: number, more: V): void {
+  const size = e.stackSize;
+  e.setRegister(ESP, e.add(stackAddress(e, bytes), more), size);
 }
 
 /** SDM Vol. 2B, PUSH. */
@@ -46,16 +58,12 @@ export const pushSegment = insn(
   'push sreg',
   {},
   PUSH_SEGMENT.map((opcode, i) => `${opcode} ${segments[i]}`),
-  (e, src) => {
-    const top = e.sub(e.register(ESP, 4), e.const(e.operandSize));
-    e.write(top, e.load(src), 2);
-    e.setRegister(ESP, top, 4);
-  },
+  (e, src) => push(e, e.load(src), e.operandSize, 2),
 );
 
 export const popSegment = insn(
   'pop sreg',
-  { loadsSegment: true },
+  { evaluated: true },
   POP_SEGMENT.flatMap((opcode, i) => (opcode ? [`${opcode} ${segments[i]}`] : [])),
   (e, dst) => {
     const size = e.operandSize;
@@ -67,9 +75,8 @@ export const popSegment = insn(
 /** SDM Vol. 2B, PUSHA: ESP as it was before. */
 export const pusha = insn('pusha', {}, ['60'], (e) => {
   const size = e.operandSize;
-  const top = e.register(ESP, 4);
-  for (let n = 0; n < 8; n++) e.write(e.sub(top, e.const((n + 1) * size)), e.register(n, size), size);
-  e.setRegister(ESP, e.sub(top, e.const(8 * size)), 4);
+  for (let n = 0; n < 8; n++) e.write(stackAddress(e, -(n + 1) * size), e.register(n, size), size, SS);
+  drop(e, -8 * size);
 });
 
 /** SDM Vol. 2B, POPA: ESP's image is skipped. Where a later word faults, processors have written the registers before it. */
@@ -85,37 +92,40 @@ export const popa = insn('popa', {}, ['61'], (e) => {
 /** SDM Vol. 2A, ENTER. The nesting level is taken modulo 32. */
 export const enter = insn('enter', {}, ['C8 Iw,Ib'], (e, bytes, nesting) => {
   const size = e.operandSize;
+  const width = e.stackSize;
   const level = e.and(e.load(nesting), e.const(31));
-  const frame = e.sub(e.register(ESP, 4), e.const(size));
-  e.write(frame, e.register(EBP, size), size);
+  const below = (place: ReturnType<typeof e.load>): typeof place => e.zext(e.sub(place, e.const(size)), width);
+  const frame = stackAddress(e, -size);
+  e.write(frame, e.register(EBP, size), size, SS);
   const top = e.variable('i32', frame);
-  const link = e.variable('i32', e.register(EBP, 4));
+  const link = e.variable('i32', e.register(EBP, width));
   const left = e.variable('i32', level);
   const pushNext = (value: ReturnType<typeof e.load>): void => {
-    top.set(e.sub(top.get(), e.const(size)));
-    e.write(top.get(), value, size);
+    top.set(below(top.get()));
+    e.write(top.get(), value, size, SS);
   };
   e.while(
     () => e.gtS(left.get(), e.const(1)),
     () => {
-      link.set(e.sub(link.get(), e.const(size)));
-      pushNext(e.read(link.get(), size));
+      link.set(below(link.get()));
+      pushNext(e.read(link.get(), size, SS));
       left.set(e.sub(left.get(), e.const(1)));
     },
   );
   e.if(level, () => pushNext(frame));
-  const newTop = e.sub(top.get(), e.load(bytes));
-  e.probeWrite(newTop, size);
+  const newTop = e.zext(e.sub(top.get(), e.load(bytes)), width);
+  e.probeWrite(newTop, size, SS);
   e.setRegister(EBP, frame, size);
-  e.setRegister(ESP, newTop, 4);
+  e.setRegister(ESP, newTop, width);
 });
 
 /** SDM Vol. 2A, LEAVE. */
 export const leave = insn('leave', {}, ['C9'], (e) => {
   const size = e.operandSize;
-  const frame = e.register(EBP, 4);
-  const saved = e.read(frame, size);
-  e.setRegister(ESP, e.add(frame, e.const(size)), 4);
+  const width = e.stackSize;
+  const frame = e.register(EBP, width);
+  const saved = e.read(frame, size, SS);
+  e.setRegister(ESP, e.add(frame, e.const(size)), width);
   e.setRegister(EBP, saved, size);
 });
 

@@ -14,16 +14,13 @@ const PAGE = 4096;
 /** One of eSI and eDI: the register and where it points. */
 interface Pointer<V> {
   readonly number: number;
-  readonly base: V;
-  readonly offset: V;
   readonly address: V;
 }
 
-function pointer<V>(e: Emitter<V>, number: number): Pointer<V> {
-  const base = number === EDI ? e.segmentBase(ES) : e.segmentBase('data');
-  const offset = e.register(number, e.addressSize);
-  return { number, base, offset, address: e.add(base, offset) };
-}
+const pointer = <V>(e: Emitter<V>, number: number): Pointer<V> => ({
+  number,
+  address: e.register(number, e.addressSize),
+});
 
 /** Elements from here to the page's end, or back to its start, but at least one. */
 function elementsInPage<V>(e: Emitter<V>, address: V, size: Element): V {
@@ -53,7 +50,7 @@ interface Plan {
 }
 
 function advance<V>(e: Emitter<V>, pointers: readonly Pointer<V>[], bytes: V): void {
-  for (const { number, offset } of pointers) e.setRegister(number, e.add(offset, bytes), e.addressSize);
+  for (const { number, address } of pointers) e.setRegister(number, e.add(address, bytes), e.addressSize);
 }
 
 function runOnce<V>(e: Emitter<V>, size: Element, plan: Plan): void {
@@ -70,7 +67,7 @@ function runOnce<V>(e: Emitter<V>, size: Element, plan: Plan): void {
 
 /** 16-bit offsets wrap anywhere: one element at a time. */
 function chunkLength<V>(e: Emitter<V>, used: readonly Pointer<V>[], count: V, size: Element): V {
-  if (e.addressSize === 2) return e.const(1);
+  if (e.addressSize === 2 || e.isStepped) return e.const(1);
   return used.reduce((least_, { address }) => least(e, least_, elementsInPage(e, address, size)), count);
 }
 
@@ -131,7 +128,7 @@ function goesOnAfter<V>(e: Emitter<V>, a: V, b: V): V {
 export const movs = stringInsns('movs', 0xa4, (size) => ({
   uses: ['source', 'destination'],
   step(e, at) {
-    e.write(at.destination, e.read(at.source, size), size);
+    e.write(at.destination, e.read(at.source, size), size, ES);
     return undefined;
   },
 }));
@@ -141,7 +138,7 @@ export const cmps = stringInsns('cmps', 0xa6, (size) => ({
   uses: ['source', 'destination'],
   step(e, at, keep) {
     // Processors read the destination first.
-    const b = e.read(at.destination, size);
+    const b = e.read(at.destination, size, ES);
     const a = e.read(at.source, size);
     keep('a', a);
     keep('b', b);
@@ -154,7 +151,7 @@ export const cmps = stringInsns('cmps', 0xa6, (size) => ({
 export const stos = stringInsns('stos', 0xaa, (size) => ({
   uses: ['destination'],
   step(e, at) {
-    e.write(at.destination, e.register(EAX, size), size);
+    e.write(at.destination, e.register(EAX, size), size, ES);
     return undefined;
   },
 }));
@@ -173,7 +170,7 @@ export const scas = stringInsns('scas', 0xae, (size) => ({
   uses: ['destination'],
   step(e, at, keep) {
     const a = e.register(EAX, size);
-    const b = e.read(at.destination, size);
+    const b = e.read(at.destination, size, ES);
     keep('a', a);
     keep('b', b);
     return goesOnAfter(e, a, b);

@@ -1,8 +1,8 @@
 /** Processor identification, hints, and what user code may not do (SDM Vol. 1, 7.3.17; Vol. 3A, 5.9). */
 import type { Emitter } from '../emit/emitter.ts';
-import { describeSelector, USER_DS, USER32_CS } from '../emit/segments.ts';
 import { Exit } from '../exit.ts';
-import { CS, EAX, EBX, ECX, EDX, STATE } from '../state.ts';
+import { RIGHTS } from '../segment/descriptor.ts';
+import { EAX, EBX, ECX, EDX, STATE } from '../state.ts';
 import {
   BRAND,
   CPU_MODELS,
@@ -14,6 +14,7 @@ import {
   VENDOR,
 } from './cpuid.ts';
 import { setWholeImage } from './flag-control.ts';
+import type { InsnOptions } from './insn.ts';
 import { insn } from './insn.ts';
 import { drop, stackTop } from './stack.ts';
 
@@ -138,20 +139,20 @@ export const privileged = insn(
 );
 
 /** SLDT, STR and SMSW as Linux answers them for user code (arch/x86/kernel/umip.c): a register is written whole. */
-function describeSystem(name: string, row: string, value: number) {
-  return insn(name, {}, [row], (e, dst) => {
-    if (e.isMemory(dst)) e.storeLow(dst, e.const(value), 2);
-    else e.store(dst, e.const(value));
+function describeSystem(name: string, options: InsnOptions, row: string, value: <V>(e: Emitter<V>) => V) {
+  return insn(name, options, [row], (e, dst) => {
+    if (e.isMemory(dst)) e.storeLow(dst, value(e), 2);
+    else e.store(dst, value(e));
   });
 }
-export const sldt = describeSystem('sldt', '0F 00 /0 Ev', 0);
-export const str = describeSystem('str', '0F 00 /1 Ev', 0x40);
-export const smsw = describeSystem('smsw', '0F 01 /4 Ev', 0x8005_0033 | 0);
+export const sldt = describeSystem('sldt', { evaluated: true }, '0F 00 /0 Ev', (e) => e.localTable());
+export const str = describeSystem('str', {}, '0F 00 /1 Ev', (e) => e.const(0x40));
+export const smsw = describeSystem('smsw', {}, '0F 01 /4 Ev', (e) => e.const(0x8005_0033 | 0));
 
 /** SGDT and SIDT, likewise: limit 0 and a base in the kernel's half. */
 function describeTable(name: string, row: string, base: number) {
   return insn(name, {}, [row], (e, dst) => {
-    const address = e.linearAddress(dst);
+    const address = e.operandAddress(dst);
     e.probeWrite(address, 6);
     e.write(address, e.const(0), 2);
     e.write(e.add(address, e.const(2)), e.const(base), 4);
@@ -160,37 +161,33 @@ function describeTable(name: string, row: string, base: number) {
 export const sgdt = describeTable('sgdt', '0F 01 /0m M', 0xfffe_0000 | 0);
 export const sidt = describeTable('sidt', '0F 01 /1m M', 0xffff_0000 | 0);
 
-/** Flat segments are of privilege 3: what selector asks for it does not matter. */
-function isReadable<V>(e: Emitter<V>, selector: V): V {
-  const { isUser, isTls } = describeSelector(e, selector);
-  return e.and(e.or(isUser, isTls), e.const(1));
+/** Privilege 3, or conforming code: what user code may ask about (SDM Vol. 3A, 5.10). */
+function isVisible<V>(e: Emitter<V>, high: V): V {
+  const has = (mask: number, bits: number): V => e.eq(e.and(high, e.const(mask)), e.const(bits));
+  return e.or(has(0x7000, 0x7000), has(0x1c00, 0x1c00));
 }
-export const verr = insn('verr', {}, ['0F 00 /4 Ew'], (e, src) => e.flags.set({ zf: isReadable(e, e.load(src)) }));
-export const verw = insn('verw', {}, ['0F 00 /5 Ew'], (e, src) => {
-  const { isData, isTls } = describeSelector(e, e.load(src));
-  e.flags.set({ zf: e.and(e.or(isData, isTls), e.const(1)) });
-});
 
-/** Access rights of the user segments: present, privilege 3, 4 GiB; 64-bit code; TLS with the bit for software set. */
-const RIGHTS = { code32: 0x00cf_fb00, code64: 0x00af_fb00, data: 0x00cf_f300, tls: 0x00df_f300 };
+/** SDM Vol. 2D, VERR and VERW: data, or code that may be read; data that may be written. */
+function verify(name: string, digit: number, can: <V>(e: Emitter<V>, high: V) => V) {
+  return insn(name, { evaluated: true }, [`0F 00 /${digit} Ew`], (e, src) => {
+    const [high] = e.descriptor(e.load(src));
+    e.flags.set({ zf: e.and(isVisible(e, high), can(e, high)) });
+  });
+}
+export const verr = verify('verr', 4, (e, high) => e.ne(e.and(high, e.const(0xa00)), e.const(0x800)));
+export const verw = verify('verw', 5, (e, high) => e.eq(e.and(high, e.const(0xa00)), e.const(0x200)));
 
 /** SDM Vol. 2A, LAR and LSL. */
-function describe(name: string, opcode: string, value: <V>(e: Emitter<V>, selector: V, isTls: V) => V) {
-  return insn(name, {}, [`${opcode} /r Gv,Ew`], (e, dst, src) => {
-    const selector = e.load(src);
-    const zf = isReadable(e, selector);
-    const { isTls } = describeSelector(e, selector);
-    e.store(dst, e.select(zf, value(e, selector, isTls), e.load(dst)));
+function describe(name: string, opcode: string, value: <V>(e: Emitter<V>, high: V, limit: V) => V) {
+  return insn(name, { evaluated: true }, [`${opcode} /r Gv,Ew`], (e, dst, src) => {
+    const [high, limit] = e.descriptor(e.load(src));
+    const zf = isVisible(e, high);
+    e.if(zf, () => e.store(dst, value(e, high, limit)));
     e.flags.set({ zf });
   });
 }
-export const lar = describe('lar', '0F 02', (e, selector, isTls) => {
-  const entry = e.or(selector, e.const(3));
-  const is = (number: number) => e.eq(entry, e.const(number));
-  const code = e.select(is(USER32_CS), e.const(RIGHTS.code32), e.const(RIGHTS.code64));
-  return e.select(isTls, e.const(RIGHTS.tls), e.select(is(USER_DS), e.const(RIGHTS.data), code));
-});
-export const lsl = describe('lsl', '0F 03', (e) => e.const(-1));
+export const lar = describe('lar', '0F 02', (e, high) => e.and(high, e.const(RIGHTS)));
+export const lsl = describe('lsl', '0F 03', (_, __, limit) => limit);
 
 /** SDM Vol. 2A, ARPL. */
 export const arpl = insn('arpl', {}, ['63 /r Ew,Gw'], (e, dst, src) => {
@@ -201,23 +198,26 @@ export const arpl = insn('arpl', {}, ['63 /r Ew,Gw'], (e, dst, src) => {
   e.flags.set({ zf });
 });
 
-/** EFLAGS.NT. */
+/** EFLAGS.NT and RF. */
 const NESTED_TASK = 0x4000;
+const RESUME = 0x1_0000;
 
 /** SDM Vol. 2A, IRET to the same privilege. */
-export const iret = insn('iret', { branch: true, ends: true }, ['CF'], (e) => {
+export const iret = insn('iret', { branch: true, ends: true, evaluated: true }, ['CF'], (e) => {
   const size = e.operandSize;
   // A return to a task there is none of.
   e.if(e.and(e.state(STATE.flagSystem), e.const(NESTED_TASK)), () => e.fault(Exit.generalProtection, e.const(0)));
   const image = stackTop(e, size, 2 * size);
   const selector = stackTop(e, 2, size);
   const target = stackTop(e, size);
-  e.if(e.ne(selector, e.state(STATE.selector + CS * 4)), () =>
-    e.fault(Exit.generalProtection, e.and(selector, e.const(0xfffc))),
-  );
+  e.requireCode(selector, true);
   drop(e, 3 * size);
   setWholeImage(e, image, size);
-  e.jumpIndirect(target);
+  if (size === 4) {
+    const kept = e.and(e.state(STATE.flagSystem), e.const(~RESUME));
+    e.setState(STATE.flagSystem, e.or(kept, e.and(image, e.const(RESUME))));
+  }
+  e.jumpFar(selector, target);
 });
 
 export const system = [

@@ -144,7 +144,7 @@ const MXCSR_MASK = 0xffff;
 
 /** The 32-bit FXSAVE image; bytes from 288 on are not touched. */
 const fxsave: Insn = insn('fxsave', { feature: 'fxsr' }, ['NP 0F AE /0m M'], (e, dst) => {
-  e.requireAligned(dst, 16);
+  e.requireAligned(dst, 16, FXSAVE_AREA);
   const at = partsOf(e, dst);
   e.probeWrite(at(FXSAVE_AREA - 1), 1);
   e.probeWrite(at(0), 1);
@@ -166,7 +166,7 @@ const fxsave: Insn = insn('fxsave', { feature: 'fxsr' }, ['NP 0F AE /0m M'], (e,
 });
 
 const fxrstor: Insn = insn('fxrstor', { feature: 'fxsr' }, ['NP 0F AE /1m M'], (e, src) => {
-  e.requireAligned(src, 16);
+  e.requireAligned(src, 16, FXSAVE_AREA);
   const at = partsOf(e, src);
   e.read(at(FXSAVE_AREA - 1), 1);
   e.read(at(0), 1);
@@ -212,7 +212,7 @@ export const controlInsns: Insn[] = [
     e.call(setControlAndStatus, e.or(e.state(STATE.fpuControl), e.const(0x3f)), e.state(STATE.fpuStatus));
   }),
   insn('fldenv', WAITS, ['D9 /4m M'], (e, src) => readEnvironment(e, partsOf(e, src))()),
-  insn('fnsave', NO_WAIT, ['DD /6m M'], (e, dst) => {
+  insn('fnsave', { ...NO_WAIT, wordImage: true }, ['DD /6m M'], (e, dst) => {
     const at = partsOf(e, dst);
     const start = environmentSize(e);
     probeImage(e, at, start + 80);
@@ -223,7 +223,7 @@ export const controlInsns: Insn[] = [
     });
     e.call(init);
   }),
-  insn('frstor', WAITS, ['DD /4m M'], (e, src) => {
+  insn('frstor', { ...WAITS, wordImage: true }, ['DD /4m M'], (e, src) => {
     const at = partsOf(e, src);
     const environment = readEnvironment(e, at, 80);
     const registers = readStack(e, at, environmentSize(e), 10);

@@ -175,7 +175,7 @@ function storeInts(name: string, rows: readonly string[], pops: number, truncate
 function storeTen<V>(e: Emitter<V>, dst: Operand, [low, high, flags]: readonly V[]): void {
   e.if(e.geS(flags, e.const(0)), () => {
     // Two writes: where the second one faults, processors have done the first.
-    e.write64(e.linearAddress(dst), low);
+    e.write64(e.operandAddress(dst), low);
     e.write(e.partAddress(dst, 8), high, 2);
   });
   stored(e, flags, 1);
@@ -316,14 +316,14 @@ export const moveInsns: Insn[] = [
   loadFloat('D9 /0m Md', widenF32),
   loadFloat('DD /0m Mq', widenF64),
   x87Insn('fld', ['DB /5m Mt'], (e, src) => {
-    const low = e.read64(e.linearAddress(src));
+    const low = e.read64(e.operandAddress(src));
     e.call(x87Push, low, e.read(e.partAddress(src, 8), 2));
   }),
   x87Insn('fld', ['D9 C0+i STi'], (e, src) => loadRegister(e, e.load(src))),
   x87Insn('fild', ['DF /0m Mw', 'DB /0m Md'], (e, src) => void e.call(loadInt, e.i64.extendS(e.loadSigned(src)))),
   x87Insn('fild', ['DF /5m Mq'], (e, src) => void e.call(loadInt, e.load(src))),
   x87Insn('fbld', ['DF /4m Mt'], (e, src) => {
-    const low = e.read64(e.linearAddress(src));
+    const low = e.read64(e.operandAddress(src));
     e.call(x87Push, ...e.call(f80FromDecimal, low, e.read(e.partAddress(src, 8), 2)));
   }),
   ...storeFloats('fst', 2, 0),

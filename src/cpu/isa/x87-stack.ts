@@ -177,5 +177,6 @@ export function x87Insn(name: string, rows: readonly string[], body: Body, optio
   return insn(name, { feature: 'x87', waits: true, ...options }, rows, (e, ...operands) => {
     body(e, ...operands);
     e.setState(STATE.fpuIp, e.currentEip());
+    e.if(e.and(e.state(STATE.fpuStatus), e.const(ES)), () => e.noteException());
   });
 }

@@ -101,12 +101,6 @@ export class JitEmitter extends RecordEmitter {
   farSelector(operand: Operand): Node {
     return this.const((operand as DecodedOperand).selector);
   }
-  protected isSegment(operand: Operand, number: number): Node {
-    return this.const(Number((operand as DecodedOperand).offset === STATE.selector + number * 4));
-  }
-  protected dataSegmentBase(): Node {
-    return this.state(this.#decoded.dataSegment);
-  }
 
   effectiveAddress(operand: Operand): Node {
     const { base, index, shift, displacement, narrow } = (operand as DecodedOperand).address!;
@@ -116,17 +110,19 @@ export class JitEmitter extends RecordEmitter {
   }
   readonly #addresses = new Map<Operand, Node>();
   /** The same node each time: a read-modify-write checks its address once. */
-  linearAddress(operand: Operand): Node {
+  operandAddress(operand: Operand): Node {
     let address = this.#addresses.get(operand);
     if (!address) {
-      address = this.add(this.effectiveAddress(operand), this.state((operand as DecodedOperand).address!.segment));
+      const { segment } = (operand as DecodedOperand).address!;
+      const offset = this.effectiveAddress(operand);
+      address = segment === STATE.zero ? offset : this.inSegment(offset, this.state(segment), operand.size);
       this.#addresses.set(operand, address);
     }
     return address;
   }
   /** Computes a memory operand's address before the body, where all of its paths can use it. */
   prepare(operands: readonly DecodedOperand[]): void {
-    for (const operand of operands) if (operand.kind === 'memory') this.linearAddress(operand);
+    for (const operand of operands) if (operand.kind === 'memory') this.operandAddress(operand);
   }
 
   currentEip(): Node {

@@ -17,7 +17,7 @@ const GPR = ['eax', 'ecx', 'edx', 'ebx', 'esp', 'ebp', 'esi', 'edi'];
 const range = (name: string, offset: number, bytes: number): Field[] =>
   Array.from({ length: bytes / 4 }, (_, i) => word(`${name}+${(i * 4).toString(16)}`, offset + i * 4));
 
-/** Selectors of the x87 pointers and the data pointer are what the processor at hand makes of them. */
+/** Selectors of the x87 pointers are what the processor at hand makes of them. */
 const FIELDS: readonly Field[] = [
   ...GPR.map((name, i) => word(name, SLOT.gpr + 4 * i)),
   word('eflags', SLOT.eflags, EFLAGS),
@@ -27,7 +27,9 @@ const FIELDS: readonly Field[] = [
   word('fs gs', SLOT.selectors + 8),
   word('fpu control status', SLOT.fx),
   word('fpu tags', SLOT.fx + 4, 0xff),
+  word('fpu opcode', SLOT.fx + 4, 0x07ff_0000),
   word('fpu ip', SLOT.fx + 8),
+  word('fpu data', SLOT.fx + 16),
   word('mxcsr', SLOT.fx + 24),
   ...Array.from({ length: 8 }, (_, i) => [
     word(`st${i}`, SLOT.st + 16 * i),

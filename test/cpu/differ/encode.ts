@@ -3,6 +3,7 @@ import type { Row } from '../../../src/cpu/decode/rows.ts';
 import type { Builder, Reference } from './program.ts';
 import { targetOffset } from './program.ts';
 import type { Random } from './random.ts';
+import { takesOperandSize } from './rows.ts';
 import { DATA, TLS_BASES } from './slot.ts';
 import { CORNERS } from './values.ts';
 
@@ -121,7 +122,11 @@ function immediates(builder: Builder, mode: Mode, at: number, bytes: number[]): 
     } else if (letter === 'A') {
       builder.codePointers.push({ at: at + bytes.length, size: operandSize });
       push(bytes, 0, operandSize);
-      push(bytes, random.chance(70) ? 0x23 : random.pick([0x20, 0x22, 0x2b, 0, 3, 0x08, 0x63, 0x7b, 0xfff7]), 2);
+      push(
+        bytes,
+        random.chance(70) ? 0x23 : random.pick([0x20, 0x22, 0x2b, 0, 3, 0x08, 0x63, 0x7b, 0xfff7, 0x67, 0x64, 0x4f]),
+        2,
+      );
     }
   }
 }
@@ -132,7 +137,7 @@ function prefixes(mode: Mode, form: Form, hasMemory: boolean): number[] {
   const { lock, rep } = row.insn.options;
   if (mode.isNarrowAddress) out.push(0x67);
   if (mode.segment >= 0) out.push(SEGMENT_PREFIX[mode.segment]);
-  if (row.prefix === 0x66 || (row.prefix === undefined && mode.operandSize === 2)) out.push(0x66);
+  if (row.prefix === 0x66 || (takesOperandSize(row) && mode.operandSize === 2)) out.push(0x66);
   const repeat = form.repeat ?? (rep ? random.pick([0, 0xf2, 0xf3]) : 0);
   if (rep && repeat) out.push(repeat);
   if (form.lock ?? (random.chance(lock ? 15 : 1) && (hasMemory || random.chance(20)))) out.push(0xf0);
@@ -150,7 +155,7 @@ const ESCAPES = [[], [0x0f], [0x0f, 0x38], [0x0f, 0x3a]];
 /** Adds an encoding of the row; answers false where there is no more room. */
 export function encode(builder: Builder, row: Row, form: Form = {}): boolean {
   const { random } = builder;
-  const isNarrow = row.prefix === undefined && (form.isNarrow ?? random.chance(20));
+  const isNarrow = takesOperandSize(row) && (form.isNarrow ?? random.chance(20));
   const isNarrowAddress = form.isNarrowAddress ?? random.chance(6);
   const segment =
     form.segment ??

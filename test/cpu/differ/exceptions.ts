@@ -1,32 +1,20 @@
 /** Differences that are meant: each with its reason. Everything else that differs is a bug. */
 import { CpuidFeature, Decoder, DecoderOptions } from 'iced-x86';
-import { USER_CS } from '../../../src/cpu/emit/segments.ts';
-import { CS, DS, ES, FS, GS, SS } from '../../../src/cpu/state.ts';
-import { differences, EFLAGS } from './compare.ts';
+import { USER_CS } from '../../../src/cpu/segment/descriptor.ts';
+import { CS } from '../../../src/cpu/state.ts';
+import { differences } from './compare.ts';
 import type { Mismatch } from './differ.ts';
 import { rowName } from './rows.ts';
-import { SLOT, TLS_BASES } from './slot.ts';
+import { SLOT } from './slot.ts';
 import { undefinedFlags } from './undefined-flags.ts';
 
 const GENERAL_PROTECTION = 13;
-const STACK_FAULT = 12;
 const PAGE_FAULT = 14;
-const ALIGNMENT_CHECK = 17;
-/** FXSAVE's. */
-const LARGEST_OPERAND = 512;
 export const OWN_MEMORY = "the oracle's memory";
 const C1 = 0x200 << 16;
 const TF = 0x100;
-const RF = 0x1_0000;
-const FLAT = [ES, SS, DS];
-const CPU_NUMBER = 0x7b;
 
 const selectorOf = (slots: Mismatch['native'], segment: number): number => slots.u16[(SLOT.selectors >> 1) + segment];
-const isBased = (slots: Mismatch['native'], segment: number): boolean =>
-  [0x63, 0x6b].includes(selectorOf(slots, segment) | 3);
-const isFlat = (slots: Mismatch['native'], segment: number): boolean =>
-  [0x2b, 0x73].includes(selectorOf(slots, segment) | 3);
-
 /** Of a program of one instruction. */
 export interface Context {
   readonly mismatch: Mismatch;
@@ -113,65 +101,9 @@ export const EXCEPTIONS: readonly Exception[] = [
     applies: (c) => /^(f2xm1|fyl2x|fyl2xp1|fptan|fpatan|fsin|fcos|fsincos) /.test(c.name) && isWithinOneStep(c),
   },
   {
-    name: 'flat segments',
-    reason:
-      'es, ss and ds have no base and are not checked: TLS segments with a base cannot be loaded, null and code be used',
-    applies: ({ mismatch }) =>
-      FLAT.some((i) => isBased(mismatch.native, i)) ||
-      [mismatch.request, mismatch.native].some((slots) => [ES, DS].some((i) => !isFlat(slots, i))),
-  },
-  {
     name: '64-bit code',
     reason: 'GDT entry 6 can be asked about and read; far transfers to it are #GP',
     applies: ({ mismatch }) => (selectorOf(mismatch.native, CS) | 3) === USER_CS,
-  },
-  {
-    name: 'ARPL of code',
-    reason: 'ARPL writes only where it changes something; it is #GP in a segment of code anyway',
-    applies: ({ name, mismatch }) =>
-      /^arpl /.test(name) && mismatch.tallship.get(0, SLOT.trapno) === GENERAL_PROTECTION,
-  },
-  {
-    name: 'segment limit',
-    reason: 'an operand across offset 4 GiB of its segment is #GP or #SS, not #PF',
-    applies: ({ mismatch }) =>
-      [STACK_FAULT, GENERAL_PROTECTION].includes(trapno(mismatch)) &&
-      TLS_BASES.some((base) => (mismatch.tallship.get(0, SLOT.siAddr) - base) >>> 0 > 2 ** 32 - LARGEST_OPERAND),
-  },
-  {
-    name: 'alignment check',
-    reason: 'AC can be set and read; unaligned accesses are not refused',
-    applies: ({ mismatch }) => trapno(mismatch) === ALIGNMENT_CHECK,
-  },
-  {
-    name: 'MASKMOVQ to code',
-    reason: 'it is #GP for its segment before it does anything else',
-    applies: ({ name, mismatch }) =>
-      /^maskmovq /.test(name) && mismatch.tallship.get(0, SLOT.trapno) === GENERAL_PROTECTION,
-  },
-  {
-    name: 'RF of IRET',
-    reason: 'a single step that ends with IRET does not show the RF that it loaded',
-    applies: ({ name, fields, mismatch: { native, tallship } }) =>
-      /^iret /.test(name) &&
-      fields.join() === 'eflags' &&
-      ((native.get(0, SLOT.eflags) ^ tallship.get(0, SLOT.eflags)) & EFLAGS) === RF,
-  },
-  {
-    name: 'strings in a null segment',
-    reason: 'they are #GP at once, even where nothing is left to do or the other operand comes first',
-    applies: ({ name, mismatch }) =>
-      /^(lods|movs|cmps|xlat)/.test(name) &&
-      mismatch.tallship.get(0, SLOT.trapno) === GENERAL_PROTECTION &&
-      [FS, GS].some((segment) => selectorOf(mismatch.request, segment) < 4),
-  },
-  {
-    name: 'CPU number',
-    reason: "GDT entry 15, whose limit is the CPU's number, is not there",
-    applies: ({ name, mismatch }) =>
-      (/^(lar|lsl|verr|verw) /.test(name) &&
-        mismatch.native.get(0, SLOT.eflags) !== mismatch.tallship.get(0, SLOT.eflags)) ||
-      [ES, DS, FS, GS].some((segment) => (selectorOf(mismatch.native, segment) | 3) === CPU_NUMBER),
   },
   {
     name: 'undefined flags',

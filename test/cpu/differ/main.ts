@@ -64,11 +64,11 @@ async function compareWithHardware(): Promise<number> {
   const seconds = (performance.now() - start) / 1000;
   for (const { text, count } of summary.failures) console.log(`\n${text}\n  ${count} times`);
   console.log();
-  const { cases, evaluated, compiled, protected: hosted, timeouts, lost, rows, missing } = summary;
+  const { cases, evaluated, compiled, protected: hosted, endless, lost, rows, missing } = summary;
   console.log(
     `${cases} cases in ${seconds.toFixed(1)} s, ${Math.round(cases / seconds)} a second; ${compiled} also compiled, ${hosted} with the host's page protection, ${evaluated} evaluated`,
   );
-  if (timeouts + lost > 0) console.log(`${timeouts} did not end, ${lost} were lost with the oracle`);
+  if (endless + lost > 0) console.log(`${endless} are loops without end, ${lost} were lost with the oracle`);
   console.log(
     `${rows - missing.length} of ${rows} rows exercised on hardware${missing.length ? `; not: ${missing.join(', ')}` : ''}`,
   );

@@ -1,21 +1,19 @@
 /** Values in memory and registers that single instructions need to do something interesting. */
-import { DS, ES, FS, SS } from '../../../src/cpu/state.ts';
 import type { Step } from './program.ts';
 import type { Random } from './random.ts';
 import type { Slots } from './slot.ts';
-import { DATA, SLOT, SLOT_SIZE, windowOffset } from './slot.ts';
-import { addressOf, putAt } from './state.ts';
+import { DATA, LDT_SELECTORS, SLOT, SLOT_SIZE, windowOffset } from './slot.ts';
+import type { Origins } from './state.ts';
+import { addressOf, originOf, putAt } from './state.ts';
 import type { Element } from './values.ts';
 import { family, generalValue, stack } from './values.ts';
 
 /** Selectors that name something, that are null, and that name nothing. */
 const SELECTORS = [
-  0x23, 0x2b, 0x2b, 0x20, 0x28, 0x29, 0x33, 0x73, 0, 1, 3, 0x7, 0x08, 0x10, 0x18, 0x83, 0x1234, 0xfff8,
+  ...[0x23, 0x2b, 0x2b, 0x20, 0x28, 0x29, 0x33, 0x73, 0, 1, 3, 0x7, 0x08, 0x10, 0x18, 0x7b, 0x83, 0x1234, 0xfff8],
+  ...[0x60, 0x63, 0x6b, 0, 0x2b, 0x2b],
+  ...LDT_SELECTORS,
 ];
-/** fs and gs may have a base. */
-const BASED_SELECTORS = [...SELECTORS, 0x60, 0x63, 0x6b, 0];
-/** In es and ds, null and code would have to be refused at each access: see docs/ISA.md. */
-const FLAT_SELECTORS = [0x2b, 0x28, 0x29, 0x73, 0x70, 0x7, 0x08, 0x10, 0x18, 0x83, 0x1234, 0xfff8];
 const bytes4 = (value: number): Uint8Array => new Uint8Array(new Uint32Array([value]).buffer);
 
 /** Sets and reads words of the windows by linear address. */
@@ -41,6 +39,7 @@ interface Context {
   readonly word: number;
   readonly address: number | undefined;
   readonly element: Element;
+  readonly origins: Origins;
 }
 
 const flagsImage = (random: Random): number => {
@@ -49,10 +48,10 @@ const flagsImage = (random: Random): number => {
   return image & (random.chance(85) ? ~0x100 : -1) & (random.chance(97) ? ~0x4_0000 : -1);
 };
 
-/** A selector for the segment register that an instruction loads; for one that only asks, any. */
-function selectorOf(random: Random, segment?: number): number {
-  const isBased = segment === undefined || segment > DS;
-  return random.pick(isBased ? BASED_SELECTORS : segment === SS ? SELECTORS : FLAT_SELECTORS);
+/** A selector, with the privilege level that it should have or any. */
+function selectorOf(random: Random): number {
+  const selector = random.pick(SELECTORS);
+  return random.chance(90) ? selector : (selector & ~3) | random.below(4);
 }
 
 /** For a far transfer; the segment of 64-bit programs would lead into another mode. */
@@ -71,6 +70,16 @@ function setE({ step, slots, i, word, address }: Context, value: number): void {
 function codePointer({ step, random, slots, word }: Context): number {
   const start = slots.u32[word + (SLOT.eip >> 2)];
   return random.chance(80) ? start + step.at + step.length : generalValue(random);
+}
+
+const stackOf = ({ slots, word, origins }: Context): number => slots.u32[word + 4] + origins.stack;
+
+/** A pointer into a segment of code, mostly the flat one. */
+function putFar(c: Context, offsetAt: number, selectorAt: number, flatChance: number): void {
+  const { random, slots, i, origins } = c;
+  const selector = random.chance(flatChance) ? 0x23 : codeSelector(random);
+  put32(slots, i, offsetAt, codePointer(c) + origins.code - originOf(selector));
+  put32(slots, i, selectorAt, selector);
 }
 
 const byName: Record<string, (c: Context) => void> = {
@@ -102,41 +111,36 @@ const byName: Record<string, (c: Context) => void> = {
     putAt(slots, i, address, slots.bytes(i, SLOT.fx, 28));
     putAt(slots, i, address + 32, stack(random));
   },
-  popf({ random, slots, i, word }) {
-    put32(slots, i, slots.u32[word + 4], flagsImage(random));
+  popf({ random, slots, i, word, origins }) {
+    put32(slots, i, slots.u32[word + 4] + origins.stack, flagsImage(random));
   },
-  iret({ random, slots, i, word, ...rest }) {
-    const top = slots.u32[word + 4];
-    put32(slots, i, top, codePointer({ random, slots, i, word, ...rest }));
-    put32(slots, i, top + 4, random.chance(85) ? 0x23 : codeSelector(random));
+  iret(c) {
+    const { random, slots, i } = c;
+    const top = stackOf(c);
+    putFar(c, top, top + 4, 85);
     put32(slots, i, top + 8, flagsImage(random));
   },
   ret(c) {
-    put32(c.slots, c.i, c.slots.u32[c.word + 4], codePointer(c));
+    put32(c.slots, c.i, stackOf(c), codePointer(c));
   },
   'ret far'(c) {
-    byName.ret(c);
-    const value = c.random.chance(80) ? 0x23 : codeSelector(c.random);
-    put32(c.slots, c.i, c.slots.u32[c.word + 4] + 4, value);
+    const top = stackOf(c);
+    putFar(c, top, top + 4, 80);
   },
   jmp: (c) => setE(c, codePointer(c)),
   call: (c) => setE(c, codePointer(c)),
   'jmp far'(c) {
-    if (c.address === undefined) return;
-    put32(c.slots, c.i, c.address, codePointer(c));
-    put32(c.slots, c.i, c.address + 4, c.random.chance(80) ? 0x23 : codeSelector(c.random));
+    if (c.address !== undefined) putFar(c, c.address, c.address + 4, 80);
   },
-  'mov sreg': (c) => setE(c, selectorOf(c.random, c.step.reg)),
-  'pop sreg'({ random, slots, i, word, step }) {
-    const segment = ['ES', 'CS', 'SS', 'DS', 'FS', 'GS'].indexOf(step.row.operands[0].name);
-    put32(slots, i, slots.u32[word + 4], selectorOf(random, segment));
+  'mov sreg': (c) => setE(c, selectorOf(c.random)),
+  'pop sreg'({ random, slots, i, word, origins }) {
+    put32(slots, i, slots.u32[word + 4] + origins.stack, selectorOf(random));
   },
   lss({ random, slots, i, address, step }) {
     if (address === undefined) return;
     // The selector follows an offset of 2 or 4 bytes.
-    const segment = { les: ES, lds: DS, lss: SS }[step.row.insn.name] ?? FS;
-    put32(slots, i, address + 2, (selectorOf(random, segment) << 16) | random.below(0x1_0000));
-    if (!step.isNarrow) put32(slots, i, address + 4, selectorOf(random, segment));
+    put32(slots, i, address + 2, (selectorOf(random) << 16) | random.below(0x1_0000));
+    if (!step.isNarrow) put32(slots, i, address + 4, selectorOf(random));
   },
 };
 byName.idiv = byName.div;
@@ -211,11 +215,19 @@ function x87Memory(random: Random, opcode: number, digit: number): Uint8Array | 
 }
 
 /** Sets what the step's instruction reads. Steps see the registers as they are at the start. */
-export function prepareOperands(step: Step, random: Random, slots: Slots, i: number, element: Element): void {
+export function prepareOperands(
+  step: Step,
+  random: Random,
+  slots: Slots,
+  i: number,
+  element: Element,
+  origins: Origins,
+): void {
   const word = (i * SLOT_SIZE) >> 2;
   const { insn, opcode, digit, operands } = step.row;
-  const address = step.memory && addressOf(step.memory, slots.u32, word);
-  const context: Context = { step, random, slots, i, word, address, element };
+  const origin = step.memory?.segmentBase === 0 ? origins.data : 0;
+  const address = step.memory && (addressOf(step.memory, slots.u32, word) + origin) >>> 0;
+  const context: Context = { step, random, slots, i, word, address, element, origins };
   if (address !== undefined) {
     if (operands.some((o) => 'WQ'.includes(o.letter)) || /V|P/.test(operands.map((o) => o.letter).join('')))
       putAt(slots, i, address, family(random, element).subarray(0, 16));

@@ -5,7 +5,7 @@ import { encode } from './encode.ts';
 import type { Program } from './program.ts';
 import { Builder } from './program.ts';
 import type { Random } from './random.ts';
-import { isEmulated, storesPointers } from './rows.ts';
+import { isEmulated, storesPointers, takesOperandSize } from './rows.ts';
 import { CODE, CODE_SIZE, ENTRY } from './slot.ts';
 
 const hasModrmOperand = (row: Row): boolean => row.hasModrm && !row.fixedModrm;
@@ -41,13 +41,12 @@ export function formsOf(row: Row): Form[] {
   if (mayBeMemory(row)) forms.push(...MEMORY_FORMS);
   if (mayBeRegister(row)) for (let rm = 0; rm < 8; rm++) forms.push({ isRegister: true, rm });
   if (!hasModrmOperand(row)) for (let i = 0; i < (row.plusRegister || row.fixedModrm ? 10 : 4); i++) forms.push({});
-  const sized =
-    row.prefix === undefined
-      ? forms.flatMap((form) => [
-          { ...form, isNarrow: false },
-          { ...form, isNarrow: true },
-        ])
-      : forms;
+  const sized = takesOperandSize(row)
+    ? forms.flatMap((form) => [
+        { ...form, isNarrow: false },
+        { ...form, isNarrow: true },
+      ])
+    : forms;
   const { rep, lock } = row.insn.options;
   if (rep) return sized.flatMap((form) => ([0, 0xf2, 0xf3] as const).map((repeat) => ({ ...form, repeat })));
   if (!lock) return [...sized, { lock: true }];

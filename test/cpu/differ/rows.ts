@@ -8,6 +8,8 @@ export const allRows: readonly Row[] = isa.flatMap((insn) => insn.rows.map((text
 /** UMIP: Linux answers in the processor's place, and does other things on the way. */
 export const isEmulated = (row: Row): boolean => /^(sldt|str|smsw|sgdt|sidt)$/.test(row.insn.name);
 export const storesPointers = (row: Row): boolean => /^(fnsave|fnstenv|fxsave)$/.test(row.insn.name);
+/** 66 is an operand-size prefix there. */
+export const takesOperandSize = (row: Row): boolean => row.prefix === undefined || row.prefix === 'nf';
 export const rowName = (row: Row): string => `${row.insn.name} (${row.text})`;
 
 function hasUmip(): boolean {

@@ -35,7 +35,8 @@ export interface Summary {
   readonly evaluated: number;
   readonly compiled: number;
   readonly protected: number;
-  readonly timeouts: number;
+  /** Cases that neither the processor nor Tallship ended. */
+  readonly endless: number;
   readonly lost: number;
   readonly failures: Failure[];
   /** Named exceptions, and how often. */

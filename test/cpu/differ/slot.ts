@@ -13,6 +13,26 @@ export const TLS_BASES = [DATA, DATA - 0xe000, 0] as const;
 export const TLS_SELECTORS = [0x63, 0x6b, 0x73] as const;
 export const USER_CS = 0x23;
 export const USER_DS = 0x2b;
+/**
+ * The LDT, from entry 1 on, as struct user_desc: base, limit and its bits (1 32-bit, 2 expands down, 4 code, 8 read- or
+ * execute-only, 0x10 limit in pages, 0x20 not present, 0x40 useable).
+ */
+export const LDT = [
+  [DATA, 0x2fff, 0x41],
+  [DATA, 0xfffff, 0x51],
+  [DATA, 0xfff, 0x43],
+  [DATA - 0x8000, 0x8fff, 0x02],
+  [DATA, 0x20ff, 0x40],
+  [DATA, 0x2fff, 0x49],
+  [0, 0xfffff, 0x51],
+  [DATA, 0x2fff, 0x61],
+  [CODE, 0x1fff, 0x45],
+  [CODE, 0x1fff, 0x4d],
+  [CODE, 0x1fff, 0x44],
+  [0, 0xfffff, 0x55],
+  [CODE, 0x1fff, 0x67],
+] as const;
+export const LDT_SELECTORS = LDT.map((_, i) => ((i + 1) << 3) | 7);
 
 /** The parts of the data that a case sets and an answer shows; elsewhere there is `pattern`. */
 export const WINDOWS = [

@@ -6,7 +6,18 @@ import { targetOffset } from './program.ts';
 import type { Random } from './random.ts';
 import { storesPointers } from './rows.ts';
 import type { Slots } from './slot.ts';
-import { DATA, SLOT, SLOT_SIZE, TLS_SELECTORS, USER_CS, USER_DS, windowOffset } from './slot.ts';
+import {
+  DATA,
+  LDT,
+  LDT_SELECTORS,
+  SLOT,
+  SLOT_SIZE,
+  TLS_BASES,
+  TLS_SELECTORS,
+  USER_CS,
+  USER_DS,
+  windowOffset,
+} from './slot.ts';
 import type { Element } from './values.ts';
 import { controlWord, family, generalValue, mxcsr, noiseBytes, stack } from './values.ts';
 
@@ -14,6 +25,7 @@ import { controlWord, family, generalValue, mxcsr, noiseBytes, stack } from './v
 const ARITHMETIC = 0x8d5;
 const DF = 0x400;
 const TF = 0x100;
+const AC = 0x4_0000;
 
 /** How an instruction reads its vectors: 4 singles, 8 doubles, 0 integers. */
 export function elementOf(random: Random, name: string): Element {
@@ -80,9 +92,10 @@ function fillX87(random: Random, slots: Slots, i: number, isUsed: boolean, isMas
   u16[half + 1] = isUsed ? flags | stackFault | (bits & 0x7f00) : 0;
   const fullness = (bits >>> 16) & 7;
   u16[half + 2] = !isUsed ? 0 : fullness < 4 ? 0xff : fullness < 5 ? 0 : random.u32() & 0xff;
-  u16[half + 3] = 0;
-  u32[(half >> 1) + 2] = 0;
-  u32[(half >> 1) + 4] = 0;
+  const hasPointers = isUsed && random.chance(10);
+  u16[half + 3] = hasPointers ? random.u32() & 0x7ff : 0;
+  u32[(half >> 1) + 2] = hasPointers ? random.u32() : 0;
+  u32[(half >> 1) + 4] = hasPointers ? random.u32() : 0;
   if (isUsed) slots.u8.set(stack(random), i * SLOT_SIZE + SLOT.st);
 }
 
@@ -93,6 +106,47 @@ export function addressOf(reference: Reference, u32: Uint32Array, word: number):
   return ((isNarrow ? sum & 0xffff : sum) + segmentBase) >>> 0;
 }
 
+/** Where code, stack and data segments begin. */
+export interface Origins {
+  readonly code: number;
+  readonly stack: number;
+  readonly data: number;
+}
+const FLAT: Origins = { code: 0, stack: 0, data: 0 };
+
+export function originOf(selector: number): number {
+  const local = LDT_SELECTORS.indexOf(selector | 3);
+  if (local >= 0) return LDT[local][0];
+  const tls = (TLS_SELECTORS as readonly number[]).indexOf(selector | 3);
+  return tls < 0 ? 0 : TLS_BASES[tls];
+}
+
+const CODE_TYPE = 4;
+const ABSENT = 0x20;
+const EXECUTE_ONLY = 8;
+const usable = LDT_SELECTORS.filter((_, i) => !(LDT[i][2] & ABSENT));
+const isCode = (selector: number): boolean => (LDT[LDT_SELECTORS.indexOf(selector)][2] & CODE_TYPE) !== 0;
+const CODES = usable.filter(isCode);
+const STACKS = usable.filter(
+  (selector) => !isCode(selector) && !(LDT[LDT_SELECTORS.indexOf(selector)][2] & EXECUTE_ONLY),
+);
+const READABLE = [
+  0,
+  USER_CS,
+  0x7b,
+  ...TLS_SELECTORS,
+  ...usable.filter((one) => LDT[LDT_SELECTORS.indexOf(one)][2] !== 0x4d),
+];
+
+/** Other segments than the flat ones. */
+function drawSegments(random: Random, selectors: number[]): Origins {
+  for (const segment of [0, 3, 4, 5]) if (random.chance(50)) selectors[segment] = random.pick(READABLE);
+  if (random.chance(40)) selectors[1] = random.pick(CODES);
+  if (random.chance(40)) selectors[2] = random.pick(STACKS);
+  const [, code, stack, data] = selectors;
+  return { code: originOf(code), stack: originOf(stack), data: originOf(data) };
+}
+
 /** Fills slot `i` for the program; the code is in place when it `isSame`. */
 export function fill(program: Program, random: Random, slots: Slots, i: number, isSame: boolean): void {
   const at = i * SLOT_SIZE;
@@ -101,10 +155,19 @@ export function fill(program: Program, random: Random, slots: Slots, i: number, 
   const need = needsOf(program, random);
   fillGeneral(program, random, slots, word);
   u32[word + (SLOT.eflags >> 2)] =
-    (random.u32() & ARITHMETIC) | 0x202 | (random.chance(15) ? DF : 0) | (random.u32() % 200 === 0 ? TF : 0);
+    (random.u32() & ARITHMETIC) |
+    0x202 |
+    (random.chance(15) ? DF : 0) |
+    (random.u32() % 200 === 0 ? TF : 0) |
+    (random.u32() % 100 === 0 ? AC : 0);
   u32[word + (SLOT.eip >> 2)] = program.address;
   const selectors = [USER_DS, USER_CS, USER_DS, USER_DS, TLS_SELECTORS[0], TLS_SELECTORS[1]];
+  const origins = random.chance(4) ? drawSegments(random, selectors) : FLAT;
   for (let n = 0; n < 6; n++) u16[(at + SLOT.selectors) / 2 + n] = selectors[n];
+  u32[word + (SLOT.eip >> 2)] -= origins.code;
+  u32[word + 4] -= origins.stack;
+  for (const { register, isPointer } of program.pins)
+    if (isPointer && register !== 4) u32[word + register] -= origins.data;
   u32[word + (SLOT.codeAddress >> 2)] = program.address;
   u32[word + (SLOT.codeLength >> 2)] = program.code.length;
   u32[word + (SLOT.isSameCode >> 2)] = isSame ? 1 : 0;
@@ -119,7 +182,7 @@ export function fill(program: Program, random: Random, slots: Slots, i: number, 
     u8.set(vectors, at + SLOT.xmm);
     if (need.x87) for (let n = 0; n < 8; n++) u8.set(vectors.subarray(n * 16, n * 16 + 8), at + SLOT.st + n * 16);
   }
-  for (const step of program.steps) prepareOperands(step, random, slots, i, need.element);
+  for (const step of program.steps) prepareOperands(step, random, slots, i, need.element, origins);
 }
 
 /** Puts bytes where a linear address says, if that is in the windows. */

@@ -6,6 +6,7 @@ import { FEATURE_BITS } from '../../../src/cpu/isa/cpuid.ts';
 import type { Feature } from '../../../src/cpu/isa/insn.ts';
 import type { CpuMemory } from '../../../src/cpu/memory.ts';
 import { STATE, STATE_SIZE } from '../../../src/cpu/state.ts';
+import { descriptorOf } from '../../../src/kernel/user-desc.ts';
 import { FlatCpuMemory } from '../../support/flat-cpu-memory.ts';
 import type { MappedMemory } from '../../support/hardware-cpu-memory.ts';
 import { signalOf } from './signal.ts';
@@ -17,13 +18,11 @@ import {
   DATA_SIZE,
   GAPS,
   INT3,
+  LDT,
   pattern,
   SLOT,
   SLOT_SIZE,
   TLS_BASES,
-  TLS_SELECTORS,
-  USER_CS,
-  USER_DS,
   WINDOWS,
 } from './slot.ts';
 
@@ -76,10 +75,14 @@ function storeX87(state: Uint8Array, words: Int32Array, slots: Slots, i: number)
   u32[(half >> 1) + 6] = words[STATE.mxcsr >> 2];
 }
 
-function baseOf(selector: number): number {
-  const entry = (TLS_SELECTORS as readonly number[]).indexOf(selector | 3);
-  return entry < 0 ? 0 : TLS_BASES[entry];
+function describe(
+  segments: readonly (readonly [base: number, limit: number, flags: number])[],
+): Int32Array<ArrayBuffer> {
+  const words = segments.map(([base, limit, flags]) => descriptorOf({ base, limit, flags }));
+  return Int32Array.from(words.flatMap(({ low, high }) => [low, high]));
 }
+export const LDT_BYTES = new Uint8Array(describe([[0, 0, 0], ...LDT]).buffer).fill(0, 0, 8);
+const TLS = describe(TLS_BASES.map((base) => [base, 0xfffff, 0x51]));
 
 /** The register file of a slot. `words` and `state` are the same bytes. */
 export function loadState(state: Uint8Array, words: Int32Array, slots: Slots, i: number): void {
@@ -89,12 +92,9 @@ export function loadState(state: Uint8Array, words: Int32Array, slots: Slots, i:
   words[STATE.eip >> 2] = u32[word + (SLOT.eip >> 2)];
   writeEflags(state, u32[word + (SLOT.eflags >> 2)]);
   for (let n = 0; n < 6; n++) {
-    const selector = n === 1 ? USER_CS : n === 2 ? USER_DS : u16[word * 2 + (SLOT.selectors >> 1) + n];
-    words[(STATE.selector >> 2) + n] = selector;
-    words[(STATE.segmentBase >> 2) + n] = baseOf(selector);
+    words[(STATE.selector >> 2) + n] = u16[word * 2 + (SLOT.selectors >> 1) + n];
   }
-  for (let n = 0; n < 3; n++) words[(STATE.tlsBase >> 2) + n] = TLS_BASES[n];
-  words[STATE.tlsPresent >> 2] = 7;
+  words.set(TLS, STATE.tls >> 2);
   loadX87(state, words, slots, i);
 }
 
@@ -153,7 +153,7 @@ export class CpuSubject {
 
   /** `compiles`: all code before it runs, hot or not. */
   constructor({ memory, map }: MappedMemory, compiles: boolean) {
-    this.#memory = memory;
+    this.#memory = Object.assign(memory, { ldt: LDT_BYTES });
     this.#map = map;
     this.#compiles = compiles;
     this.#cpu = new Cpu(memory, { features: ALL_FEATURES, jit: compiles });

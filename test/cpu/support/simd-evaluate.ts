@@ -2,7 +2,8 @@
 import { evaluateInsn, flatMemory } from '../../../src/cpu/emit/evaluate.ts';
 import { Exit } from '../../../src/cpu/exit.ts';
 import type { Insn } from '../../../src/cpu/isa/insn.ts';
-import { EAX, EDI, STATE, STATE_SIZE } from '../../../src/cpu/state.ts';
+import { EAX, EDI, STATE } from '../../../src/cpu/state.ts';
+import { flatState } from '../../support/flat-state.ts';
 import type { Reply, Request } from './simd-oracle.ts';
 import { CODE, MEMORY } from './simd-oracle.ts';
 
@@ -15,7 +16,7 @@ const SIGNALS: Record<number, number> = {
 
 /** The register file of a request; flags in their lazy form (emit/flags.ts). */
 export function stateOf(request: Request): Uint8Array {
-  const state = new Uint8Array(STATE_SIZE);
+  const state = flatState();
   const view = new DataView(state.buffer);
   request.gpr.forEach((value, i) => {
     view.setUint32(STATE.gpr + 4 * (EAX + i), value, true);

@@ -4,7 +4,7 @@ import { Exit } from '../../../src/cpu/exit.ts';
 import { FEATURE_BITS } from '../../../src/cpu/isa/cpuid.ts';
 import type { Feature } from '../../../src/cpu/isa/insn.ts';
 import type { CpuMemory } from '../../../src/cpu/memory.ts';
-import { STATE, STATE_SIZE } from '../../../src/cpu/state.ts';
+import { STATE } from '../../../src/cpu/state.ts';
 import {
   PERMISSION_EXECUTE,
   PERMISSION_READ,
@@ -12,6 +12,7 @@ import {
   VM_PERMISSIONS,
   VM_SIZE,
 } from '../../../src/memory/vm-layout.ts';
+import { flatState } from '../../support/flat-state.ts';
 import { replyOf, stateOf } from './simd-evaluate.ts';
 import type { Reply, Request } from './simd-oracle.ts';
 import { CODE, MEMORY } from './simd-oracle.ts';
@@ -41,7 +42,7 @@ export function interpreter(): (request: Request) => Reply {
   const memory = smallMemory();
   const features = [...(Object.keys(FEATURE_BITS) as Feature[])];
   const cpu = new Cpu(memory, { features });
-  const state = new Uint8Array(STATE_SIZE);
+  const state = flatState();
   return (request) => {
     // At the page's end, so that nothing after it is decoded.
     const eip = CODE + PAGE - request.code.length - 1;

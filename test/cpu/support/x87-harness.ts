@@ -7,7 +7,8 @@ import { Exit } from '../../../src/cpu/exit.ts';
 import { FEATURE_BITS } from '../../../src/cpu/isa/cpuid.ts';
 import { type Feature, type Insn, insn } from '../../../src/cpu/isa/insn.ts';
 import { x87 } from '../../../src/cpu/isa/x87.ts';
-import { EBX, EDI, ESP, STATE, STATE_SIZE } from '../../../src/cpu/state.ts';
+import { EBX, EDI, ESP, STATE } from '../../../src/cpu/state.ts';
+import { flatState } from '../../support/flat-state.ts';
 import { smallMemory } from './simd-interpret.ts';
 import { CODE, MEMORY } from './simd-oracle.ts';
 
@@ -78,7 +79,7 @@ const environment = x87.filter((one) => one.name === 'fnsave' || one.name === 'f
 /** The same record after the instruction, by the evaluator. */
 export function evaluate(record: Buffer): Buffer {
   const out = Buffer.from(record);
-  const state = new Uint8Array(STATE_SIZE);
+  const state = flatState();
   const view = new DataView(state.buffer);
   const memory = flatMemory(out, 0);
   const step = (insns: readonly Insn[], code: Uint8Array, base: number): void => {
@@ -107,7 +108,7 @@ const AFTER = [0x9c, 0x8f, 0x47, 0x6c, 0x89, 0x47, 0x70, 0xdd, 0x37, 0xcc];
 export function interpreter(): (record: Buffer) => Buffer {
   const memory = smallMemory();
   const cpu = new Cpu(memory, { features: Object.keys(FEATURE_BITS) as Feature[] });
-  const state = new Uint8Array(STATE_SIZE);
+  const state = flatState();
   let last = '';
   return (record) => {
     const code = record.subarray(FPU_SIZE + 8, HEADER);
