@@ -6,7 +6,8 @@ import { u32, type Value } from '../src/abi/struct.ts';
 import { type Timespec, timespec32Layout, timespec64Layout, toNanoseconds } from '../src/abi/time.ts';
 import { MATCH_ANY } from '../src/kernel/futex.ts';
 import { TLS_FIRST } from '../src/kernel/registers.ts';
-import type { Task, TlsEntry } from '../src/kernel/task.ts';
+import type { Task } from '../src/kernel/task.ts';
+import type { UserDesc as Segment } from '../src/kernel/user-desc.ts';
 import { inOutStruct, int, outStruct, pointer, readValue, refused, size, syscall, uint } from '../src/syscall/index.ts';
 import { ERESTART_RESTARTBLOCK, ERESTARTSYS } from '../src/wait/wait.ts';
 
@@ -19,16 +20,12 @@ const EMPTY_SEGMENT = 0x28;
 const isEmpty = ({ base, limit, flags }: UserDesc) =>
   base === 0 && limit === 0 && ((flags & 0x7f) === EMPTY_SEGMENT || (flags & 0x7f) === 0);
 
-function entryOf(desc: UserDesc): TlsEntry | null {
+function entryOf(desc: UserDesc): Segment | null {
   return isEmpty(desc) ? null : { base: desc.base, limit: desc.limit, flags: desc.flags };
 }
 
 /** CLONE_SETTLS: the pointer is to a struct user_desc, as set_thread_area's. */
-export function readTls(
-  task: Task,
-  flags: number,
-  address: number,
-): { index: number; entry: TlsEntry } | null | number {
+export function readTls(task: Task, flags: number, address: number): { index: number; entry: Segment } | null | number {
   if ((flags & CLONE_SETTLS) === 0) return null;
   const desc = readValue(task.mm, address, userDescLayout);
   if (desc === undefined) return -EFAULT;

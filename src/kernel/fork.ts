@@ -22,8 +22,9 @@ import { cloneCredentials } from '../vfs/credentials.ts';
 import { BLOCKED, WaitQueue } from '../wait/wait.ts';
 import { RLIMIT_NPROC } from './limits.ts';
 import { setProgram } from './program.ts';
-import { Task, type TlsEntry } from './task.ts';
+import { Task } from './task.ts';
 import { DEFAULT_ACTION, type SigActions, ThreadGroup } from './thread-group.ts';
+import type { UserDesc } from './user-desc.ts';
 
 export interface CloneArguments {
   flags: number;
@@ -32,7 +33,7 @@ export interface CloneArguments {
   stack: number;
   parentTid: number;
   childTid: number;
-  tls: { index: number; entry: TlsEntry } | null;
+  tls: { index: number; entry: UserDesc } | null;
 }
 
 /** Bitwise test that also works above bit 31 (clone3). */

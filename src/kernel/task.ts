@@ -13,6 +13,7 @@ import { publishTls, stateOf } from './registers.ts';
 import { type SignalInfo, SignalQueue } from './signal-queue.ts';
 import type { ThreadGroup } from './thread-group.ts';
 import { emptyUsage, type Usage } from './usage.ts';
+import type { UserDesc } from './user-desc.ts';
 
 /** runnable: queued or running. dead: has ended; a group's leader may still be a zombie. */
 export type RunState = 'runnable' | 'sleeping' | 'stopped' | 'dead';
@@ -21,14 +22,6 @@ export type RunState = 'runnable' | 'sleeping' | 'stopped' | 'dead';
 export interface AltStack {
   sp: number;
   size: number;
-  flags: number;
-}
-
-/** A GDT entry of set_thread_area: what struct user_desc says. */
-export interface TlsEntry {
-  base: number;
-  limit: number;
-  /** The bit field of struct user_desc. */
   flags: number;
 }
 
@@ -78,7 +71,8 @@ export class Task implements Sleeper {
   /** execve of another thread, or a fatal signal, ends this task when it comes to run. */
   killed = false;
 
-  readonly tls: (TlsEntry | null)[] = [null, null, null];
+  /** GDT entries of set_thread_area. */
+  readonly tls: (UserDesc | null)[] = [null, null, null];
   /** set_tid_address, CLONE_CHILD_CLEARTID. */
   clearChildTid = 0;
   robustList = 0;
@@ -209,7 +203,7 @@ export class Task implements Sleeper {
   }
 
   /** Sets one of the GDT's TLS entries (0..2), for the CPU too. */
-  setTls(index: number, entry: TlsEntry | null): void {
+  setTls(index: number, entry: UserDesc | null): void {
     this.tls[index] = entry;
     publishTls(this, stateOf(this));
   }

@@ -119,6 +119,7 @@ describe('what is decoded by templates', () => {
     const { code, starts } = programOf(new Random(1));
     const { memory } = new Decoded(isaTables, code);
     const decoder = new FastDecoder(memory, parts.templates, { get: () => 0, set: () => {} } as never);
+    decoder.open = ALL_OPEN;
     const decoded = starts.filter((start) => {
       decoder.decode(start, start + 1, 0x20_0000, 1);
       return decoder.count === 1;

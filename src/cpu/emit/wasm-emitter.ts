@@ -7,7 +7,8 @@ import { Inner } from '../inner.ts';
 import { VM_STATE } from '../layout.ts';
 import { STATE } from '../state.ts';
 import type { MemoryType } from './base-emitter.ts';
-import { BaseEmitter, MEMORY_BYTES } from './base-emitter.ts';
+import { MEMORY_BYTES } from './base-emitter.ts';
+import { CompiledEmitter } from './compiled-emitter.ts';
 import type { ConditionCode, Flags, Size, Variable, WasmType } from './emitter.ts';
 import { applyOp } from './evaluate-ops.ts';
 import { lazyFlags } from './flags.ts';
@@ -61,11 +62,7 @@ const PROBE_TYPE: Partial<Record<number, MemoryType>> = { 1: 'u8', 2: 'u16', 4: 
 
 const PAGE_SIZE = 4096;
 
-function evaluated(): never {
-  throw new Error('an instruction about segments is evaluated, not compiled');
-}
-
-export abstract class WasmEmitter extends BaseEmitter<Node> {
+export abstract class WasmEmitter extends CompiledEmitter<Node> {
   protected readonly target: WasmTarget;
   readonly #routines: RoutineTable;
   #list: Node[] = [];
@@ -293,29 +290,8 @@ export abstract class WasmEmitter extends BaseEmitter<Node> {
     this.#checkAccess(address, MEMORY_BYTES[type], true);
     this.append(node({ code: [...STORE[type], ...memoryArgument(0)], args: [address, value], effect: true }));
   }
-  get stackSize(): 4 {
-    return 4;
-  }
-  get isStepped(): boolean {
-    return false;
-  }
   noteException(): void {
     this.trap(Inner.exception);
-  }
-  descriptor(): never {
-    return evaluated();
-  }
-  requireCode(): void {
-    evaluated();
-  }
-  localTable(): never {
-    return evaluated();
-  }
-  jumpFar(): void {
-    evaluated();
-  }
-  protected loadSegment(): void {
-    evaluated();
   }
 
   /** Writes back one access, or the first and the last byte: no other task can see it. */
