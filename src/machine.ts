@@ -240,12 +240,17 @@ export class Machine implements ModelledMachine {
     await this.#model.ready?.(this);
     await this.kernel.scheduler.run();
     if (this.kernel.groups.size === 0) {
+      await this.#finishFiles();
       for (const layer of this.layers.layers) layer.finish?.();
       await this.#model.finish?.();
     }
     const status = this.#first?.status ?? 0;
     const signal = status & 0x7f;
     return signal === 0 ? { status: (status >> 8) & 0xff } : { signal, core: (status & 0x80) !== 0 };
+  }
+
+  async #finishFiles(): Promise<void> {
+    for (const fs of new Set(this.namespace.mounts.map((mount) => mount.fs))) await fs.finish?.();
   }
 
   /** Who looks at files from outside: root, at the root of the name space. Cannot sleep. */

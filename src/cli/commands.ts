@@ -55,6 +55,12 @@ const REMOTE_OPTIONS = options({
       'root file system from another machine: ssh://HOST/DIR, exec:COMMAND, unix:, tcp:, tls:, ws:, chirp:, condor',
   },
   mount: { letter: 'M', kind: 'list', value: 'GUEST=URL', describe: "another machine's files at this place" },
+  io: {
+    kind: 'choice',
+    choices: ['direct', 'cached'],
+    value: 'MODE',
+    describe: 'of served trees: every call goes there, or reads ahead and writes behind (default)',
+  },
   retry: { kind: 'string', value: 'TIME', describe: 'how long a lost connection is tried again (default: 40m)' },
   token: { kind: 'string', value: 'FILE', describe: "holds the server's token (default: $TALLSHIP_TOKEN)" },
   'tls-cert': { kind: 'string', value: 'FILE', describe: 'our certificate for tls: and wss:, in PEM' },
@@ -110,6 +116,29 @@ export const RUN_OPTIONS = options({
   json: { kind: 'flag', describe: '--stats and --strace as JSON' },
 });
 
+export const SERVE_OPTIONS = options({
+  export: {
+    letter: 'e',
+    kind: 'list',
+    value: 'DIR[:ro|rw]',
+    describe: 'serve this directory (default: the current one, read and write)',
+  },
+  listen: {
+    letter: 'l',
+    kind: 'list',
+    value: 'WHERE',
+    describe: 'stdio (default), unix:PATH, tcp:HOST:PORT, tls:HOST:PORT, ws:HOST:PORT or wss:HOST:PORT',
+  },
+  stdio: { kind: 'flag', describe: 'serve whoever started this, on standard input and output' },
+  token: { kind: 'string', value: 'FILE', describe: 'write the token there in place of showing it' },
+  'tls-cert': { kind: 'string', value: 'FILE', describe: 'our certificate for tls: and wss:, in PEM' },
+  'tls-key': { kind: 'string', value: 'FILE', describe: 'its key' },
+  'tls-ca': { kind: 'string', value: 'FILE', describe: "whose signature clients' certificates must have" },
+  log: { kind: 'string', value: 'FILE', describe: 'append comings, goings and every change' },
+  force: { kind: 'flag', describe: 'serve as root' },
+  quiet: { letter: 'q', kind: 'flag', describe: 'no lines about clients' },
+});
+
 export const RESTORE_OPTIONS = options({
   map: { kind: 'list', value: 'OLD=NEW', describe: 'a directory or tar file of the host that is somewhere else now' },
   fd: { kind: 'list', value: 'N=PATH', describe: 'what descriptor N is now; standard ones are those of this terminal' },
@@ -145,6 +174,7 @@ export const KILL_OPTIONS = options({
 
 export type RunValues = Values<typeof RUN_OPTIONS>;
 export type RestoreValues = Values<typeof RESTORE_OPTIONS>;
+export type ServeValues = Values<typeof SERVE_OPTIONS>;
 export type SysrootValues = Values<typeof SYSROOT_OPTIONS>;
 export type LayerValues = Values<typeof LAYER_OPTIONS>;
 export type PsValues = Values<typeof PS_OPTIONS>;
@@ -192,6 +222,17 @@ export const COMMANDS: readonly Command[] = [
       ['tallship restore --map /home/me/i386=/srv/i386 job.image', 'the sysroot is somewhere else here'],
     ],
     run: async (values, operands) => (await import('./restore.ts')).main(values, operands),
+  },
+  {
+    name: 'serve',
+    operands: '',
+    summary: 'serve directories to programs that run elsewhere',
+    options: SERVE_OPTIONS,
+    examples: [
+      ['tallship serve -e ~/project -l unix:/tmp/project', 'then: tallship run --remote unix:/tmp/project make'],
+      ['tallship serve -e /data:ro -l tcp:0.0.0.0:7000', 'a token is shown: clients need it'],
+    ],
+    run: async (values, operands) => (await import('./serve.ts')).main(values, operands),
   },
   {
     name: 'sysroot',

@@ -22,6 +22,8 @@ const RETRY = '40m';
 
 export interface Opened {
   readonly fs: FileSystem;
+  /** Sees to it that something can be mounted at a path, without making it there. */
+  readonly reserve?: (path: string) => Promise<void>;
   /** Whose files they are, where that is known. */
   readonly owner?: { readonly uid: number; readonly gid: number; readonly groups: readonly number[] };
 }
@@ -32,14 +34,24 @@ export async function openRemote(text: string, values: RunValues, option: string
   if (typeof url === 'string') throw new CliError(EXIT.failure, `${option}: ${url}`);
   try {
     if (url.kind === 'chirp' || url.kind === 'condor') return await openChirp(url, values);
-    throw new Error('only chirp: and condor are known here');
+    return await openShadow(url, text, values);
   } catch (error) {
     throw error instanceof CliError ? error : new CliError(EXIT.failure, `${option}: ${(error as Error).message}`);
   }
 }
 
+/** --remote: the root, with places for what the machine itself mounts. */
+export async function openRoot(text: string, values: RunValues): Promise<Opened> {
+  const opened = await openRemote(text, values, `--remote ${text}`);
+  const { RemoteFs } = await import('../remote/client/remote-fs.ts');
+  if (!(opened.fs instanceof RemoteFs)) return opened;
+  const { MountPoints } = await import('../remote/client/mount-points.ts');
+  const points = new MountPoints(opened.fs, nextDevice());
+  return { ...opened, reserve: (path) => points.reserve(path) };
+}
+
 /** -M: mounts all of them. */
-export async function mountRemotes(machine: Machine, values: RunValues): Promise<void> {
+export async function mountRemotes(machine: Machine, values: RunValues, root?: Opened): Promise<void> {
   const mounts = values.mount.map((text) => {
     const equals = text.indexOf('=');
     const guest = text.slice(0, equals);
@@ -49,14 +61,39 @@ export async function mountRemotes(machine: Machine, values: RunValues): Promise
   mounts.sort((a, b) => a.guest.split('/').length - b.guest.split('/').length);
   for (const { guest, url, option } of mounts) {
     const { fs } = await openRemote(url, values, option);
-    await lookUpParents(machine, guest);
+    await lookUpParents(machine, guest, root);
     machine.mount({ path: guest, fs, source: url });
   }
 }
 
 /** What a mount point's parents are is known to the machine when it mounts, which cannot wait then. */
-export async function lookUpParents(machine: Machine, path: string): Promise<void> {
+export async function lookUpParents(machine: Machine, path: string, root?: Opened): Promise<void> {
+  if (root?.reserve !== undefined) return root.reserve(path);
   await askFiles(machine, (ctx) => walk(ctx, ctx.fs.root, dirname(path)));
+}
+
+/** A tree that tallship serve serves. */
+async function openShadow(url: ServedUrl, text: string, values: RunValues): Promise<Opened> {
+  const { RemoteFs } = await import('../remote/client/remote-fs.ts');
+  const fs = await RemoteFs.connect({
+    dial: dialer(url, { tls: tlsFiles(values) }),
+    token: tokenOf(values),
+    retry: retryOf(values),
+    log: (line) => say(`${text}: ${line}`),
+    // Where we start the server, the path is what it exports.
+    path: url.kind === 'ssh' || url.kind === 'exec' ? '' : url.path,
+    device: nextDevice(),
+    io: values.io ?? 'cached',
+  });
+  return { fs, owner: fs.link.welcome };
+}
+
+type ServedUrl = Exclude<RemoteUrl, { kind: 'chirp' | 'condor' }>;
+
+/** What tallship serve has shown or written. */
+function tokenOf(values: RunValues): Uint8Array | undefined {
+  const text = values.token === undefined ? process.env.TALLSHIP_TOKEN : readFileSync(values.token, 'utf8');
+  return text === undefined ? undefined : new TextEncoder().encode(text.trim());
 }
 
 async function openChirp(url: RemoteUrl & { kind: 'chirp' | 'condor' }, values: RunValues): Promise<Opened> {
@@ -118,7 +155,7 @@ async function answerChallenge(path: string, answered: () => Promise<void>): Pro
   }
 }
 
-export function tlsFiles(values: RunValues): TlsFiles {
+export function tlsFiles(values: Pick<RunValues, 'tls-cert' | 'tls-key' | 'tls-ca'>): TlsFiles {
   return { certificate: values['tls-cert'], key: values['tls-key'], authority: values['tls-ca'] };
 }
 

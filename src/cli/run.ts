@@ -28,10 +28,10 @@ export async function main(values: RunValues, [program, ...args]: string[]): Pro
   const builder = new MachineBuilder(values, stdio, user, root?.fs);
   const { machine } = builder;
   for (const grant of asked) {
-    if (root !== undefined) await (await import('./remote.ts')).lookUpParents(machine, grant.guest);
+    if (root !== undefined) await (await import('./remote.ts')).lookUpParents(machine, grant.guest, root);
     builder.grant(grant);
   }
-  if (values.mount.length > 0) await (await import('./remote.ts')).mountRemotes(machine, values);
+  if (values.mount.length > 0) await (await import('./remote.ts')).mountRemotes(machine, values, root);
   const env = environment(values);
   const inside = asked.some(({ guest }) => hostCwd === guest) ? hostCwd : '/';
   const cwd = values.chdir === undefined ? inside : resolve(inside, values.chdir);
@@ -71,7 +71,7 @@ export async function main(values: RunValues, [program, ...args]: string[]): Pro
 
 async function remoteRoot(values: RunValues): Promise<Opened> {
   if (values.sysroot !== undefined) throw new CliError(EXIT.failure, 'both -L and --remote give the root: choose one');
-  return (await import('./remote.ts')).openRemote(values.remote!, values, `--remote ${values.remote}`);
+  return (await import('./remote.ts')).openRoot(values.remote!, values);
 }
 
 /** Layers are loaded only when asked for. Answers whom to tell that the program has started. */

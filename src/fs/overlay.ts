@@ -96,6 +96,11 @@ export class OverlayFs implements FileSystem {
     this.#inodes.set(upper, inode as OverlayInode);
   }
 
+  async finish(): Promise<void> {
+    await this.upper.finish?.();
+    await this.lower.finish?.();
+  }
+
   status(s: Sleeper): FileSystemStatus | number {
     const status = this.upper.status(s);
     return failed(status) ? status : { ...status, type: OVERLAYFS_SUPER_MAGIC };

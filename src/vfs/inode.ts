@@ -83,6 +83,8 @@ export interface FileSystem {
   readonly sleeps?: boolean;
   status(sleeper: Sleeper): FileSystemStatus | number;
   sync?(sleeper: Sleeper): number;
+  /** The machine has ended: what was written behind goes where it belongs. */
+  finish?(): Promise<void>;
 }
 
 /**
@@ -111,7 +113,7 @@ export abstract class Inode {
 
   // Directories
   /** @param rest what the walk will ask for below: file systems for which asking is dear find that out at once. */
-  lookup(s: Sleeper, name: string, rest?: string): Inode | number {
+  lookup(s: Sleeper, name: string, rest = ''): Inode | number {
     return -ENOTDIR;
   }
   /** Entries from a position (0 = start) on; an empty array at the end. `.` and `..` are added by the caller. */

@@ -63,7 +63,7 @@ export function remoteFs(served: FileSystem, io: IoMode, device = 50): RemoteFs 
     shadow.accept(there);
     return here;
   };
-  const options = { retry: 1000, log: () => {}, path: '', device, io, source: 'test' };
+  const options = { retry: 1000, log: () => {}, path: '', device, io };
   const fs = new RemoteFs({ ...options, dial: async () => dial() });
   // Everything answers at once: nothing is waited for.
   void fs.link.connect(dial());

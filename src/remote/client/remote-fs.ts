@@ -7,6 +7,7 @@ import type { Found, RemoteOperationName, Step } from '../operations.ts';
 import { DataCache } from './data-cache.ts';
 import { Freshness, type Stamp } from './freshness.ts';
 import { Link, type LinkOptions, type Pending, type Target } from './link.ts';
+import { NEVER } from './name-cache.ts';
 import { RemoteInode } from './remote-inode.ts';
 
 /** direct: every call goes home. cached: what docs/REMOTE.md says. */
@@ -17,8 +18,6 @@ export interface RemoteOptions extends LinkOptions {
   readonly path: string;
   readonly device: number;
   readonly io: IoMode;
-  /** First column of /proc/mounts. */
-  readonly source: string;
 }
 
 /** How long attributes and names are believed in, in nanoseconds. */
@@ -102,6 +101,8 @@ export class RemoteFs implements FileSystem {
       this.#gone.register(inode, { node, told: inode.told });
     } else if (parent !== null) inode.seen(parent, name);
     inode.told.times++;
+    // Something is always known: what makes it this file.
+    if (inode.known === null) inode.learn(attributes, NEVER);
     return inode;
   }
 

@@ -1,5 +1,5 @@
 /** One inode of a served tree. */
-import { EINVAL, EIO, ENOENT, ENOTDIR, ESTALE, EXDEV } from '../../abi/errno.ts';
+import { EINTR, EINVAL, EIO, ENOENT, ENOTDIR, ESTALE, EXDEV } from '../../abi/errno.ts';
 import { O_ACCMODE, O_RDONLY, RENAME_EXCHANGE, S_IFDIR, S_IFLNK, S_IFREG } from '../../abi/fs.ts';
 import { type AttributeChanges, type Attributes, type Creation, type DirectoryEntry, Inode } from '../../vfs/inode.ts';
 import { failed, type Sleeper } from '../../wait/wait.ts';
@@ -34,6 +34,7 @@ export class RemoteInode extends Inode {
   #stamp = NEVER;
   #target: { text: string; stamp: Stamp } | null = null;
   readonly #names: NameCache;
+  #pinned: Map<string, Inode> | null = null;
   #lookups = 0;
   /** Descriptions that are open, and those of them that write. */
   #opens = 0;
@@ -107,7 +108,8 @@ export class RemoteInode extends Inode {
       const answered = this.#look(s, 'attributes', [], '', (pending, stamp) =>
         this.learn(pending.answer as Attributes, stamp),
       );
-      if (failed(answered)) return answered;
+      // Who cannot sleep (it looks from outside of the machine) takes what was known last.
+      if (failed(answered) && (answered !== -EINTR || this.#attributes === null)) return answered;
     }
     const size = Math.max(this.#attributes!.size, this.data.writes.end);
     return { ...this.#attributes!, size };
@@ -156,8 +158,25 @@ export class RemoteInode extends Inode {
     this.#target = { text, stamp };
   }
 
+  /** A name is what it is here, whatever the server has: something is mounted on it. */
+  pin(name: string, inode: Inode): void {
+    this.#pinned ??= new Map();
+    this.#pinned.set(name, inode);
+  }
+
+  /** For whoever can wait; null: there is no such name. */
+  lookupNow(name: string): Promise<RemoteInode | null> {
+    return new Promise((resolve) => {
+      this.fs.link.send('lookup', this, [name], ({ status, answer }) => {
+        resolve(status < 0 ? null : this.fs.inodeOf(answer as Found, this, name));
+      });
+    });
+  }
+
   override lookup(s: Sleeper, name: string, rest = ''): Inode | number {
     if (this.type !== S_IFDIR) return -ENOTDIR;
+    const pinned = this.#pinned?.get(name);
+    if (pinned !== undefined) return pinned;
     if (this.stale !== 0) return this.stale;
     const known = this.#names.find(s, name);
     if (known !== undefined) return known ?? -ENOENT;
