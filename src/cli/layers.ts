@@ -20,9 +20,12 @@ import { nearest } from './suggest.ts';
 type Exported = Layer | readonly Layer[] | ((argument: string | undefined, outside: Outside) => Made);
 type Made = Layer | readonly Layer[] | Promise<Layer | readonly Layer[]>;
 
+const LATER_MS = 200;
+
 export const outside: Outside = {
   error: writeError,
   output: openOutput,
+  later: (run) => void setTimeout(run, LATER_MS).unref(),
   readText: (path) => readFileSync(path, 'utf8'),
   writeText: (path, text) => writeFileSync(path, text),
   ask,

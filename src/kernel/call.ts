@@ -20,6 +20,8 @@ export class Call implements StepRecord {
   depth = 0;
   /** How often the handler has been run for this call: more than once where it slept. */
   runs = 0;
+  /** The ERESTART code with which it stopped for a signal; 0: it did not. */
+  interrupted = 0;
   /** State of the layers around the call, once they were entered. */
   layers: Plain = null;
 
@@ -29,6 +31,7 @@ export class Call implements StepRecord {
     if (this.pending.length > 0) this.pending.length = 0;
     this.progress = 0;
     this.layers = null;
+    this.interrupted = 0;
     this.runs = 0;
   }
 

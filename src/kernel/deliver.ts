@@ -30,25 +30,28 @@ export type Verdict = 'run' | 'again' | 'rest';
 /** `interrupted` is the ERESTART code that the current call answered; 0 where there is none. */
 export function deliver(task: Task, interrupted: number): Verdict {
   let restart = interrupted;
+  task.call.interrupted = interrupted;
   for (;;) {
     const { group } = task;
     if (task.killed || group.exiting) return end(task);
     if (group.stopSignal !== 0) return rest(task);
     const info = takeSignal(task, ~task.blocked);
     if (info === undefined) break;
-    task.kernel.watcher?.signal(task, info);
     const action = group.actions[info.signo];
-    if (action.handler === SIG_IGN) continue;
-    if (action.handler === SIG_DFL) {
-      byDefault(task, info);
-      continue;
+    const handled = action.handler !== SIG_IGN && action.handler !== SIG_DFL;
+    if (handled && restart !== 0) {
+      leaveCall(task, restart, action);
+      restart = 0;
     }
-    if (restart !== 0) leaveCall(task, restart, action);
-    restart = 0;
-    handle(task, info, action);
+    task.kernel.watcher?.signal(task, info);
+    if (handled) handle(task, info, action);
+    else if (action.handler === SIG_DFL) byDefault(task, info);
   }
   task.attention = false;
-  if (restart !== 0) return 'again';
+  if (restart !== 0) {
+    task.call.interrupted = 0;
+    return 'again';
+  }
   restoreMask(task);
   return 'run';
 }

@@ -46,7 +46,7 @@ export default (argument: string = word) =>
     );
     expect(stdout).toBe('hello');
     const lines = readFileSync(join(directory, 'out.txt'), 'utf8').split('\n');
-    expect(lines[0]).toMatch(/^execve\(".*hello", \[".*hello", "x"\], 0x[0-9a-f]+ \/\* \d+ vars \*\/\) = 0$/);
+    expect(lines[0]).toMatch(/^execve\(".*hello", \[".*"(\.\.\.)?, "x"\], 0x[0-9a-f]+ \/\* \d+ vars \*\/\) = 0$/);
     expect(lines[2]).toMatch(/^write\(1, " ", 1\) += -1 EPIPE \(Broken pipe\)/);
   });
 

@@ -96,9 +96,9 @@ function prepare(path: string): boolean {
 const NAMESPACE = ['-m', '--propagation', 'private'];
 const CHROOT =
   'mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" && root=$1 dir=$2 && shift 2 && ' +
-  'exec chroot "$root" /usr/bin/env -C "$dir" "$@"';
+  'exec ${UNDER:-} chroot "$root" /usr/bin/env -u UNDER -C "$dir" "$@"';
 
-/** Runs a sysroot's program natively, in a directory of the sysroot. */
+/** Runs a sysroot's program natively, in a directory of the sysroot; with $UNDER under another program of the host. */
 export function native(path: string, directory: string, argv: readonly string[], options: RunOptions = {}) {
   return run('unshare', [...NAMESPACE, 'sh', '-c', CHROOT, 'sh', path, directory, ...argv], { cwd: '/', ...options });
 }

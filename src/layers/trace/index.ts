@@ -56,6 +56,9 @@ export function traceFor(options: StraceOptions, outside: Outside, known: Readon
     only: options.only,
     backtrace: options.backtrace,
     json: options.json,
+    separate: options.follow > 1,
+    // What a result decides to show cannot begin before.
+    later: options.expression.some((text) => text.startsWith('status=')) ? undefined : outside.later,
   });
 }
 

@@ -5,7 +5,7 @@ import * as N from './names.ts';
 import { address, type Context, fdText, flagText, hexOf, octalOf, structAt } from './parts.ts';
 import { openFlagText } from './show-files.ts';
 import { fdSet, polledList } from './show-sockets.ts';
-import { i32 } from './structs.ts';
+import { i32, timespec, timespec64, timeval } from './structs.ts';
 
 /** Interrupted calls that may yet be restarted: numbers that programs never see. */
 const RESTARTS: Readonly<Record<number, string>> = {
@@ -25,6 +25,9 @@ export type Returns = (c: Context, result: number) => string;
 export function returnsOf(name: string): Returns {
   if (ADDRESSES.test(name)) return (_c, result) => (result === 0 ? 'NULL' : address(result));
   if (DESCRIPTORS.test(name)) return fdText;
+  // What the handler's end brings back in EAX: the result of the call that the signal came in.
+  if (/^(rt_)?sigreturn$/.test(name))
+    return (c) => resultText((_c, eax) => String(eax), { ...c, result: c.task.regs[0] | 0 });
   if (name === 'umask') return (_c, result) => octalOf(result);
   if (name === 'fcntl' || name === 'fcntl64') return fcntlResult;
   if (!/^(p?poll|_newselect|pselect6|set_thread_area)/.test(name)) return (_c, result) => String(result);
@@ -49,15 +52,24 @@ function fcntlResult(c: Context, result: number): string {
 
 function remark(name: string, c: Context, result: number): string {
   if (name === 'poll' || name.startsWith('ppoll')) return result === 0 ? ' (Timeout)' : ` (${polledList(c)})`;
-  if (name === '_newselect' || name.startsWith('pselect6')) return result === 0 ? ' (Timeout)' : ready(c);
+  if (name === '_newselect' || name.startsWith('pselect6')) return result === 0 ? ' (Timeout)' : ready(name, c);
   if (name === 'set_thread_area')
     return ` (entry_number=${structAt(c, c.words[0], 4, (view) => String(i32(view, 0)))})`;
   return '';
 }
 
 /** What a select has left in its sets. */
-function ready(c: Context): string {
+/** Linux writes what was left of the time. */
+function timeLeft(name: string, c: Context): string[] {
+  if (c.words[4] === 0) return [];
+  const wide = name === 'pselect6_time64';
+  const show = name === '_newselect' ? timeval : wide ? timespec64 : timespec;
+  return [`left ${structAt(c, c.words[4], wide ? 16 : 8, show)}`];
+}
+
+function ready(name: string, c: Context): string {
   const sets = ['in', 'out', 'except'].map((name, i) => ({ name, text: fdSet(c, c.words[1 + i], c.words[0]) }));
   const shown = sets.filter(({ text }) => text !== 'NULL' && text !== '[]');
-  return ` (${shown.map(({ name, text }) => `${name} ${text}`).join(', ')})`;
+  const left = timeLeft(name, c);
+  return ` (${[...shown.map(({ name, text }) => `${name} ${text}`), ...left].join(', ')})`;
 }

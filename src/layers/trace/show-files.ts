@@ -94,6 +94,7 @@ function ioctlArgument(c: Context): string {
     case N.IOCTLS.TCFLSH:
     case N.IOCTLS.TCSBRK:
     case N.IOCTLS.TIOCSCTTY:
+    case N.IOCTLS['BTRFS_IOC_CLONE or FICLONE']:
       return String(argument);
     case N.IOCTLS.FIOCLEX:
     case N.IOCTLS.FIONCLEX:
@@ -155,6 +156,11 @@ const cwd: Part = P.output((c) => {
   return typeof bytes === 'number' ? P.address(c.words[0]) : cString(bytes, 4096);
 });
 
+/** Names of extended attributes, each with its zero; asked for their length only: where they would go. */
+const attributeNames: Part = P.output((c) =>
+  P.failed(c) || c.words[2] === 0 || c.result === 0 ? P.address(c.words[1]) : P.bytesAt(c, c.words[1], c.result ?? 0),
+);
+
 export const FILES: Readonly<Record<string, readonly Part[]>> = {
   open: [P.path(0), ...opening(1)],
   openat: [P.dirfd(0), P.path(1), ...opening(2)],
@@ -185,6 +191,9 @@ export const FILES: Readonly<Record<string, readonly Part[]>> = {
   getcwd: [cwd, P.uint(1)],
   readlink: [P.path(0), readlinkTarget(1), P.uint(2)],
   readlinkat: [P.dirfd(0), P.path(1), readlinkTarget(2), P.uint(3)],
+  listxattr: [P.path(0), attributeNames, P.uint(2)],
+  llistxattr: [P.path(0), attributeNames, P.uint(2)],
+  flistxattr: [P.fd(0), attributeNames, P.uint(2)],
   mkdir: [P.path(0), P.octal(1)],
   mkdirat: [P.dirfd(0), P.path(1), P.octal(2)],
   chmod: [P.path(0), P.octal(1)],

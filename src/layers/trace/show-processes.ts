@@ -51,6 +51,24 @@ const clone: Part[] = [
   ),
 ];
 
+const cloneArguments: Part[] = [
+  P.output((c) => P.structAt(c, c.words[0], 64, S.cloneArgs) + cloneResults(c)),
+  P.uint(1),
+];
+/** What clone3 has written: ` => {parent_tid=[7]}`. */
+function cloneResults(c: Context): string {
+  const view = P.failed(c) ? undefined : P.viewAt(c, c.words[0], 64);
+  if (view === undefined) return '';
+  const written = [
+    [N.CLONE.CLONE_PARENT_SETTID, 'parent_tid', 24],
+    [N.CLONE.CLONE_PIDFD, 'pidfd', 8],
+  ] as const;
+  const parts = written
+    .filter(([bit]) => (S.i32(view, 0) & bit) !== 0)
+    .map(([, name, at]) => `${name}=${P.structAt(c, S.i32(view, at), 4, (word) => `[${S.i32(word, 0)}]`)}`);
+  return parts.length === 0 ? '' : ` => {${parts.join(', ')}}`;
+}
+
 const status: Part = P.output((c) => {
   if (P.failed(c) || c.words[1] === 0 || c.result === 0) return P.address(c.words[1]);
   return P.structAt(c, c.words[1], 4, (view) => `[${S.waitStatus(S.i32(view, 0))}]`);
@@ -128,6 +146,15 @@ const cpus: Part = P.output((c) => {
 });
 
 const id = P.int(0);
+/** -1 leaves an id as it is. */
+const user = (i: number): Part => ({ show: (c) => (c.words[i] === -1 ? '-1' : String(c.words[i] >>> 0)) });
+/** Of a child that was found; strace shows nothing of it while there is none. */
+const usage = (i: number): Part =>
+  P.output((c) => (P.failed(c) || c.result === 0 ? P.address(c.words[i]) : P.structAt(c, c.words[i], 72, S.rusage)));
+const restoredMask: Part = P.output((c) => {
+  const { blocked } = c.task;
+  return `{mask=${S.sigset(Number(blocked & 0xffffffffn), Number(blocked >> 32n))}}`;
+});
 
 export const PROCESSES: Readonly<Record<string, readonly Part[]>> = {
   execve: [P.path(0), strings(1), environment(2)],
@@ -146,14 +173,15 @@ export const PROCESSES: Readonly<Record<string, readonly Part[]>> = {
   madvise: [P.ptr(0), P.uint(1), P.choice(2, N.MADV, 'MADV_???')],
   msync: [P.ptr(0), P.uint(1), P.flags(2, N.MS_SYNC, 'MS_???')],
   clone,
-  wait4: [id, status, P.flags(2, N.WAIT, 'W???'), P.output((c) => (c.words[3] === 0 ? 'NULL' : P.address(c.words[3])))],
+  clone3: cloneArguments,
+  wait4: [id, status, P.flags(2, N.WAIT, 'W???'), usage(3)],
   waitpid: [id, status, P.flags(2, N.WAIT, 'W???')],
   waitid: [
     P.choice(0, { P_ALL: 0, P_PID: 1, P_PGID: 2, P_PIDFD: 3 }, 'P_???'),
     P.int(1),
     P.outStruct(2, 28, S.waitInfo),
     P.flags(3, N.WAIT, 'W???'),
-    P.output((c) => P.address(c.words[4])),
+    usage(4),
   ],
   exit: [id],
   exit_group: [id],
@@ -171,7 +199,8 @@ export const PROCESSES: Readonly<Record<string, readonly Part[]>> = {
   uname: [P.outStruct(0, 390, S.utsname)],
   sysinfo: [P.outStruct(0, 64, S.sysinfo)],
   sched_getaffinity: [id, P.uint(1), cpus],
-  getrusage: [P.choice(0, N.RUSAGE, 'RUSAGE_???'), P.output((c) => P.address(c.words[1]))],
+  getrusage: [P.choice(0, N.RUSAGE, 'RUSAGE_???'), P.outStruct(1, 72, S.rusage)],
+  times: [P.outStruct(0, 16, S.tms)],
   kill: [id, signal(1)],
   tkill: [id, signal(1)],
   tgkill: [id, P.int(1), signal(2)],
@@ -180,8 +209,14 @@ export const PROCESSES: Readonly<Record<string, readonly Part[]>> = {
   rt_sigsuspend: [inSet(0), P.uint(1)],
   rt_sigpending: [outSet(0), P.uint(1)],
   sigaltstack: [P.struct(0, 12, S.stack), P.outStruct(1, 12, S.stack)],
-  sigreturn: [{ show: () => '{mask=[]}' }],
-  rt_sigreturn: [{ show: () => '{mask=[]}' }],
+  sigreturn: [restoredMask],
+  rt_sigreturn: [restoredMask],
+  setuid32: [user(0)],
+  setgid32: [user(0)],
+  setreuid32: [user(0), user(1)],
+  setregid32: [user(0), user(1)],
+  setresuid32: [user(0), user(1), user(2)],
+  setresgid32: [user(0), user(1), user(2)],
   nanosleep: sleep(S.timespec, 8),
   clock_nanosleep: clockSleep(S.timespec, 8),
   clock_nanosleep_time64: clockSleep(S.timespec64, 16),

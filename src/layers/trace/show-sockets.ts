@@ -46,15 +46,49 @@ function optionName(c: Context): string {
 const option: Part[] = [P.fd(0), { show: (c) => S.optionLevel(c.words[1]) }, { show: optionName }];
 const number = (c: Context, i: number) => P.structAt(c, c.words[i], 4, (view) => `[${S.i32(view, 0)}]`);
 
-function message(c: Context, moved: number): string {
+/** SCM_RIGHTS and SCM_CREDENTIALS in words, others by their length. */
+function controlText(c: Context, at: number, length: number): string {
+  if (at === 0) return 'NULL';
+  const view = P.viewAt(c, at, length);
+  if (view === undefined) return P.address(at);
+  const parts: string[] = [];
+  for (let i = 0; i + 12 <= length; ) {
+    const [size, level, kind] = [S.u32(view, i), S.i32(view, i + 4), S.i32(view, i + 8)];
+    if (size < 12 || i + size > length) break;
+    const name = level === N.SOL.SOL_SOCKET ? P.choiceText(kind, N.SCM, 'SCM_???') : P.hexOf(kind);
+    const words = Array.from({ length: (size - 12) >> 2 }, (_, k) => S.i32(view, i + 12 + 4 * k));
+    const data = level === N.SOL.SOL_SOCKET ? controlData(c, kind, words) : '';
+    parts.push(`{cmsg_len=${size}, cmsg_level=${S.optionLevel(level)}, cmsg_type=${name}${data}}`);
+    i += (size + 3) & ~3;
+  }
+  return `[${parts.join(', ')}]`;
+}
+function controlData(c: Context, kind: number, words: readonly number[]): string {
+  if (kind === N.SCM.SCM_RIGHTS) return `, cmsg_data=[${words.map((fd) => P.fdText(c, fd)).join(', ')}]`;
+  if (kind !== N.SCM.SCM_CREDENTIALS) return '';
+  return `, cmsg_data={pid=${words[0]}, uid=${words[1]}, gid=${words[2]}}`;
+}
+
+/** `room`: what msg_namelen was before the call. */
+function message(c: Context, moved: number, room?: number): string {
   return P.structAt(c, c.words[1], 28, (view) => {
     const name = S.u32(view, 0) === 0 ? 'NULL' : S.socketAddress(c, S.u32(view, 0), S.i32(view, 4));
     const iov = S.iovecs(c, S.u32(view, 8), S.u32(view, 12), moved, (at, n) => P.bytesAt(c, at, n));
-    const control = S.u32(view, 20) === 0 ? '' : `, msg_control=${P.address(S.u32(view, 16))}`;
+    const control = S.u32(view, 20) === 0 ? '' : `, msg_control=${controlText(c, S.u32(view, 16), S.u32(view, 20))}`;
+    const length = room === undefined || room === S.i32(view, 4) ? '' : `${room} => `;
     const bits = P.flagText(S.i32(view, 24), N.MSG, 'MSG_???');
-    return `{msg_name=${name}, msg_namelen=${S.i32(view, 4)}, msg_iov=${iov}, msg_iovlen=${S.u32(view, 12)}${control}, msg_controllen=${S.u32(view, 20)}, msg_flags=${bits}}`;
+    return `{msg_name=${name}, msg_namelen=${length}${S.i32(view, 4)}, msg_iov=${iov}, msg_iovlen=${S.u32(view, 12)}${control}, msg_controllen=${S.u32(view, 20)}, msg_flags=${bits}}`;
   });
 }
+
+const received: Part = {
+  out: true,
+  note: (c) => {
+    const view = P.viewAt(c, c.words[1], 8);
+    return view === undefined ? 0 : S.i32(view, 4);
+  },
+  show: (c) => (P.failed(c) ? P.address(c.words[1]) : message(c, c.result ?? 0, c.notes?.[1] ?? undefined)),
+};
 
 const pollList = (c: Context, pick: 'events' | 'revents'): string => {
   const items: string[] = [];
@@ -153,7 +187,7 @@ export const SOCKETS: Readonly<Record<string, readonly Part[]>> = {
   sendto: [P.fd(0), P.buffer(1, 2), P.uint(2), flags(3), addressIn(4), P.int(5)],
   recvfrom: [P.fd(0), P.filled(1), P.uint(2), flags(3), ...addressOut(4)],
   sendmsg: [P.fd(0), { show: (c) => message(c, Infinity) }, flags(2)],
-  recvmsg: [P.fd(0), P.output((c) => (P.failed(c) ? P.address(c.words[1]) : message(c, c.result ?? 0))), flags(2)],
+  recvmsg: [P.fd(0), received, flags(2)],
   shutdown: [P.fd(0), P.choice(1, N.SHUT, 'SHUT_???')],
   poll: [fds, P.uint(1), P.int(2)],
   ppoll: [fds, P.uint(1), P.struct(2, 8, S.timespec), P.struct(3, 8, S.sigset64), P.uint(4)],

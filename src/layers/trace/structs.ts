@@ -1,6 +1,6 @@
 /** Structs of the i386 ABI in strace's words. */
 import { signalName } from '../../abi/signal.ts';
-import { FILE_TYPES, FS_MAGIC, SA, SOL, SS, STATX_MASK } from './names.ts';
+import { CLONE, FILE_TYPES, FS_MAGIC, SA, SOL, SS, STATX_ATTR, STATX_MASK } from './names.ts';
 import { address, type Context, choiceText, flagText, hexOf, octalOf, structAt, viewAt } from './parts.ts';
 import { bytesText, cString } from './text.ts';
 
@@ -56,7 +56,7 @@ export const statx: Show = (view, c) => {
   const size = isDevice(mode)
     ? `stx_rdev_major=${u32(view, 128)}, stx_rdev_minor=${u32(view, 132)}`
     : `stx_size=${u64(view, 40)}`;
-  const first = `stx_mask=${mask}, stx_attributes=${u64(view, 8) === 0n ? '0' : `0x${u64(view, 8).toString(16)} /* STATX_ATTR_??? */`}`;
+  const first = `stx_mask=${mask}, stx_attributes=${flagText(i32(view, 8), STATX_ATTR, 'STATX_ATTR_???')}`;
   if (!c.options.whole) return `{${first}, stx_mode=${modeText(mode)}, ${isDevice(mode) ? 'stx_size=0' : size}, ...}`;
   return `{${first}, stx_blksize=${u32(view, 4)}, stx_nlink=${u32(view, 16)}, stx_uid=${u32(view, 20)}, stx_gid=${u32(view, 24)}, stx_mode=${modeText(mode)}, stx_ino=${u64(view, 32)}, ${size}, stx_blocks=${u64(view, 48)}, ...}`;
 };
@@ -182,6 +182,33 @@ export const sysinfo: Show = (view) => {
     `{uptime=${i32(view, 0)}, loads=[${u32(view, 4)}, ${u32(view, 8)}, ${u32(view, 12)}], totalram=${total}, freeram=${free}, sharedram=${shared}, ` +
     `bufferram=${buffers}, totalswap=${swap}, freeswap=${freeSwap}, procs=${u16(view, 40)}, totalhigh=${u32(view, 44)}, freehigh=${u32(view, 48)}, mem_unit=${u32(view, 52)}}`
   );
+};
+
+/** struct rusage: user and system time first. */
+export const rusage: Show = (view, c) => {
+  const times = `ru_utime=${timeval(view, c)}, ru_stime={tv_sec=${i32(view, 8)}, tv_usec=${i32(view, 12)}}`;
+  if (!c.options.whole) return `{${times}, ...}`;
+  return `{${times}, ${RUSAGE_FIELDS.map((name, i) => `ru_${name}=${i32(view, 16 + 4 * i)}`).join(', ')}}`;
+};
+const RUSAGE_FIELDS =
+  'maxrss ixrss idrss isrss minflt majflt nswap inblock oublock msgsnd msgrcv nsignals nvcsw nivcsw'.split(' ');
+
+/** struct tms. */
+export const tms: Show = (view) =>
+  `{${['utime', 'stime', 'cutime', 'cstime'].map((name, i) => `tms_${name}=${u32(view, 4 * i)}`).join(', ')}}`;
+
+/** struct clone_args of 64 bytes and more. */
+export const cloneArgs: Show = (view, c) => {
+  const bits = i32(view, 0);
+  const has = (...names: (keyof typeof CLONE)[]) => names.some((name) => (bits & CLONE[name]) !== 0);
+  const parts = [`flags=${flagText(bits, CLONE, 'CLONE_???')}`];
+  if (has('CLONE_PIDFD')) parts.push(`pidfd=${address(i32(view, 8))}`);
+  if (has('CLONE_CHILD_SETTID', 'CLONE_CHILD_CLEARTID')) parts.push(`child_tid=${address(i32(view, 16))}`);
+  if (has('CLONE_PARENT_SETTID')) parts.push(`parent_tid=${address(i32(view, 24))}`);
+  parts.push(`exit_signal=${signalText(i32(view, 32))}`, `stack=${address(i32(view, 40))}`);
+  parts.push(`stack_size=${hexOf(i32(view, 48))}`);
+  if (has('CLONE_SETTLS')) parts.push(`tls=${structAt(c, i32(view, 56), 16, userDesc)}`);
+  return `{${parts.join(', ')}}`;
 };
 
 /** struct sockaddr of a known length. */

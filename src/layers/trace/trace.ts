@@ -1,5 +1,6 @@
 /** The trace layer: what strace shows, in its words. */
-import { signalName } from '../../abi/signal.ts';
+import { EINTR } from '../../abi/errno.ts';
+import { defaultAction, SIG_DFL, signalName } from '../../abi/signal.ts';
 import type { SignalInfo } from '../../kernel/signal-queue.ts';
 import type { Task } from '../../kernel/task.ts';
 import type { CallView } from '../../syscall/call-view.ts';
@@ -15,6 +16,7 @@ import { PROCESSES } from './show-processes.ts';
 import { SOCKETCALLS, SOCKETS } from './show-sockets.ts';
 import { signalInfo } from './signal-info.ts';
 import { Summary } from './summary.ts';
+import { bytesText } from './text.ts';
 
 export interface TraceOptions {
   /** Where lines go; with -ff each process has its own. */
@@ -34,6 +36,10 @@ export interface TraceOptions {
   readonly backtrace: boolean;
   /** A JSON object for each line. */
   readonly json: boolean;
+  /** Each process has its own file: no line is cut off by another's. */
+  readonly separate: boolean;
+  /** Runs a function a moment later, while the machine runs. */
+  readonly later?: (run: () => void) => void;
 }
 
 /** Where results stand. */
@@ -42,7 +48,14 @@ const TABLES: Readonly<Record<string, readonly Part[]>> = { ...FILES, ...PROCESS
 /** Calls that do not return. */
 const FINAL = /^exit(_group)?$/;
 
-type Partial = { text: string; shown: boolean; start: number; notes: (number | null)[] | null };
+/** What is kept from a call's start. `begun`: its text stands at the end of what was written; `shown`: further up. */
+type Partial = { text: string; begun: boolean; shown: boolean; start: number; notes: (number | null)[] | null };
+/** A call that its task may never return from. */
+interface Inside {
+  readonly partial: Partial;
+  readonly declaration: Declaration;
+  readonly words: Int32Array;
+}
 
 /** The call that is shown: socketcall's are shown as what they stand for. */
 interface Shown {
@@ -62,12 +75,12 @@ class Tracer {
   readonly #times: boolean;
   /** The task whose call has been entered last, while nothing else was written. */
   #open: { task: Task; partial: Partial } | null = null;
-  /** Calls that their tasks may never return from. */
-  readonly #inside = new Map<Task, Partial>();
+  readonly #inside = new Map<Task, Inside>();
   /** Signals to be shown behind the call that a task is in. */
   readonly #later = new Map<Task, SignalInfo[]>();
   #first: Task | null = null;
   #tasks = 1;
+  #looking = false;
 
   constructor(options: TraceOptions) {
     this.#options = options;
@@ -84,18 +97,36 @@ class Tracer {
     const view = call as CallView;
     const { task } = view;
     const start = this.#times ? task.now() : 0;
-    const partial: Partial = { text: '', shown: false, start, notes: null };
+    const partial: Partial = { text: '', begun: false, shown: false, start, notes: null };
     (view.state as { trace?: Partial }).trace = partial;
     if (this.#options.summary) return;
-    const words = wordsOf(view);
+    const words = wordsOf(view.declaration, task, view.words);
     const { name, parts, late, notes } = this.#shownOf(view.declaration, view.words);
     const c: Context = { task, words, result: undefined, options: this.#options.show };
     if (notes) partial.notes = parts.map((part) => part.note?.(c) ?? null);
     if (this.#options.json) return;
-    if (this.#open !== null) this.#interrupt(null);
+    if (this.#open !== null) this.#interrupt();
     partial.text = `${this.#prefix(task)}${name}(${inputs(parts, late, c)}`;
+    this.#inside.set(task, { partial, declaration: view.declaration, words: view.words });
+    if (this.#options.separate) return;
     this.#open = { task, partial };
-    this.#inside.set(task, partial);
+    if (!this.#looking) this.#lookLater();
+  }
+
+  /** A call that takes its time is shown as far as it goes, for those who look on. */
+  #lookLater(): void {
+    const { later } = this.#options;
+    if (later === undefined) return;
+    const before = this.#open;
+    this.#looking = true;
+    later(() => {
+      this.#looking = false;
+      const open = this.#open;
+      if (open === null || open.partial.begun) return;
+      if (open !== before) return this.#lookLater();
+      open.partial.begun = true;
+      this.#write(open.task, open.partial.text);
+    });
   }
 
   exit(call: LayeredCall, result: number): void {
@@ -107,28 +138,10 @@ class Tracer {
     const spent = this.#times ? task.now() - partial.start : 0;
     if (this.#options.summary) return this.#summary.add(view.callName, spent, result < 0 && result > -4096);
     if (!this.#options.expressions.status(result)) return this.#forget(task);
-    const { name, parts, late, returns } = this.#shownOf(view.declaration, view.words);
-    const c: Context = {
-      task,
-      words: wordsOf(view),
-      result,
-      options: this.#options.show,
-      notes: partial.notes ?? undefined,
-    };
-    if (this.#options.json) {
-      this.#forget(task);
-      return this.#json(task, { call: name, args: parts.map((part) => part.show(c)), result, seconds: spent / 1e9 });
-    }
-    let line = partial.text;
-    if (partial.shown) {
-      this.#interrupt(null);
-      line = `${this.#prefix(task)}<... ${name} resumed>`;
-    } else if (this.#open?.task === task) this.#open = null;
-    line += late < 0 ? ')' : `${outputs(parts, late, c)})`;
-    const injected = task.call.nr >= 0 && (task.notes?.get('inject') as { injected?: boolean } | undefined)?.injected;
-    const remark = injected ? ' (INJECTED)' : '';
-    const time = this.#options.elapsed ? ` <${(spent / 1e9).toFixed(6)}>` : '';
-    this.#write(task, `${column(line)}= ${resultText(returns, c)}${remark}${time}\n`);
+    const { interrupted } = task.call;
+    const answer = result === -EINTR && interrupted !== 0 ? -interrupted : result;
+    this.#result(task, { partial, declaration: view.declaration, words: view.words }, answer, spent);
+    if (this.#options.json) return;
     if (this.#options.backtrace) this.#write(task, this.#clockwork.backtrace(task));
     const later = this.#later.get(task);
     if (later === undefined) return;
@@ -136,12 +149,48 @@ class Tracer {
     for (const info of later) this.signal(task, info);
   }
 
+  /** A call has come back, or is left for a signal. */
+  #result(task: Task, { partial, declaration, words }: Inside, result: number, spent: number): void {
+    const { name, parts, late, returns } = this.#shownOf(declaration, words);
+    const notes = partial.notes ?? undefined;
+    const c: Context = { task, words: wordsOf(declaration, task, words), result, options: this.#options.show, notes };
+    if (this.#options.json) {
+      this.#forget(task);
+      return this.#json(task, { call: name, args: parts.map((part) => part.show(c)), result, seconds: spent / 1e9 });
+    }
+    const injected = task.call.nr >= 0 && (task.notes?.get('inject') as { injected?: boolean } | undefined)?.injected;
+    const remark = injected ? ' (INJECTED)' : '';
+    const time = this.#options.elapsed ? ` <${(spent / 1e9).toFixed(6)}>` : '';
+    const rest = late < 0 ? ')' : `${outputs(parts, late, c)})`;
+    this.#close(task, partial, name, rest, `${resultText(returns, c)}${remark}${time}`);
+  }
+
+  /** The end of a call's line, on a line of its own where others came between. */
+  #close(task: Task, partial: Partial, name: string, rest: string, result: string): void {
+    const open = this.#open?.task === task;
+    if (open) this.#open = null;
+    else this.#interrupt();
+    const begin = partial.shown ? `${this.#prefix(task)}<... ${name} resumed>` : partial.text;
+    const line = `${column(begin + rest)}= ${result}\n`;
+    this.#write(task, open && partial.begun ? line.slice(begin.length) : line);
+  }
+
   signal(task: Task, info: SignalInfo): void {
     if (!this.wants(task) || this.#options.summary) return;
+    if (isFatal(task, info)) this.#leave(task);
     const name = signalName(info.signo);
     if (!this.#options.expressions.signals(name)) return;
     if (this.#options.json) return this.#json(task, { signal: name });
     this.#line(task, `--- ${name} ${signalInfo(info)} ---`);
+  }
+
+  /** A signal ends the call that the task sleeps in: that comes first. */
+  #leave(task: Task): void {
+    const { interrupted } = task.call;
+    const inside = this.#inside.get(task);
+    if (inside === undefined || interrupted === 0 || this.#options.json) return;
+    this.#inside.delete(task);
+    this.#result(task, inside, -interrupted, this.#times ? task.now() - inside.partial.start : 0);
   }
 
   /** Shown where a debugger would see it: when the task's call has returned. */
@@ -164,9 +213,9 @@ class Tracer {
     this.#tasks--;
     if (!this.wants(task) || this.#options.summary) return;
     if (this.#options.json) return this.#json(task, { ended: status });
-    const partial = this.#inside.get(task);
+    const inside = this.#inside.get(task);
     this.#inside.delete(task);
-    if (partial !== undefined) this.#unreturned(task, partial);
+    if (inside !== undefined) this.#unreturned(task, inside);
     if (!this.#options.expressions.exits) return;
     const signal = status & 0x7f;
     const core = (status & 0x80) !== 0 ? ' (core dumped)' : '';
@@ -182,8 +231,13 @@ class Tracer {
 
   /** The first program was started by us: as strace shows what it starts. */
   started(task: Task, path: string, argv: readonly string[], variables: number): void {
-    const quoted = argv.map((word) => JSON.stringify(word));
-    const text = `execve(${JSON.stringify(path)}, [${quoted.join(', ')}], 0x${task.mm.envStart.toString(16)} /* ${variables} vars */)`;
+    const { strings } = this.#options.show;
+    const quoted = argv.map((word) => {
+      const bytes = new TextEncoder().encode(word);
+      return bytesText(bytes.subarray(0, strings), bytes.length > strings);
+    });
+    const shown = bytesText(new TextEncoder().encode(path), false);
+    const text = `execve(${shown}, [${quoted.slice(0, 32).join(', ')}${quoted.length > 32 ? ', ...' : ''}], 0x${task.mm.envStart.toString(16)} /* ${variables} vars */)`;
     if (!this.#options.summary && !this.#options.json) this.#write(task, `${column(this.#prefix(task) + text)}= 0\n`);
   }
 
@@ -192,12 +246,9 @@ class Tracer {
   }
 
   /** exit does not return; others were cut off by the task's end. */
-  #unreturned(task: Task, partial: Partial): void {
-    if (this.#open?.task === task) this.#open = null;
-    const name = /([a-z_0-9]+)\([^(]*$/.exec(partial.text)?.[1] ?? '';
-    const cut = FINAL.test(name) ? ')' : ' <unfinished ...>)';
-    const line = partial.shown ? `${this.#prefix(task)}<... ${name} resumed>${cut}` : `${partial.text}${cut}`;
-    this.#write(task, `${column(line)}= ?\n`);
+  #unreturned(task: Task, { partial, declaration, words }: Inside): void {
+    const { name } = this.#shownOf(declaration, words);
+    this.#close(task, partial, name, FINAL.test(name) ? ')' : ' <unfinished ...>)', '?');
   }
 
   #forget(task: Task): void {
@@ -205,16 +256,16 @@ class Tracer {
   }
 
   /** Another line comes: the call that is open is cut off. */
-  #interrupt(by: Task | null): void {
+  #interrupt(): void {
     const open = this.#open;
     this.#open = null;
-    if (open === null || open.task === by) return;
+    if (open === null) return;
     open.partial.shown = true;
-    this.#write(open.task, `${open.partial.text} <unfinished ...>\n`);
+    this.#write(open.task, `${open.partial.begun ? '' : open.partial.text} <unfinished ...>\n`);
   }
 
   #line(task: Task, text: string): void {
-    this.#interrupt(null);
+    this.#interrupt();
     this.#write(task, `${this.#prefix(task)}${text}\n`);
   }
 
@@ -245,16 +296,19 @@ class Tracer {
   }
 }
 
+function isFatal({ group }: Task, { signo }: SignalInfo): boolean {
+  return group.actions[signo].handler === SIG_DFL && !/^(ignore|continue|stop)$/.test(defaultAction(signo));
+}
+
 function makeShown(name: string, parts: readonly Part[]): Shown {
   const late = parts.findIndex(({ out }) => out);
   return { name, parts, late, notes: parts.some(({ note }) => note !== undefined), returns: returnsOf(name) };
 }
 
 /** socketcall's arguments lie in memory. */
-function wordsOf(view: CallView): Int32Array {
-  const { words } = view;
-  if (view.callName !== 'socketcall' || TABLES[SOCKETCALLS[words[0]]] === undefined) return words;
-  const bytes = view.task.mm.view(words[1] >>> 0, 24, false);
+function wordsOf({ name }: Declaration, task: Task, words: Int32Array): Int32Array {
+  if (name !== 'socketcall' || TABLES[SOCKETCALLS[words[0]]] === undefined) return words;
+  const bytes = task.mm.view(words[1] >>> 0, 24, false);
   return typeof bytes === 'number' ? words : new Int32Array(bytes.slice().buffer);
 }
 
