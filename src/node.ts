@@ -63,7 +63,7 @@ function openArchive(path: string, device: number): TarFs {
   try {
     const fd = openSync(path, 'r');
     const { size } = fstatSync(fd);
-    return new TarFs({ size, read: (at, into) => readSync(fd, into, 0, into.length, at) }, device, path);
+    return new TarFs({ size, read: (at, into) => readSync(fd, into, 0, into.length, at) }, device, { path });
   } catch (error) {
     throw new ImageError(`${path} cannot be opened: ${(error as Error).message}`);
   }

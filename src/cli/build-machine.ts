@@ -1,5 +1,4 @@
 /** A machine with the file systems that were granted (DESIGN section 8). */
-import { openSync, readSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { EINTR, errnoName } from '../abi/errno.ts';
 import { makeDevice, S_IFDIR } from '../abi/fs.ts';
@@ -8,8 +7,6 @@ import { MemFs } from '../fs/memfs.ts';
 import { OverlayFs, UPPER_INODES } from '../fs/overlay.ts';
 import { TarFs } from '../fs/tar.ts';
 import { TarError } from '../fs/tar-format.ts';
-import { HostFiles } from '../host/files.ts';
-import { NodeHost } from '../host/node.ts';
 import { Machine } from '../machine.ts';
 import { prepareCpu } from '../node-cpu.ts';
 import type { FileSystem } from '../vfs/inode.ts';
@@ -18,6 +15,7 @@ import type { RunValues } from './commands.ts';
 import { CliError, EXIT } from './error.ts';
 import type { Grant } from './grants.ts';
 import type { Stdio } from './stdio.ts';
+import type { World } from './world.ts';
 
 /** Devices of the file systems made here; those that the machine makes start at 1. */
 const FIRST_DEVICE = 0x40;
@@ -27,8 +25,7 @@ const TAR_BLOCK = 512;
 
 export class MachineBuilder {
   readonly machine: Machine;
-  readonly #files = new HostFiles();
-  readonly #host = new NodeHost();
+  readonly #world: World;
   readonly #owner: { uid: number; gid: number };
   /** Copy-on-write trees, by where the guest sees them. */
   readonly overlays = new Map<string, OverlayFs>();
@@ -41,73 +38,82 @@ export class MachineBuilder {
     progress: 0,
     block: () => -EINTR,
     once: (step) => step(),
-    now: () => this.#host.now(),
-    realtime: () => this.#host.realtime(),
+    now: () => this.#world.host.now(),
+    realtime: () => this.#world.host.realtime(),
   };
 
-  constructor(values: RunValues, stdio: Stdio, owner: { uid: number; gid: number }, root?: FileSystem) {
+  constructor(
+    values: RunValues,
+    world: World,
+    stdio: Stdio,
+    owner: { readonly uid: number; readonly gid: number },
+    root?: FileSystem,
+  ) {
+    this.#world = world;
     this.#owner = owner;
     const { protection, cpu, seed } = values;
-    const sysroot = values.sysroot === undefined ? undefined : resolve(values.sysroot);
-    const written = values.write.some((directory) => resolve(directory) === sysroot);
+    const cwd = world.facts.cwd();
+    const sysroot = values.sysroot === undefined ? undefined : resolve(cwd, values.sysroot);
+    const written = values.write.some((directory) => resolve(cwd, directory) === sysroot);
     prepareCpu();
     this.machine = new Machine({
-      host: this.#host,
+      host: world.host,
       mounts: [
         {
           path: '/',
-          fs: root ?? (values.sysroot === undefined ? this.#memory(0o755) : this.#sysroot(values.sysroot, written)),
+          fs: root ?? (sysroot === undefined ? this.#memory(0o755) : this.#sysroot(values.sysroot!, sysroot, written)),
         },
       ],
       console: stdio.makeConsole,
       protection,
       cpu,
-      exact: values['max-insns'] !== undefined,
+      exact: world.exact || values['max-insns'] !== undefined,
       seed: seed === undefined ? undefined : seedBytes(seed),
     });
     this.machine.mount({ path: '/tmp', fs: this.#memory(0o1777), source: 'tmpfs' });
   }
 
   grant({ host, guest, mode }: Grant): void {
-    const options = { files: this.#files, path: host, device: this.#device(), ...this.#owner };
-    const fs = HostFs.open({ ...options, readOnly: mode !== 'rw' });
+    const fs = this.#open(host, mode !== 'rw');
     if (typeof fs === 'number') throw new CliError(EXIT.failure, `${host} cannot be opened (${errnoName(fs)})`);
     this.keeping.set(guest, host === guest ? `-w ${host}` : `-v ${host}:${guest}`);
     const shown = mode === 'cow' && fs.root.type === S_IFDIR ? this.#overlay(fs, guest) : fs;
     this.machine.mount({ path: guest, fs: shown, source: host });
   }
 
-  #sysroot(named: string, written: boolean): FileSystem {
-    const path = resolve(named);
-    const stat = statSync(path, { throwIfNoEntry: false });
-    if (stat === undefined) throw new CliError(EXIT.failure, `-L ${path}: there is no such directory or tar file`);
-    if (!stat.isDirectory()) {
+  #open(path: string, readOnly: boolean): HostFs | number {
+    const { files, exact } = this.#world;
+    return HostFs.open({ files, path, device: this.#device(), ...this.#owner, readOnly, ordered: exact });
+  }
+
+  #sysroot(named: string, path: string, written: boolean): FileSystem {
+    const place = this.#world.facts.place(path);
+    if (place === undefined) throw new CliError(EXIT.failure, `-L ${path}: there is no such directory or tar file`);
+    if (place.type !== 'directory') {
       if (written)
         throw new CliError(
           EXIT.failure,
           `-w ${named}: nothing can be written into a tar file; unpack it and give -L the directory`,
         );
-      return this.#overlay(this.#archive(path, stat.size), '/');
+      return this.#overlay(this.#archive(path, place.size), '/');
     }
     this.keeping.set('/', `-w ${named}`);
     return written ? this.#directory(path, false) : this.#overlay(this.#directory(path, true), '/');
   }
 
   #directory(path: string, readOnly: boolean): FileSystem {
-    const fs = HostFs.open({ files: this.#files, path, device: this.#device(), ...this.#owner, readOnly });
+    const fs = this.#open(path, readOnly);
     if (typeof fs === 'number') throw new CliError(EXIT.failure, `-L ${path}: cannot be opened (${errnoName(fs)})`);
     return fs;
   }
 
   #archive(path: string, size: number): FileSystem {
-    const fd = openSync(path, 'r');
+    const { facts } = this.#world;
+    const fd = facts.openArchive(path);
     try {
       if (size < TAR_BLOCK) throw new TarError('too short');
-      return new TarFs(
-        { size, read: (position, into) => readSync(fd, into, 0, into.length, position) },
-        this.#device(),
-        path,
-      );
+      const read = (position: number, into: Uint8Array) => facts.readArchive(fd, position, into);
+      return new TarFs({ size, read }, this.#device(), { path, ordered: this.#world.exact });
     } catch (error) {
       if (!(error instanceof TarError)) throw error;
       throw new CliError(EXIT.failure, `-L ${path}: not a tar file: ${error.message}`);
@@ -126,7 +132,7 @@ export class MachineBuilder {
     const looked = lower.root.attributes(this.#sleeper);
     if (typeof looked === 'number') return this.#memory(0o755, UPPER_INODES);
     const { mode, uid, gid, atime, mtime } = looked;
-    const now = this.#host.realtime();
+    const now = this.#world.host.realtime();
     const firstInode = UPPER_INODES;
     const fs = new MemFs({ device: this.#device(), firstInode, now, mode: mode & 0o7777, uid, gid });
     fs.root.change(this.#sleeper, { atime, mtime });
@@ -134,7 +140,7 @@ export class MachineBuilder {
   }
 
   #memory(mode: number, firstInode = 1): MemFs {
-    return new MemFs({ device: this.#device(), firstInode, now: this.#host.realtime(), mode });
+    return new MemFs({ device: this.#device(), firstInode, now: this.#world.host.realtime(), mode });
   }
 
   #device(): number {

@@ -98,6 +98,7 @@ export const RUN_OPTIONS = options({
     value: 'N',
     describe: 'stop everything after exactly N instructions; exit status 124',
   },
+  record: { kind: 'string', value: 'DIR', describe: 'record the run into a new directory, for tallship replay' },
   protection: {
     kind: 'choice',
     choices: ['hardware', 'software'],
@@ -156,6 +157,13 @@ export const SYSROOT_OPTIONS = options({
   recommends: { kind: 'flag', describe: 'also packages that are only recommended' },
 });
 
+export const REPLAY_OPTIONS = options({
+  events: { kind: 'flag', describe: 'list what was recorded, a line of JSON for each event, and run nothing' },
+  protection: { ...RUN_OPTIONS.protection, describe: 'who checks page permissions (default: as recorded)' },
+  stats: RUN_OPTIONS.stats,
+  json: { kind: 'flag', describe: '--stats as JSON' },
+});
+
 export const COMPLETION_OPTIONS = options({});
 export const LAYER_OPTIONS = options({
   pid: { kind: 'string', value: 'PID|NAME', describe: 'of this running machine (tallship ps)' },
@@ -175,6 +183,7 @@ export const KILL_OPTIONS = options({
 export type RunValues = Values<typeof RUN_OPTIONS>;
 export type RestoreValues = Values<typeof RESTORE_OPTIONS>;
 export type ServeValues = Values<typeof SERVE_OPTIONS>;
+export type ReplayValues = Values<typeof REPLAY_OPTIONS>;
 export type SysrootValues = Values<typeof SYSROOT_OPTIONS>;
 export type LayerValues = Values<typeof LAYER_OPTIONS>;
 export type PsValues = Values<typeof PS_OPTIONS>;
@@ -233,6 +242,17 @@ export const COMMANDS: readonly Command[] = [
       ['tallship serve -e /data:ro -l tcp:0.0.0.0:7000', 'a token is shown: clients need it'],
     ],
     run: async (values, operands) => (await import('./serve.ts')).main(values, operands),
+  },
+  {
+    name: 'replay',
+    operands: 'DIR',
+    summary: 'run again what tallship run --record DIR has recorded, from the recording alone',
+    options: REPLAY_OPTIONS,
+    examples: [
+      ['tallship run --record trip ./hello', 'then: tallship replay trip'],
+      ['tallship replay --events trip', 'what the program got from outside, in order'],
+    ],
+    run: async (values, operands) => (await import('./replay.ts')).main(values, operands),
   },
   {
     name: 'sysroot',

@@ -1,5 +1,4 @@
 /** Finds the program in the guest's name space; a file of the host that is named by path is granted, read-only. */
-import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, resolve } from 'node:path';
 import { S_IFDIR, S_IFREG } from '../abi/fs.ts';
 import type { Machine } from '../machine.ts';
@@ -9,6 +8,7 @@ import { askFiles } from './ask-files.ts';
 import { COMMANDS } from './commands.ts';
 import { CliError, EXIT } from './error.ts';
 import { nearest } from './suggest.ts';
+import type { World } from './world.ts';
 
 export interface Found {
   /** What execve gets. */
@@ -25,22 +25,23 @@ export async function findProgram(
   cwd: string,
   hasSysroot: boolean,
   searchPath: string | undefined,
+  facts: World['facts'],
 ): Promise<Found> {
   if (name.includes('/')) {
     const type = await typeOf(machine, resolve(cwd, name));
     if (type === S_IFDIR) throw new CliError(EXIT.notExecutable, `cannot run ${name}: it is a directory`);
     if (type !== undefined) return { path: name };
-    const host = resolve(name);
-    const stat = statSync(host, { throwIfNoEntry: false });
-    if (stat?.isDirectory()) throw new CliError(EXIT.notExecutable, `cannot run ${name}: it is a directory`);
-    if (stat !== undefined) return { path: host, grant: host };
+    const host = resolve(facts.cwd(), name);
+    const place = facts.place(host);
+    if (place?.type === 'directory') throw new CliError(EXIT.notExecutable, `cannot run ${name}: it is a directory`);
+    if (place !== undefined) return { path: host, grant: host };
     throw new CliError(EXIT.notFound, `${name}: not found${hasSysroot ? ', neither in the sysroot nor here' : ''}`);
   }
   for (const directory of (searchPath ?? DEFAULT_PATH).split(':')) {
     const path = resolve(cwd, directory, name);
     if (await isFile(machine, path)) return { path };
   }
-  const host = hasSysroot ? undefined : searchHost(name);
+  const host = hasSysroot ? undefined : searchHost(name, facts);
   if (host !== undefined) return { path: host, grant: host };
   throw new CliError(EXIT.notFound, `${name}: not found in PATH${await hint(machine, name, cwd, hasSysroot)}`);
 }
@@ -64,14 +65,8 @@ async function isFile(machine: Machine, path: string): Promise<boolean> {
   return (await typeOf(machine, path)) === S_IFREG;
 }
 
-function searchHost(name: string): string | undefined {
-  const paths = (process.env.PATH ?? DEFAULT_PATH).split(delimiter).map((directory) => resolve(directory, name));
-  return paths.find((path) => {
-    try {
-      accessSync(path, constants.X_OK);
-      return statSync(path).isFile();
-    } catch {
-      return false;
-    }
-  });
+function searchHost(name: string, facts: World['facts']): string | undefined {
+  const directories = (facts.environment().PATH ?? DEFAULT_PATH).split(delimiter);
+  const cwd = facts.cwd();
+  return directories.map((directory) => resolve(cwd, directory, name)).find((path) => facts.isExecutable(path));
 }

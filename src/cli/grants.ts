@@ -1,9 +1,8 @@
 /** What the guest gets to see of the host: -L, -v, -w and the current directory, checked before anything starts. */
-import { statSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import type { RunValues } from './commands.ts';
 import { CliError, EXIT } from './error.ts';
+import type { World } from './world.ts';
 
 /** ro: as it is; rw: written through; cow: writable, changes live in memory. */
 export type Mode = 'ro' | 'rw' | 'cow';
@@ -18,7 +17,7 @@ export interface Grant {
 const MODES: readonly string[] = ['ro', 'rw', 'cow'] satisfies Mode[];
 
 /** In the order of mounting: what lies deeper comes later. */
-export function grants(values: RunValues, cwd: string): Grant[] {
+export function grants(values: RunValues, cwd: string, facts: World['facts']): Grant[] {
   const asked = [
     ...values.volume.map((text) => parseVolume(text, cwd)),
     ...values.write.map((directory): Grant => {
@@ -26,7 +25,7 @@ export function grants(values: RunValues, cwd: string): Grant[] {
       return { host, guest: host, mode: 'rw' };
     }),
   ];
-  for (const grant of asked) check(grant, values.force);
+  for (const grant of asked) check(grant, values.force, facts);
   // -w SYSROOT: the root itself is written through, it need not be seen twice.
   const sysroot = values.sysroot === undefined ? undefined : resolve(cwd, values.sysroot);
   const others = asked.filter(({ host, guest }) => host !== sysroot || guest !== host);
@@ -55,12 +54,12 @@ function parseVolume(text: string, cwd: string): Grant {
   return { host, guest: resolve(guest), mode };
 }
 
-function check({ host, mode }: Grant, force: boolean): void {
-  if (statSync(host, { throwIfNoEntry: false }) === undefined) {
+function check({ host, mode }: Grant, force: boolean, facts: World['facts']): void {
+  if (facts.place(host) === undefined) {
     throw new CliError(EXIT.failure, `${host} does not exist, so it cannot be granted`);
   }
   if (mode !== 'rw' || force) return;
-  for (let above = homedir(); ; above = dirname(above)) {
+  for (let above = facts.home(); ; above = dirname(above)) {
     if (host === above) throw new CliError(EXIT.failure, `writing through to all of ${host} needs --force`);
     if (above === '/') return;
   }

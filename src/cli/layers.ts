@@ -22,7 +22,7 @@ type Made = Layer | readonly Layer[] | Promise<Layer | readonly Layer[]>;
 
 const LATER_MS = 200;
 
-export const outside: Outside = {
+export const callersSide: Outside = {
   error: writeError,
   output: openOutput,
   later: (run) => void setTimeout(run, LATER_MS).unref(),
@@ -32,7 +32,7 @@ export const outside: Outside = {
 };
 
 /** All that a command line asks for, outermost first: the trace sees what the other layers do. */
-export async function layersOfRun(values: RunValues, machine: Machine) {
+export async function layersOfRun(values: RunValues, machine: Machine, outside: Outside) {
   const known = new Set([...machine.table.declarations.values()].map(({ name }) => name));
   const layers: Layer[] = [];
   const injections = [...values.inject];
@@ -50,16 +50,16 @@ export async function layersOfRun(values: RunValues, machine: Machine) {
   } catch (error) {
     throw new CliError(EXIT.failure, error instanceof Error ? error.message : String(error));
   }
-  return { layers: [...layers, ...(await loadLayers(values.layer))], started };
+  return { layers: [...layers, ...(await loadLayers(values.layer, outside))], started };
 }
 
-async function loadLayers(specs: readonly string[]): Promise<Layer[]> {
+async function loadLayers(specs: readonly string[], outside: Outside): Promise<Layer[]> {
   const layers: Layer[] = [];
-  for (const spec of specs) layers.push(...(await loadLayer(spec)));
+  for (const spec of specs) layers.push(...(await loadLayer(spec, outside)));
   return layers;
 }
 
-export async function loadLayer(spec: string): Promise<readonly Layer[]> {
+export async function loadLayer(spec: string, outside: Outside): Promise<readonly Layer[]> {
   const { name, argument } = split(spec);
   try {
     const exported = isFile(name) ? await importLayer(name) : shipped(name);
@@ -100,7 +100,7 @@ export function absoluteSpec(spec: string): string {
   return isFile(name) ? resolve(name) + spec.slice(name.length) : spec;
 }
 
-const isFile = (name: string) => /[/\\]|\.[mc]?[jt]s($|:)/.test(name);
+export const isFile = (name: string) => /[/\\]|\.[mc]?[jt]s($|:)/.test(name);
 
 function shipped(name: string): Exported {
   if (Object.hasOwn(SHIPPED, name)) return SHIPPED[name].make;

@@ -10,11 +10,12 @@ import type { RestoreValues } from './commands.ts';
 import { CliError, EXIT } from './error.ts';
 import { Session } from './session.ts';
 import { guestFiles, openStdio } from './stdio.ts';
+import { realWorld } from './world.ts';
 
 export async function main(values: RestoreValues, [image, ...others]: string[]): Promise<number> {
   if (image === undefined || others.length > 0) throw new CliError(EXIT.failure, 'restore: give one image');
   const given = openGiven(values.fd);
-  const stdio = openStdio(given);
+  const stdio = openStdio(realWorld(), given);
   const machine = await open(image, values, stdio);
   const session = new Session(machine, stdio.terminal);
   session.attend();
@@ -30,7 +31,7 @@ async function open(image: string, values: RestoreValues, stdio: ReturnType<type
   try {
     return await restore(resolve(image), {
       ...{ layers, protection: values.protection, console: stdio.makeConsole, trees: treesOf(values.map) },
-      files: (machine) => guestFiles(stdio, machine as Machine, process.getuid?.() ?? 0),
+      files: (machine) => guestFiles(stdio, machine as Machine, process.getuid?.() ?? 0, false),
       warn: values.quiet ? undefined : say,
     });
   } catch (error) {
@@ -40,8 +41,8 @@ async function open(image: string, values: RestoreValues, stdio: ReturnType<type
 }
 
 async function layersOf(specs: readonly string[]) {
-  const { loadLayer } = await import('./layers.ts');
-  return (await Promise.all(specs.map((spec) => loadLayer(spec)))).flat();
+  const { callersSide, loadLayer } = await import('./layers.ts');
+  return (await Promise.all(specs.map((spec) => loadLayer(spec, callersSide)))).flat();
 }
 
 function treesOf(maps: readonly string[]): Record<string, string> {

@@ -2,7 +2,7 @@
 import { constants } from 'node:os';
 import { say } from '../host/node.ts';
 import { dieOf, exitAtOnce, type PassedOn, receiveSignals, stopLike } from '../host/signals.ts';
-import type { HostTerminal } from '../host/tty.ts';
+import type { Terminal } from '../host/tty.ts';
 import type { ExitStatus, Machine, SpawnOptions } from '../machine.ts';
 import { withdraw } from './control/announce.ts';
 import { EXIT } from './error.ts';
@@ -17,7 +17,7 @@ const STOPS = ['SIGTSTP', 'SIGSTOP', 'SIGTTIN', 'SIGTTOU'] as const;
 
 export class Session {
   readonly #machine: Machine;
-  readonly #terminal: HostTerminal | null;
+  readonly #terminal: Terminal | null;
   readonly #intercepted = new Map<PassedOn, () => void>();
   /** The machine goes on elsewhere, from an image. */
   isMoving = false;
@@ -27,9 +27,14 @@ export class Session {
   /** The guest ended by itself: what it did to the terminal is what it wanted. */
   #ended = false;
 
-  constructor(machine: Machine, terminal: HostTerminal | null) {
+  constructor(machine: Machine, terminal: Terminal | null) {
     this.#machine = machine;
     this.#terminal = terminal;
+  }
+
+  /** --timeout or --max-insns has ended the machine. */
+  get isStopped(): boolean {
+    return this.#timedOut || this.#isHalted;
   }
 
   /** The first process's id. */
@@ -67,7 +72,7 @@ export class Session {
   /** The exit status that our caller sees; a guest killed by a signal takes us with it. */
   finish(end: ExitStatus): number {
     withdraw();
-    if (this.#timedOut || this.#isHalted) return EXIT.timeout;
+    if (this.isStopped) return EXIT.timeout;
     if (end.signal === undefined) {
       this.#ended = true;
       return end.status;

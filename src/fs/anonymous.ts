@@ -10,11 +10,13 @@ export class AnonymousFs implements FileSystem {
   readonly device: number;
   readonly readOnly = false;
   readonly root: Inode;
+  readonly sleeps: boolean;
   readonly #magic: number;
   /** Inode numbers given out so far. */
   lastInode = 0;
 
-  constructor(type: string, device: number, magic: number) {
+  constructor(type: string, device: number, magic: number, sleeps = false) {
+    this.sleeps = sleeps;
     this.type = type;
     this.device = device;
     this.#magic = magic;

@@ -4,8 +4,8 @@
  */
 import { EAGAIN, EIO } from '../abi/errno.ts';
 import * as TTY from '../abi/tty.ts';
-import type { HostDescriptor } from '../host/stdio.ts';
-import type { HostTerminal } from '../host/tty.ts';
+import type { Descriptor } from '../host/stdio.ts';
+import type { Terminal } from '../host/tty.ts';
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../vfs/open-file.ts';
 import { BLOCKED, type Sleeper } from '../wait/wait.ts';
 import type { Jobs } from './caller.ts';
@@ -16,10 +16,10 @@ const SET = { now: TTY.TCSETS, drained: TTY.TCSETSW, flushed: TTY.TCSETSF } as c
 const SET2 = { now: TTY.TCSETS2, drained: TTY.TCSETSW2, flushed: TTY.TCSETSF2 } as const;
 
 export class HostTty extends Tty {
-  readonly #host: HostDescriptor;
-  readonly #terminal: HostTerminal;
+  readonly #host: Descriptor;
+  readonly #terminal: Terminal;
 
-  constructor(host: HostDescriptor, terminal: HostTerminal, device: number, name: string, jobs: Jobs) {
+  constructor(host: Descriptor, terminal: Terminal, device: number, name: string, jobs: Jobs) {
     super(device, name, jobs);
     this.#host = host;
     this.#terminal = terminal;

@@ -5,11 +5,14 @@ import type { FileSystem, FileSystemStatus, TreeOrigin } from '../vfs/inode.ts';
 import { failed } from '../wait/wait.ts';
 import { HostInode } from './host-inode.ts';
 
+/** What is asked of the host, whoever answers. */
+export type Files = Pick<HostFiles, keyof HostFiles>;
+
 /** Directory handles kept open. */
 const HANDLES = 128;
 
 export interface HostFsOptions {
-  files: HostFiles;
+  files: Files;
   /** Absolute host path. */
   path: string;
   device: number;
@@ -18,6 +21,11 @@ export interface HostFsOptions {
   uid: number;
   gid: number;
   type?: string;
+  /**
+   * For recordings: what is asked of the host follows from the guest's calls alone. Inodes are kept, so that the garbage
+   * collector does not matter, and page faults find contents fetched ahead.
+   */
+  ordered?: boolean;
 }
 
 export class HostFs implements FileSystem {
@@ -26,11 +34,13 @@ export class HostFs implements FileSystem {
   readonly readOnly: boolean;
   /** Others on the host change names too. */
   readonly volatile = true;
+  readonly sleeps: boolean;
   readonly origin: TreeOrigin;
-  readonly files: HostFiles;
+  readonly files: Files;
   readonly root: HostInode;
   readonly uid: number;
   readonly gid: number;
+  readonly #kept: Set<HostInode> | null;
   readonly #inodes = new Map<string, WeakRef<HostInode>>();
   readonly #gone = new FinalizationRegistry<string>((key) => {
     if (this.#inodes.get(key)?.deref() === undefined) this.#inodes.delete(key);
@@ -43,12 +53,14 @@ export class HostFs implements FileSystem {
 
   private constructor(options: HostFsOptions, base: number, stat: HostStat, name: string | null) {
     this.type = options.type ?? 'hostfs';
+    this.sleeps = options.ordered === true;
     this.device = options.device;
     this.readOnly = options.readOnly;
     this.files = options.files;
     this.origin = { kind: 'host', source: options.path, readOnly: options.readOnly };
     this.uid = options.uid;
     this.gid = options.gid;
+    this.#kept = options.ordered ? new Set() : null;
     this.#base = base;
     this.#rootDevice = stat.dev;
     this.root = this.inodeOf(stat, null, name ?? '.');
@@ -79,6 +91,7 @@ export class HostFs implements FileSystem {
     }
     const inode = new HostInode(this, stat, parent, name);
     this.#inodes.set(key, new WeakRef(inode));
+    this.#kept?.add(inode);
     this.#gone.register(inode, key);
     return inode;
   }
@@ -87,6 +100,7 @@ export class HostFs implements FileSystem {
   forget(inode: HostInode, stat: HostStat): void {
     const key = `${stat.dev}:${stat.ino}`;
     if (this.#inodes.get(key)?.deref() === inode) this.#inodes.delete(key);
+    this.#kept?.delete(inode);
     const handle = this.#handles.get(inode);
     if (handle === undefined) return;
     this.#handles.delete(inode);

@@ -2,7 +2,7 @@
 import { EACCES, EAGAIN, EPIPE, ESPIPE } from '../abi/errno.ts';
 import { makeDevice, O_ACCMODE, O_NONBLOCK, O_RDWR, S_IFMT } from '../abi/fs.ts';
 import { SIGPIPE } from '../abi/signal.ts';
-import type { HostDescriptor } from '../host/stdio.ts';
+import type { Descriptor } from '../host/stdio.ts';
 import type { Backing } from '../memory/backing.ts';
 import { type Attributes, type FileSystem, Inode } from '../vfs/inode.ts';
 import { OpenFile, POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../vfs/open-file.ts';
@@ -14,12 +14,12 @@ import { callerOf } from './caller.ts';
 /** What is behind an inherited descriptor. Only its attributes and its contents can be reached, no name and no neighbour. */
 export class InheritedInode extends Inode {
   readonly fs: FileSystem;
-  readonly host: HostDescriptor;
+  readonly host: Descriptor;
   readonly type: number;
   /** What /proc/PID/fd/N opens: a pipe or a device cannot be had twice, so it is shared. */
   stream: InheritedStream | null = null;
 
-  constructor(fs: FileSystem, host: HostDescriptor) {
+  constructor(fs: FileSystem, host: Descriptor) {
     super();
     this.fs = fs;
     this.host = host;
@@ -60,7 +60,7 @@ function nanoseconds(milliseconds: number): bigint {
 /** A pipe, socket or character device of the host. */
 export class InheritedStream extends OpenFile {
   readonly inode: Inode;
-  protected readonly host: HostDescriptor;
+  protected readonly host: Descriptor;
 
   constructor(inode: InheritedInode) {
     super(inode.host.flags);
@@ -171,8 +171,14 @@ export class InheritedFile extends InheritedStream {
 /** The file systems of inherited descriptors: one per device of the host, so that st_dev and st_ino tell files apart. */
 export class InheritedFiles {
   readonly #systems = new Map<number, AnonymousFs>();
+  readonly #ordered: boolean;
 
-  open(host: HostDescriptor): OpenFile {
+  /** @param ordered as in HostFsOptions. */
+  constructor(ordered = false) {
+    this.#ordered = ordered;
+  }
+
+  open(host: Descriptor): OpenFile {
     const inode = new InheritedInode(this.#system(host.stat().dev), host);
     const seekable = host.kind === 'file' || host.kind === 'directory';
     return seekable ? new InheritedFile(inode) : new InheritedStream(inode);
@@ -181,7 +187,7 @@ export class InheritedFiles {
   #system(device: number): AnonymousFs {
     let fs = this.#systems.get(device);
     if (fs === undefined) {
-      fs = new AnonymousFs('inherited', device & 0xffff, 0);
+      fs = new AnonymousFs('inherited', device & 0xffff, 0, this.#ordered);
       this.#systems.set(device, fs);
     }
     return fs;

@@ -20,10 +20,15 @@ export class TarFs implements FileSystem {
   readonly root: TarInode;
   readonly source: TarSource;
   readonly origin?: TreeOrigin;
+  readonly sleeps: boolean;
   nextInode = 1;
 
-  /** Reads the archive's headers. Throws TarError where it is not one. `path`: where it is, if it is a file. */
-  constructor(source: TarSource, device: number, path?: string) {
+  /**
+   * Reads the archive's headers. Throws TarError where it is not one.
+   * @param how path: where it is, if it is a file; ordered: as in HostFsOptions.
+   */
+  constructor(source: TarSource, device: number, { path, ordered = false }: { path?: string; ordered?: boolean } = {}) {
+    this.sleeps = ordered;
     this.source = source;
     if (path !== undefined) this.origin = { kind: 'tar', source: path, readOnly: true };
     this.device = device;

@@ -33,6 +33,11 @@ const MSG_NOSIGNAL = 0x4000;
 /** What poll(2) promises room for in a ready pipe. */
 const PIPE_BUF = 4096;
 
+type StatField = 'dev' | 'ino' | 'mode' | 'nlink' | 'uid' | 'gid' | 'rdev' | 'size' | 'blksize' | 'blocks';
+type StatTime = 'atimeMs' | 'mtimeMs' | 'ctimeMs' | 'birthtimeMs';
+/** Plain data. */
+export type DescriptorStat = Pick<Stats, StatField | StatTime>;
+
 export class HostDescriptor {
   readonly fd: number;
   readonly kind: HostKind;
@@ -103,8 +108,10 @@ export class HostDescriptor {
     });
   }
 
-  stat(): Stats {
-    return fstatSync(this.fd);
+  stat(): DescriptorStat {
+    const { dev, ino, mode, nlink, uid, gid, rdev, size, blksize, blocks, ...times } = fstatSync(this.fd);
+    const { atimeMs, mtimeMs, ctimeMs, birthtimeMs } = times;
+    return { dev, ino, mode, nlink, uid, gid, rdev, size, blksize, blocks, atimeMs, mtimeMs, ctimeMs, birthtimeMs };
   }
 
   /** The POLL* events that hold; where the host cannot tell, those asked for. */
@@ -136,6 +143,9 @@ export class HostDescriptor {
     return attempt(() => writeSync(this.fd, bytes, 0, bytes.length));
   }
 }
+
+/** The same, whoever answers. */
+export type Descriptor = Pick<HostDescriptor, keyof HostDescriptor>;
 
 function kindOf(fd: number): HostKind {
   const stat = fstatSync(fd);

@@ -70,6 +70,9 @@ export class HostTerminal {
   }
 }
 
+/** The same, whoever answers. */
+export type Terminal = Pick<HostTerminal, keyof HostTerminal>;
+
 /** TCSETS, TCSETSW, TCSETSF; TCSETA, TCSETAW, TCSETAF; TCSETS2 and its like. */
 function isSetting(command: number): boolean {
   const plain = (command >= 0x5402 && command <= 0x5404) || (command >= 0x5406 && command <= 0x5408);

@@ -29,13 +29,23 @@ const FETCH = 16;
 /** DR6: single step. */
 const DR_STEP = 0x4000;
 
-/** Does what Linux does about an exit of the CPU that is neither a call nor the end of its budget. */
-export function raiseFault(task: Task, reason: ExitReason): void {
+/**
+ * Does what Linux does about an exit of the CPU that is neither a call nor the end of its budget. True: a page was put in
+ * place, and nobody is to notice.
+ */
+export function raiseFault(task: Task, reason: ExitReason): boolean {
+  if (reason === Exit.pageFault) {
+    const state = stateOf(task);
+    return pageFault(task, state.getUint32(STATE.lastAccess, true), state.getUint32(STATE.exitDetail, true));
+  }
+  raise(task, reason);
+  return false;
+}
+
+function raise(task: Task, reason: ExitReason): void {
   const detail = stateOf(task).getUint32(STATE.exitDetail, true);
   const eip = task.regs[EIP];
   switch (reason) {
-    case Exit.pageFault:
-      return pageFault(task, stateOf(task).getUint32(STATE.lastAccess, true), detail);
     case Exit.rdtsc:
       return readTimeStamp(task);
     case Exit.divideError:
@@ -80,18 +90,19 @@ function trap(task: Task, trapno: number, err: number, info: SignalInfo): void {
   task.kernel.signals.force(task, info);
 }
 
-function pageFault(task: Task, address: number, bits: number): void {
+function pageFault(task: Task, address: number, bits: number): boolean {
   const access = (bits & FETCH) !== 0 ? 'fetch' : (bits & WRITE) !== 0 ? 'write' : 'read';
   const answer = task.mm.fault(address, access);
   if (answer === 'retry') {
     task.usage.minorFaults++;
-    return;
+    return true;
   }
   const present = (task.mm.guest.permissions[answer.address >>> 12] & 7) === 0 ? 0 : 1;
   setResume(task);
   task.lastTrap = { trapno: Exit.pageFault, err: (bits & (WRITE | FETCH)) | USER | present, cr2: answer.address };
   const signo = answer.signal === 'BUS' ? SIGBUS : SIGSEGV;
   task.kernel.signals.force(task, { signo, code: answer.code, addr: answer.address });
+  return false;
 }
 
 /** Which exception an x87 or SSE instruction met, of those that are unmasked (fpu__exception_code()). */

@@ -1,3 +1,8 @@
+/** Thrown by a host, ends the whole machine: run() throws it too. Any other error ends the process that it comes from. */
+export class HaltError extends Error {
+  override name = 'HaltError';
+}
+
 /**
  * What the machine needs of whoever embeds it: time, chance and the event loop. src/host/node.ts implements it for
  * Node.js; nothing in the kernel names `node:*`.

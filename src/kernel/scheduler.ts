@@ -7,6 +7,7 @@ import { chargeTime } from './accounting.ts';
 import { deliver, restoreMask } from './deliver.ts';
 import { exitGroup, exitTask } from './exit.ts';
 import { raiseFault } from './fault.ts';
+import { HaltError } from './host.ts';
 import type { Kernel } from './kernel.ts';
 import type { Task } from './task.ts';
 
@@ -147,14 +148,20 @@ export class Scheduler {
     task.processor.attach(task);
     if (task.call.nr >= 0 && !this.#resumeCall(task)) return this.#account(task, start);
     let calls = 0;
+    let budget = SLICE;
     for (;;) {
       if (task.attention && deliver(task, 0) !== 'run') break;
-      const reason = this.#slice(task);
+      const reason = this.#slice(task, budget);
       if (reason === Exit.syscall) {
+        budget = SLICE;
         const goesOn = calls % CALLS_PER_SAMPLE === 0 ? this.#timedCall(task) : this.#enterCall(task);
         if (!goesOn) break;
         if (++calls % CALLS_PER_LOOK !== 0 && !this.#yielding) continue;
-      } else if (reason !== Exit.budget) raiseFault(task, reason);
+      } else if (reason !== Exit.budget && raiseFault(task, reason)) {
+        // Which pages are put in place on use differs with their protection: the slice goes on.
+        budget -= task.processor.cpu.used;
+        continue;
+      } else budget = SLICE;
       if (this.#yielding || clock.now() - start >= TURN || this.#stopping) {
         this.#yielding = false;
         if (this.runnable > 0) task.usage.involuntarySwitches++;
@@ -166,9 +173,9 @@ export class Scheduler {
   }
 
   /** Some instructions of the task, up to its slice's end or to where the machine is to halt. */
-  #slice(task: Task): ExitReason {
+  #slice(task: Task, length: number): ExitReason {
     const { processor, usage } = task;
-    const budget = Math.min(SLICE, this.haltAt - this.instructions);
+    const budget = Math.min(length, this.haltAt - this.instructions);
     const reason = budget > 0 ? processor.run(budget) : Exit.budget;
     const used = budget > 0 ? processor.cpu.used + Number(isEmulated(reason)) : 0;
     this.instructions += used;
@@ -179,6 +186,7 @@ export class Scheduler {
 
   /** An error of ours must not take the other processes along: this one ends, and whoever runs the machine is told. */
   #fail(task: Task, error: unknown): void {
+    if (error instanceof HaltError) throw error;
     const what = error instanceof Error ? error.stack : error;
     this.#kernel.host.log(`internal error in process ${task.tgid} (${task.comm}), which is killed: ${what}`);
     task.startup = null;

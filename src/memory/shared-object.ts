@@ -130,7 +130,8 @@ export class SharedObject implements SharedPages {
     this.owner?.flush(this);
     const size = backing.size();
     let result = 0;
-    for (const [page, pristine] of this.#resident) {
+    // In the file's order, whatever order pages were touched in.
+    for (const [page, pristine] of [...this.#resident].sort(([a], [b]) => a - b)) {
       const offset = page * PAGE_SIZE;
       if (offset < start || offset >= end || offset >= size || pristine === null) continue;
       const now = this.#copyOf(page);

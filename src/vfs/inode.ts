@@ -79,7 +79,10 @@ export interface FileSystem {
   readonly readOnly: boolean;
   /** Names change behind the VFS's back (host directories, /proc): every lookup asks the inode again. */
   readonly volatile?: boolean;
-  /** Operations may answer BLOCKED: contents are fetched ahead for mmap and exec. */
+  /**
+   * Operations may answer BLOCKED, or must not be asked by page faults, which come at other times with other page
+   * protection (recordings): contents are fetched ahead for mmap and exec.
+   */
   readonly sleeps?: boolean;
   status(sleeper: Sleeper): FileSystemStatus | number;
   sync?(sleeper: Sleeper): number;

@@ -1,15 +1,16 @@
 /** The layers of a running machine: `tallship layer --pid`. Each change happens between two calls, or not at all. */
 import type { Layer } from '../../syscall/layer.ts';
-import { loadLayer } from '../layers.ts';
+import { callersSide, loadLayer } from '../layers.ts';
 import type { ControlCommand, Running } from './commands.ts';
 
 export const list: ControlCommand = ({ machine }) => namesOf(machine);
 
 /** `spec` as for --layer, with an absolute path; several layers of one file stay together. */
-export const add: ControlCommand = async ({ machine }, { spec, at }) => {
+export const add: ControlCommand = async (running, { spec, at }) => {
+  const { machine } = changeable(running);
   if (typeof spec !== 'string') throw new Error('which layer?');
   const place = placeOf(at);
-  const added = await loadLayer(spec);
+  const added = await loadLayer(spec, callersSide);
   const { layers } = machine;
   const taken = added.find(({ name }) => layers.layers.some((other) => other.name === name));
   if (taken !== undefined) throw new Error(`layer ${taken.name} is installed already`);
@@ -26,16 +27,24 @@ export const add: ControlCommand = async ({ machine }, { spec, at }) => {
   return namesOf(machine);
 };
 
-export const remove: ControlCommand = ({ machine }, { name }) => {
+export const remove: ControlCommand = (running, { name }) => {
+  const { machine } = changeable(running);
   if (!machine.layers.remove(String(name))) throw new Error(noSuch(machine, name));
   return namesOf(machine);
 };
 
-export const move: ControlCommand = ({ machine }, { name, at }) => {
+export const move: ControlCommand = (running, { name, at }) => {
+  const { machine } = changeable(running);
   if (!namesOf(machine).includes(String(name))) throw new Error(noSuch(machine, name));
   machine.layers.move(String(name), placeOf(at) ?? 'innermost');
   return namesOf(machine);
 };
+
+/** A recording says what runs, not what is changed meanwhile. */
+function changeable(running: Running): Running {
+  if (running.values.record !== undefined) throw new Error('it is being recorded, and so its layers stay as they are');
+  return running;
+}
 
 const namesOf = (machine: Running['machine']) => machine.layers.layers.map(({ name }) => name);
 
