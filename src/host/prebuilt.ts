@@ -9,7 +9,8 @@ export interface PrebuiltFiles {
 }
 
 const place = (name: string): URL => new URL(`../interp/${name}`, import.meta.url);
-const read = (name: string): Uint8Array<ArrayBuffer> => readFileSync(place(name)) as Uint8Array<ArrayBuffer>;
+/** A Buffer may be a part of a larger one, at any place: this has its own. */
+const read = (name: string): Uint8Array<ArrayBuffer> => new Uint8Array(readFileSync(place(name)));
 
 /** Undefined where nothing was built: running from the sources. */
 export function readPrebuilt(name: string): PrebuiltFiles | undefined {
@@ -28,8 +29,7 @@ export function readPrebuilt(name: string): PrebuiltFiles | undefined {
       keys ??= new Map(Object.entries(JSON.parse(readFileSync(place(`${name}.json`), 'utf8')) as object));
       return keys;
     },
-    // Copies: where a Buffer lies is not a multiple of 4.
-    templates: new Int32Array(templates.slice().buffer),
-    fusion: new Uint16Array(fusion.slice().buffer),
+    templates: new Int32Array(templates.buffer),
+    fusion: new Uint16Array(fusion.buffer),
   };
 }
