@@ -16,7 +16,9 @@ import {
 import type { HostStat } from '../host/files.ts';
 import { type AttributeChanges, type Attributes, type Creation, type DirectoryEntry, Inode } from '../vfs/inode.ts';
 import { failed, type Sleeper } from '../wait/wait.ts';
+import { HardLinks } from './hard-links.ts';
 import type { HostFs } from './host.ts';
+import { changeNamed, changeOpen } from './host-attributes.ts';
 
 /** For so long (nanoseconds) what was just learnt is not asked again: a walk looks at each directory twice. */
 const FRESH = 1_000_000;
@@ -27,6 +29,7 @@ export class HostInode extends Inode {
   /** Where it was last seen; null parent: the root. */
   parent: HostInode | null;
   name: string;
+  #links: HardLinks | null = null;
   readonly #dev: number;
   readonly #ino: number;
   #stat: HostStat;
@@ -56,6 +59,10 @@ export class HostInode extends Inode {
   seen(stat: HostStat, parent: HostInode | null, name: string): void {
     this.#stat = stat;
     this.#gone = false;
+    if (stat.nlink > 1 && this.type !== S_IFDIR && (parent !== this.parent || name !== this.name)) {
+      this.#links ??= new HardLinks();
+      this.#links.add(this.parent, this.name);
+    }
     this.parent = parent;
     this.name = name;
   }
@@ -68,8 +75,11 @@ export class HostInode extends Inode {
   }
 
   /** One name less: unlinked, or renamed over. */
-  #lost(): void {
+  #lost(directory: HostInode, name: string): void {
     this.#changed();
+    this.#links?.remove(directory, name);
+    if (directory === this.parent && name === this.name)
+      [this.parent, this.name] = this.#links?.take() ?? [directory, name];
     const nlink = this.type === S_IFDIR ? 0 : this.#stat.nlink - 1;
     this.#stat = { ...this.#stat, nlink };
     this.#gone = nlink <= 0;
@@ -139,38 +149,7 @@ export class HostInode extends Inode {
       const truncated = this.#withDescriptor(true, (fd) => files.truncate(fd, changes.size!));
       if (truncated < 0) return truncated;
     }
-    const { uid, gid, mode, atime, mtime } = changes;
-    if (uid === undefined && gid === undefined && mode === undefined && atime === undefined && mtime === undefined)
-      return 0;
-    return this.#fd >= 0 ? this.#changeOpen(changes) : this.#changeNamed(changes);
-  }
-
-  /** Works on unlinked files too. */
-  #changeOpen({ uid, gid, mode, atime, mtime }: AttributeChanges): number {
-    const { files } = this.fs;
-    let answer = 0;
-    if (uid !== undefined || gid !== undefined) answer = files.chownOpen(this.#fd, uid ?? -1, gid ?? -1);
-    if (answer === 0 && mode !== undefined) answer = files.chmodOpen(this.#fd, this.#grantable(mode));
-    if (answer < 0 || (atime === undefined && mtime === undefined)) return answer;
-    return files.setTimesOpen(this.#fd, atime, mtime);
-  }
-
-  #changeNamed({ uid, gid, mode, atime, mtime }: AttributeChanges): number {
-    const { files } = this.fs;
-    const directory = this.fs.parentHandle(this);
-    if (directory < 0) return directory;
-    const here = this.verify(files.stat(directory, this.name));
-    if (here < 0) return here;
-    let answer = 0;
-    if (uid !== undefined || gid !== undefined) answer = files.chown(directory, this.name, uid ?? -1, gid ?? -1);
-    if (answer === 0 && mode !== undefined) answer = files.chmod(directory, this.name, this.#grantable(mode));
-    if (answer < 0 || (atime === undefined && mtime === undefined)) return answer;
-    return files.setTimes(directory, this.name, atime, mtime);
-  }
-
-  /** A guest makes no set-id programs for the host's users. */
-  #grantable(mode: number): number {
-    return this.type === S_IFDIR ? mode & 0o7777 : mode & 0o7777 & ~(S_ISUID | S_ISGID);
+    return this.#fd >= 0 ? changeOpen(this, this.#fd, changes) : changeNamed(this, changes);
   }
 
   // Directories
@@ -211,7 +190,10 @@ export class HostInode extends Inode {
     if ((how.mode & S_IFMT) === S_IFREG) {
       const fd = files.create(handle, name, mode);
       if (fd < 0) return fd;
-      files.close(fd);
+      const made = this.#made(s, handle, name, how);
+      if (failed(made)) files.close(fd);
+      else this.fs.keepCreated(made, fd);
+      return made;
     } else {
       const type = how.mode & S_IFMT;
       if (type !== S_IFIFO && type !== S_IFSOCK) return -EPERM;
@@ -255,7 +237,9 @@ export class HostInode extends Inode {
     const to = this.fs.handle(this);
     this.#changed();
     inode.#changed();
-    return to < 0 ? to : this.fs.files.link(from, inode.name, to, name);
+    const linked = to < 0 ? to : this.fs.files.link(from, inode.name, to, name);
+    if (linked === 0) (inode.#links ??= new HardLinks()).add(this, name);
+    return linked;
   }
 
   override unlink(s: Sleeper, name: string): number {
@@ -272,7 +256,7 @@ export class HostInode extends Inode {
     const inode = this.lookup(s, name);
     this.#changed();
     const removed = operation(handle);
-    if (removed === 0 && !failed(inode)) inode.#lost();
+    if (removed === 0 && !failed(inode)) inode.#lost(this, name);
     return removed;
   }
 
@@ -291,7 +275,8 @@ export class HostInode extends Inode {
     // The inodes learn their new names.
     const moved = to.lookup(s, newName);
     if (flags !== 0) this.lookup(s, name);
-    if (!failed(replaced) && replaced !== moved) replaced.#lost();
+    if (!failed(replaced) && replaced !== moved) replaced.#lost(to, newName);
+    if (moved instanceof HostInode) moved.#links?.remove(this, name);
     return 0;
   }
 
@@ -305,6 +290,13 @@ export class HostInode extends Inode {
 
   override opened(_s: Sleeper, flags: number): number {
     const write = (flags & O_ACCMODE) !== O_RDONLY;
+    const created = this.fs.takeCreated(this);
+    if (created >= 0 && this.verify(this.fs.files.statOpen(created)) < 0) this.fs.files.close(created);
+    else if (created >= 0) {
+      if (this.#fd >= 0) this.fs.files.close(this.#fd);
+      this.#fd = created;
+      this.#writable = true;
+    }
     if (this.#fd < 0 || (write && !this.#writable)) {
       const fd = this.#openContents(write);
       if (fd < 0) return fd;

@@ -47,6 +47,7 @@ export class HostFs implements FileSystem {
   });
   /** By how recently they were used. */
   readonly #handles = new Map<HostInode, number>();
+  #created: { inode: HostInode; fd: number } | null = null;
   readonly #base: number;
   readonly #rootDevice: number;
   readonly #foreign = new Map<string, number>();
@@ -105,6 +106,19 @@ export class HostFs implements FileSystem {
     if (handle === undefined) return;
     this.#handles.delete(inode);
     this.files.closeDirectory(handle);
+  }
+
+  /** A new file stays open until it is opened: its mode may not allow that, as open(2) with O_CREAT does. */
+  keepCreated(inode: HostInode, fd: number): void {
+    if (this.#created !== null) this.files.close(this.#created.fd);
+    this.#created = { inode, fd };
+  }
+
+  takeCreated(inode: HostInode): number {
+    if (this.#created?.inode !== inode) return -1;
+    const { fd } = this.#created;
+    this.#created = null;
+    return fd;
   }
 
   /** Files of other host file systems below the root get numbers of their own: st_dev is one for all. */

@@ -53,7 +53,8 @@ export function getRecordLock(task: Task, file: OpenFile, lock: Flock, ofd: bool
   const range = toRange(task, file, lock);
   if (failed(range)) return range;
   if (range.type === F_UNLCK && !ofd) return -EINVAL;
-  const found = task.namespace.locks.conflict(file.inode, ownerOf(task, file, ofd), range);
+  const found = task.namespace.locks.find(task, file.inode, ownerOf(task, file, ofd), range);
+  if (failed(found)) return found;
   if (found === undefined) return { ...lock, type: F_UNLCK };
   const len = found.end === Number.POSITIVE_INFINITY ? 0 : found.end - found.start;
   if (found.start > limit || len > limit) return -EOVERFLOW;

@@ -2,6 +2,7 @@
 import { EINVAL, EISDIR, ENODATA, ENOTDIR, ENXIO, EOPNOTSUPP, EPERM, EROFS } from '../abi/errno.ts';
 import type { Sleeper } from '../wait/wait.ts';
 import type { Location } from './location.ts';
+import type { LockOwner, Range, RecordLock } from './locks.ts';
 import type { Watch } from './notify.ts';
 import type { OpenFile } from './open-file.ts';
 import type { Mapping } from './page-cache.ts';
@@ -67,6 +68,17 @@ export interface TreeOrigin {
   readonly options?: { readonly [name: string]: string | number | boolean };
 }
 
+/** Locks that are kept where a file is, when that is not here: asked where those of this machine allow it. */
+export interface LocksElsewhere {
+  /** F_SETLK, F_SETLKW. */
+  lock(s: Sleeper, owner: LockOwner, pid: number, range: Range, wait: boolean): number;
+  /** F_GETLK: what is in the way, if something is. */
+  conflict(s: Sleeper, owner: LockOwner, range: Range): RecordLock | undefined | number;
+  flock(s: Sleeper, owner: LockOwner, exclusive: boolean | null, wait: boolean): number;
+  /** Nobody can ask for the owner any more. */
+  release(owner: LockOwner): void;
+}
+
 /** A mounted file system instance. */
 export interface FileSystem {
   /** Absent: the contents are the machine's own. */
@@ -105,6 +117,8 @@ export abstract class Inode {
   writers = 0;
   /** Who wants to hear of what happens to it (notify.ts). */
   watches: Set<Watch> | null = null;
+  /** Absent: nobody outside of this machine locks it. */
+  readonly locks?: LocksElsewhere;
   /** O_TMPFILE without O_EXCL: link() may give it a name although it has none. */
   linkable = false;
 

@@ -61,8 +61,15 @@ export class LockTable {
         return answer;
       }
     }
+    const elsewhere = inode.locks?.lock(s, owner, pid, range, wait) ?? 0;
+    if (elsewhere < 0) return elsewhere;
     this.#apply(inode, { ...range, owner, pid });
     return 0;
+  }
+
+  /** F_GETLK: what is in the way in this machine or, where the file is elsewhere, there. */
+  find(s: Sleeper, inode: Inode, owner: LockOwner, range: Range): RecordLock | undefined | number {
+    return this.conflict(inode, owner, range) ?? inode.locks?.conflict(s, owner, range);
   }
 
   #wouldDeadlock(owner: LockOwner, obstacle: LockOwner): boolean {
@@ -99,6 +106,7 @@ export class LockTable {
 
   /** A descriptor of the file was closed: the owner's record locks go. */
   dropOwner(inode: Inode, owner: LockOwner): void {
+    inode.locks?.release(owner);
     const locks = this.#files.get(inode);
     if (locks === undefined || !locks.records.some((lock) => lock.owner === owner)) return;
     locks.records = locks.records.filter((lock) => lock.owner !== owner);
@@ -107,9 +115,9 @@ export class LockTable {
 
   /** An open file description is released: OFD locks and flock go. */
   dropDescription(inode: Inode, owner: LockOwner): void {
+    this.dropOwner(inode, owner);
     const locks = this.#files.get(inode);
     if (locks === undefined) return;
-    this.dropOwner(inode, owner);
     this.#unflock(locks, owner);
   }
 
@@ -117,6 +125,8 @@ export class LockTable {
   flock(s: Sleeper, inode: Inode, owner: LockOwner, exclusive: boolean | null, wait: boolean): number {
     const locks = this.#of(inode);
     if (exclusive === null) {
+      const elsewhere = inode.locks?.flock(s, owner, null, wait) ?? 0;
+      if (elsewhere < 0) return elsewhere;
       this.#unflock(locks, owner);
       return 0;
     }
@@ -125,6 +135,8 @@ export class LockTable {
     if (locks.exclusive !== null || (exclusive && locks.shared.size > 0)) {
       return wait ? s.block(locks.released) : -EAGAIN;
     }
+    const elsewhere = inode.locks?.flock(s, owner, exclusive, wait) ?? 0;
+    if (elsewhere < 0) return elsewhere;
     if (exclusive) locks.exclusive = owner;
     else locks.shared.add(owner);
     return 0;

@@ -4,7 +4,7 @@ import { failed, type Sleeper } from '../../wait/wait.ts';
 import { LARGEST_DATA } from '../frames.ts';
 import { BLOCK, type Block } from './data-cache.ts';
 import type { Pending } from './link.ts';
-import type { RemoteInode } from './remote-inode.ts';
+import type { RemoteObject } from './remote-object.ts';
 import { WriteBehind } from './write-behind.ts';
 
 /** Blocks in one request. */
@@ -16,7 +16,7 @@ const MOST_AHEAD = 8 << 20;
 const MOST_DIRECT = 64 << 20;
 
 export class FileData {
-  readonly #inode: RemoteInode;
+  readonly #inode: RemoteObject;
   readonly #blocks = new Map<number, Block>();
   readonly #fetching = new Map<number, Pending>();
   readonly writes: WriteBehind;
@@ -29,7 +29,7 @@ export class FileData {
   #expected = 0;
   #ahead = FIRST_AHEAD;
 
-  constructor(inode: RemoteInode) {
+  constructor(inode: RemoteObject) {
     this.#inode = inode;
     this.writes = new WriteBehind(inode, this);
   }

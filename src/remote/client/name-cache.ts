@@ -48,6 +48,11 @@ export class NameCache {
     this.#names.set(name, { inode, stamp, before });
   }
 
+  forget(name: string): void {
+    this.#names.delete(name);
+    this.#complete = NEVER;
+  }
+
   learnedAll(stamp: Stamp): void {
     this.#complete = stamp;
   }

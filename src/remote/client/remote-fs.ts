@@ -1,5 +1,5 @@
 /** A served tree as a file system: its inodes ask home, and sleep until the answer is there. */
-import { ESTALE } from '../../abi/errno.ts';
+import { EIO, ESTALE } from '../../abi/errno.ts';
 import { S_IFMT } from '../../abi/fs.ts';
 import type { FileSystem, FileSystemStatus } from '../../vfs/inode.ts';
 import { failed, type Sleeper } from '../../wait/wait.ts';
@@ -9,6 +9,7 @@ import { Freshness, type Stamp } from './freshness.ts';
 import { Link, type LinkOptions, type Pending, type Target } from './link.ts';
 import { NEVER } from './name-cache.ts';
 import { RemoteInode } from './remote-inode.ts';
+import type { RemoteObject } from './remote-object.ts';
 
 /** direct: every call goes home. cached: what docs/REMOTE.md says. */
 export type IoMode = 'direct' | 'cached';
@@ -52,7 +53,7 @@ export class RemoteFs implements FileSystem {
   readonly #looks = new Map<string, Look>();
   readonly #recent = new Map<number, RemoteInode>();
   /** Files that are open, or have something to send: they must not be forgotten. */
-  readonly held = new Set<RemoteInode>();
+  readonly held = new Set<RemoteObject>();
 
   constructor(options: RemoteOptions) {
     this.#options = options;
@@ -233,7 +234,8 @@ export class RemoteFs implements FileSystem {
     return new Promise((resolve) => {
       this.link.sendFirst('reopen', this.root, inode.identity(), ({ status, answer }) => {
         resolve();
-        if (status < 0) return inode.lost();
+        if (status < 0) return inode.lost(-ESTALE, 'replaced or removed at home while it was open; it gives ESTALE');
+        if (inode.locks.held) inode.lost(-EIO, 'its lock was lost with the server; it gives EIO');
         const { node } = answer as Found;
         inode.renumber(node);
         this.#inodes.set(node, new WeakRef(inode));

@@ -4,7 +4,7 @@ import { failed, type Sleeper } from '../../wait/wait.ts';
 import { LARGEST_DATA } from '../frames.ts';
 import type { FileData } from './file-data.ts';
 import type { Pending } from './link.ts';
-import type { RemoteInode } from './remote-inode.ts';
+import type { RemoteObject } from './remote-object.ts';
 
 /** So much is sent at once, and so long the last bytes wait for more. */
 const SEND_AT = 256 << 10;
@@ -20,13 +20,13 @@ interface Write {
 }
 
 export class WriteBehind {
-  readonly #inode: RemoteInode;
+  readonly #inode: RemoteObject;
   readonly #data: FileData;
   readonly #writes: Write[] = [];
   #failure = 0;
   #timer: ReturnType<typeof setTimeout> | null = null;
 
-  constructor(inode: RemoteInode, data: FileData) {
+  constructor(inode: RemoteObject, data: FileData) {
     this.#inode = inode;
     this.#data = data;
   }
