@@ -91,6 +91,8 @@ export const RUN_OPTIONS = options({
   argv0: { letter: '0', kind: 'string', value: 'NAME', describe: "the program's argv[0] (short: -0)" },
   user: { kind: 'string', value: 'UID[:GID]', describe: 'run as this user (default: the one who calls)' },
   ...SAVE_OPTIONS,
+  detach: { letter: 'd', kind: 'flag', describe: 'run in the background, output to a log (tallship logs)' },
+  tty: { kind: 'flag', describe: 'with -d: on a terminal of its own (tallship attach)' },
   name: { kind: 'string', value: 'NAME', describe: 'what tallship ps, kill and layer call it (default: the program)' },
   timeout: { kind: 'number', value: 'SECONDS', describe: 'kill everything after this time; exit status 124' },
   'max-insns': {
@@ -180,6 +182,12 @@ export const KILL_OPTIONS = options({
   all: { letter: 'a', kind: 'flag', describe: "all of the machine's processes; KILL always means all" },
 });
 
+export const ATTACH_OPTIONS = options({});
+export const LOGS_OPTIONS = options({
+  follow: { letter: 'f', kind: 'flag', describe: 'go on as more is written, until the program ends' },
+  json: { kind: 'flag', describe: 'the list as JSON' },
+});
+
 export type RunValues = Values<typeof RUN_OPTIONS>;
 export type RestoreValues = Values<typeof RESTORE_OPTIONS>;
 export type ServeValues = Values<typeof SERVE_OPTIONS>;
@@ -188,6 +196,8 @@ export type SysrootValues = Values<typeof SYSROOT_OPTIONS>;
 export type LayerValues = Values<typeof LAYER_OPTIONS>;
 export type PsValues = Values<typeof PS_OPTIONS>;
 export type KillValues = Values<typeof KILL_OPTIONS>;
+export type AttachValues = Values<typeof ATTACH_OPTIONS>;
+export type LogsValues = Values<typeof LOGS_OPTIONS>;
 export type CompletionValues = Values<typeof COMPLETION_OPTIONS>;
 
 export interface Command {
@@ -300,6 +310,24 @@ export const COMMANDS: readonly Command[] = [
       ['tallship kill build -p 7 -s USR1', 'to process 7 in it'],
     ],
     run: async (values, operands) => (await import('./kill.ts')).main(values, operands),
+  },
+  {
+    name: 'attach',
+    operands: 'PID|NAME',
+    summary: 'the terminal of a machine that was started with run -d --tty; Ctrl-\\ leaves it',
+    options: ATTACH_OPTIONS,
+    words: [],
+    examples: [['tallship run -d --tty --name edit -L sysroot -w . vi notes', 'then: tallship attach edit']],
+    run: async (values, operands) => (await import('./attach.ts')).main(values, operands),
+  },
+  {
+    name: 'logs',
+    operands: '[PID|NAME]',
+    summary: 'what a detached machine has written; without a name: list those that ran',
+    options: LOGS_OPTIONS,
+    words: [],
+    examples: [['tallship logs -f build', 'and what it goes on to write; ends as the program ends']],
+    run: async (values, operands) => (await import('./logs.ts')).main(values, operands),
   },
   {
     name: 'completion',

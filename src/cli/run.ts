@@ -14,6 +14,11 @@ import { showStats } from './stats.ts';
 import { realWorld } from './world.ts';
 
 export async function main(values: RunValues, operands: string[]): Promise<number> {
+  if (values.tty && !values.detach) throw new CliError(EXIT.failure, '--tty goes with -d');
+  const self = values.detach ? (await import('./detached/self.ts')).detachedSelf() : undefined;
+  if (values.detach && self === undefined) {
+    return (await import('./detached/detach.ts')).detach(operands, values.name);
+  }
   const recording = values.record === undefined ? undefined : (await import('./record.ts')).record(values, operands);
   const { machine, builder, stdio, program, started } = await prepare(
     recording?.world ?? realWorld(),
@@ -22,17 +27,22 @@ export async function main(values: RunValues, operands: string[]): Promise<numbe
   );
   const session = new Session(machine, stdio.terminal);
   try {
-    session.start(program);
+    session.start(
+      values.tty ? { ...program, fds: self?.openScreen(machine, program.credentials?.fsuid ?? 0) } : program,
+    );
   } catch (error) {
     throw error instanceof SpawnError
       ? explain(error, values.sysroot !== undefined || values.remote !== undefined)
       : error;
   }
-  announce({ machine, session, builder, values }, [program.path, ...operands.slice(1)], values.name);
+  const command = [program.path, ...operands.slice(1)];
+  self?.started(machine, session.first, values.name, command);
+  announce({ machine, session, builder, values, screen: self?.screen }, command, values.name);
   await saveOnSignal(machine, session, values, basename(program.path));
   started();
   const end = await session.run(values.timeout);
   if (session.isMoving) return session.leave();
+  self?.ended(end);
   recording?.end(end, session.isStopped);
   if (values.stats) showStats(machine, values.json);
   if (machine.endedInLoader) say(`${program.path}: a shared library is missing${whereToGet(values.sysroot)}`);

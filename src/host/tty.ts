@@ -12,6 +12,12 @@ const TCFLSH = 0x540b;
 const TIOCGWINSZ = 0x5413;
 const TCSBRKP = 0x5425;
 const ENOTTY = 25;
+/** IGNBRK, BRKINT, PARMRK, ISTRIP, INLCR, IGNCR, ICRNL, IXON. */
+const RAW_IFLAG = 0o2753;
+const OPOST = 1;
+const [CSIZE, CS8, PARENB] = [0o60, 0o60, 0o400];
+/** ECHO, ECHONL, ICANON, ISIG, IEXTEN. */
+const RAW_LFLAG = 0o100113;
 
 /** struct termios as the kernel's ioctls have it: four flag words, the line, 19 control characters. */
 export const TERMIOS_SIZE = 36;
@@ -58,6 +64,18 @@ export class HostTerminal {
   /** Puts the modes back: for a guest that could not do it itself (killed, timed out, or we failed). */
   restore(): void {
     if (this.#initial !== undefined) this.ioctl(TCSETS, this.#initial);
+  }
+
+  /** Every byte as it comes and goes, as cfmakeraw(3) sets it. Node's raw mode leaves output processing on. */
+  setRaw(): void {
+    const modes = new Uint8Array(TERMIOS_SIZE);
+    if (this.ioctl(TCGETS, modes) < 0) return;
+    const flags = new Uint32Array(modes.buffer, 0, 4);
+    flags[0] &= ~RAW_IFLAG;
+    flags[1] &= ~OPOST;
+    flags[2] = (flags[2] & ~(CSIZE | PARENB)) | CS8;
+    flags[3] &= ~RAW_LFLAG;
+    this.ioctl(TCSETS, modes);
   }
 
   #setByStty(modes: Uint8Array): number {

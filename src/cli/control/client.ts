@@ -16,8 +16,11 @@ export class Control {
 
   private constructor(socket: Socket) {
     this.#lines = new Lines(socket, (line) => {
-      this.#received.push(JSON.parse(line));
+      const message: Hello | Reply = JSON.parse(line);
+      this.#received.push(message);
       this.#changed();
+      // A command that takes the connection over sends what it likes after its result.
+      return 'result' in message;
     });
     const fail = (error: Error) => {
       this.#failure ??= error;

@@ -5,6 +5,7 @@
 import type { Machine } from '../../machine.ts';
 import type { MachineBuilder } from '../build-machine.ts';
 import type { RunValues } from '../commands.ts';
+import type { Screen } from '../detached/screen.ts';
 import type { Session } from '../session.ts';
 import type { Connection } from './server.ts';
 
@@ -14,6 +15,7 @@ export interface Running {
   readonly session: Session;
   readonly builder: MachineBuilder;
   readonly values: RunValues;
+  readonly screen?: Screen;
 }
 
 /** Answers what the client gets as result: plain data. An error that it throws is shown to the client, in one line. */
@@ -29,5 +31,7 @@ export const CONTROL_COMMANDS: Readonly<Record<string, () => Promise<ControlComm
   'layer-add': async () => (await import('./change-layers.ts')).add,
   'layer-remove': async () => (await import('./change-layers.ts')).remove,
   'layer-move': async () => (await import('./change-layers.ts')).move,
+  attach: async () => (await import('./attach-screen.ts')).attachScreen,
+  resize: async () => (await import('./attach-screen.ts')).resizeScreen,
   kill: async () => (await import('./send-signal.ts')).sendSignal,
 };

@@ -34,7 +34,7 @@ function makePrivate(path: string): boolean {
 }
 
 /** Only this user can have put anything into it: a directory, no link to one. */
-function isPrivate(path: string): boolean {
+export function isPrivate(path: string): boolean {
   const stat = lstatSync(path, { throwIfNoEntry: false });
   return stat?.isDirectory() === true && stat.uid === uid() && (stat.mode & 0o077) === 0;
 }

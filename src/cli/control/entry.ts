@@ -66,7 +66,7 @@ function parse(base: string): Entry | undefined {
 }
 
 /** The process that made the entry is still there, as far as can be told: another name space of pids hides it. */
-export function isAlive({ pid, base }: Registered): boolean {
+export function isAlive({ pid, base }: Pick<Registered, 'pid' | 'base'>): boolean {
   try {
     process.kill(pid, 0);
   } catch {
@@ -77,7 +77,7 @@ export function isAlive({ pid, base }: Registered): boolean {
 }
 
 /** Clock ticks from boot to the start of a process: field 22 of /proc/PID/stat; undefined where there is none. */
-function startOf(pid: number): string | undefined {
+export function startOf(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
     return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];

@@ -32,10 +32,12 @@ export class Lines {
   readonly socket: Socket;
   #parts: Buffer[] = [];
   #size = 0;
-  readonly #receive: (line: string) => void;
+  readonly #receive: (line: string) => boolean;
+  #held = false;
   readonly #listener = (data: Buffer) => this.#data(data);
 
-  constructor(socket: Socket, receive: (line: string) => void) {
+  /** @param receive true: what follows stays bytes until the next send() or release(). */
+  constructor(socket: Socket, receive: (line: string) => boolean) {
     this.socket = socket;
     this.#receive = receive;
     socket.on('data', this.#listener);
@@ -43,6 +45,9 @@ export class Lines {
 
   send(message: Hello | Request | Reply): void {
     this.socket.write(`${JSON.stringify(message)}\n`);
+    if (!this.#held) return;
+    this.#held = false;
+    this.#split();
   }
 
   /** From now on the socket's bytes are the caller's, those that have come already first. */
@@ -63,14 +68,18 @@ export class Lines {
       if (this.#size > LINE_MAX) this.socket.destroy(new Error('a line of the control protocol is too long'));
       return;
     }
-    for (;;) {
+    this.#split();
+  }
+
+  #split(): void {
+    while (!this.#held) {
       const all = Buffer.concat(this.#parts);
       const end = all.indexOf(NEWLINE);
       if (end < 0) return;
       const rest = all.subarray(end + 1);
       this.#parts = [rest];
       this.#size = rest.length;
-      this.#receive(all.toString('utf8', 0, end));
+      this.#held = this.#receive(all.toString('utf8', 0, end));
       if (this.#size === 0) return;
     }
   }

@@ -41,6 +41,7 @@ function serve(socket: Socket, running: Running): void {
   let last: Promise<void> = Promise.resolve();
   const lines = new Lines(socket, (line) => {
     last = last.then(() => answer(lines, line, running));
+    return false;
   });
   lines.send({ tallship: PROTOCOL, pid: process.pid });
 }
