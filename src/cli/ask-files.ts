@@ -2,6 +2,7 @@
 import type { Machine } from '../machine.ts';
 import { RequestTask } from '../remote/server/request-task.ts';
 import type { PathContext } from '../vfs/fs-context.ts';
+import type { Sleeper } from '../wait/wait.ts';
 
 class Question extends RequestTask implements PathContext {
   readonly credentials: PathContext['credentials'];
@@ -20,4 +21,9 @@ class Question extends RequestTask implements PathContext {
 /** What `look` answers, as root, run again until it need not wait. */
 export function askFiles<T>(machine: Machine, look: (ctx: PathContext) => T): Promise<T> {
   return new Promise((resolve) => new Question(machine, look, (answer) => resolve(answer as T)).run());
+}
+
+/** The same of one file system, without a machine. */
+export function askInode<T>(clock: Pick<Sleeper, 'now' | 'realtime'>, look: (s: Sleeper) => T): Promise<T> {
+  return new Promise((resolve) => new RequestTask(clock, look, (answer) => resolve(answer as T)).run());
 }

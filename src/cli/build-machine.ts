@@ -13,7 +13,7 @@ import type { FileSystem } from '../vfs/inode.ts';
 import type { Sleeper } from '../wait/wait.ts';
 import type { RunValues } from './commands.ts';
 import { CliError, EXIT } from './error.ts';
-import type { Grant } from './grants.ts';
+import type { Grant, Mode } from './grants.ts';
 import type { Stdio } from './stdio.ts';
 import type { World } from './world.ts';
 
@@ -31,6 +31,9 @@ export class MachineBuilder {
   readonly overlays = new Map<string, OverlayFs>();
   /** The option that keeps their changes. A tar file has none. */
   readonly keeping = new Map<string, string>();
+  /** What of the host was granted, as it is: in the order of mounting. */
+  readonly trees: { readonly guest: string; readonly fs: FileSystem; readonly mode: Mode; readonly source: string }[] =
+    [];
   #devices = FIRST_DEVICE;
   /** Nothing that is asked here can sleep. */
   readonly #sleeper: Sleeper = {
@@ -76,6 +79,7 @@ export class MachineBuilder {
   grant({ host, guest, mode }: Grant): void {
     const fs = this.#open(host, mode !== 'rw');
     if (typeof fs === 'number') throw new CliError(EXIT.failure, `${host} cannot be opened (${errnoName(fs)})`);
+    this.trees.push({ guest, fs, mode, source: host });
     this.keeping.set(guest, host === guest ? `-w ${host}` : `-v ${host}:${guest}`);
     const shown = mode === 'cow' && fs.root.type === S_IFDIR ? this.#overlay(fs, guest) : fs;
     this.machine.mount({ path: guest, fs: shown, source: host });
@@ -95,10 +99,14 @@ export class MachineBuilder {
           EXIT.failure,
           `-w ${named}: nothing can be written into a tar file; unpack it and give -L the directory`,
         );
-      return this.#overlay(this.#archive(path, place.size), '/');
+      const archive = this.#archive(path, place.size);
+      this.trees.push({ guest: '/', fs: archive, mode: 'cow', source: path });
+      return this.#overlay(archive, '/');
     }
     this.keeping.set('/', `-w ${named}`);
-    return written ? this.#directory(path, false) : this.#overlay(this.#directory(path, true), '/');
+    const directory = this.#directory(path, !written);
+    this.trees.push({ guest: '/', fs: directory, mode: written ? 'rw' : 'cow', source: path });
+    return written ? directory : this.#overlay(directory, '/');
   }
 
   #directory(path: string, readOnly: boolean): FileSystem {
@@ -149,7 +157,7 @@ export class MachineBuilder {
 }
 
 /** The seed's digits, in 32 bytes. */
-function seedBytes(seed: number): Uint8Array {
+export function seedBytes(seed: number): Uint8Array {
   const bytes = new Uint8Array(32);
   new DataView(bytes.buffer).setFloat64(0, seed, true);
   return bytes;

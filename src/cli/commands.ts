@@ -61,6 +61,12 @@ const REMOTE_OPTIONS = options({
     value: 'MODE',
     describe: 'of served trees: every call goes there, or reads ahead and writes behind (default)',
   },
+  on: {
+    kind: 'string',
+    value: 'URL',
+    describe: 'run on another machine, with files and terminal of this one: ssh://[USER@]HOST[:PORT] or exec:COMMAND',
+  },
+  install: { kind: 'flag', describe: 'with --on: copy Tallship there first where it is missing' },
   retry: { kind: 'string', value: 'TIME', describe: 'how long a lost connection is tried again (default: 40m)' },
   token: { kind: 'string', value: 'FILE', describe: "holds the server's token (default: $TALLSHIP_TOKEN)" },
   'tls-cert': { kind: 'string', value: 'FILE', describe: 'our certificate for tls: and wss:, in PEM' },
@@ -167,6 +173,7 @@ export const REPLAY_OPTIONS = options({
 });
 
 export const COMPLETION_OPTIONS = options({});
+export const CREW_OPTIONS = options({});
 export const LAYER_OPTIONS = options({
   pid: { kind: 'string', value: 'PID|NAME', describe: 'of this running machine (tallship ps)' },
   at: { kind: 'number', value: 'N', describe: 'place in its list; 0 is outermost, the default innermost' },
@@ -206,6 +213,8 @@ export interface Command {
   readonly summary: string;
   readonly options: Options;
   readonly examples: readonly (readonly [line: string, meaning: string])[];
+  /** Not for people to type. */
+  readonly hidden?: true;
   /** Everything after the first operand belongs to the guest. */
   readonly passThrough?: true;
   /** Words that complete the first operand; absent: file names. */
@@ -328,6 +337,15 @@ export const COMMANDS: readonly Command[] = [
     words: [],
     examples: [['tallship logs -f build', 'and what it goes on to write; ends as the program ends']],
     run: async (values, operands) => (await import('./logs.ts')).main(values, operands),
+  },
+  {
+    name: 'crew',
+    operands: '',
+    summary: 'the other side of run --on, started by it',
+    options: CREW_OPTIONS,
+    examples: [],
+    hidden: true,
+    run: async () => (await import('./on/crew.ts')).main(),
   },
   {
     name: 'completion',

@@ -19,8 +19,9 @@ function words(command: Command): string {
 
 /** Options that take a value end in a file name; after the guest's program, file names again. */
 function bash(): string {
-  const names = COMMANDS.map((command) => command.name).join(' ');
-  const cases = COMMANDS.map((command) => `    ${command.name}) words="${words(command)}" ;;`).join('\n');
+  const shown = COMMANDS.filter(({ hidden }) => !hidden);
+  const names = shown.map((command) => command.name).join(' ');
+  const cases = shown.map((command) => `    ${command.name}) words="${words(command)}" ;;`).join('\n');
   return `_tallship() {
   local current="\${COMP_WORDS[COMP_CWORD]}" words
   case "\${COMP_WORDS[1]}" in

@@ -4,8 +4,11 @@ import type { MachineBuilder } from './build-machine.ts';
 
 const SHOWN = 3;
 
+/** How a machine's trees were made. */
+export type Trees = Pick<MachineBuilder, 'machine' | 'overlays' | 'keeping'>;
+
 /** What was changed in copy-on-write trees, and how to keep it the next time; nothing when there is nothing to say. */
-export function droppedChanges({ machine, overlays, keeping }: MachineBuilder): string | undefined {
+export function droppedChanges({ machine, overlays, keeping }: Trees): string | undefined {
   const ctx = machine.context();
   const places = mountPoints(machine);
   const kept = [...overlays].flatMap(([guest, fs]) => {

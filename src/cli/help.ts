@@ -17,7 +17,8 @@ export async function showHelp(command: Command | undefined, asError: boolean): 
 
 function overview(parser: Argv): void {
   parser.usage('Usage: tallship [run] [OPTIONS] [--] PROGRAM [ARGS...]\n       tallship COMMAND ...');
-  for (const { name, operands, summary } of COMMANDS) parser.command(`${name} ${operands}`, summary);
+  for (const { name, operands, summary } of COMMANDS.filter(({ hidden }) => !hidden))
+    parser.command(`${name} ${operands}`, summary);
   addOptions(parser, COMMANDS[0]);
   for (const [line, meaning] of COMMANDS[0].examples) parser.example(line, meaning);
   parser.epilogue(

@@ -15,6 +15,7 @@ import { realWorld } from './world.ts';
 
 export async function main(values: RunValues, operands: string[]): Promise<number> {
   if (values.tty && !values.detach) throw new CliError(EXIT.failure, '--tty goes with -d');
+  if (values.on !== undefined) return (await import('./on/home.ts')).runThere(values, operands);
   const self = values.detach ? (await import('./detached/self.ts')).detachedSelf() : undefined;
   if (values.detach && self === undefined) {
     return (await import('./detached/detach.ts')).detach(operands, values.name);

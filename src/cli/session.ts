@@ -15,6 +15,18 @@ const SIGKILL = 9;
 const FROM_TERMINAL: readonly PassedOn[] = ['SIGINT', 'SIGQUIT', 'SIGTSTP', 'SIGWINCH', 'SIGCONT', 'SIGHUP'];
 const STOPS = ['SIGTSTP', 'SIGSTOP', 'SIGTTIN', 'SIGTTOU'] as const;
 
+/** A signal for a machine is for its first process, and one of the terminal's for the foreground. */
+export function signalMachine({ kernel, console }: Machine, firstId: number, name: PassedOn): void {
+  const info = { signo: constants.signals[name], code: 0 };
+  const first = kernel.groups.get(firstId);
+  if (FROM_TERMINAL.includes(name)) {
+    const group = console?.foreground || first?.processGroup || 0;
+    kernel.signals.sendToProcessGroup(group, info);
+    if (name !== 'SIGHUP' || group === firstId) return;
+  }
+  if (first !== undefined) kernel.signals.sendToGroup(first, info);
+}
+
 export class Session {
   readonly #machine: Machine;
   readonly #terminal: Terminal | null;
@@ -96,15 +108,7 @@ export class Session {
   #pass(name: PassedOn): void {
     const intercepted = this.#intercepted.get(name);
     if (intercepted !== undefined) return intercepted();
-    const { kernel, console } = this.#machine;
-    const info = { signo: constants.signals[name], code: 0 };
-    const first = kernel.groups.get(this.#first);
-    if (FROM_TERMINAL.includes(name)) {
-      const group = console?.foreground || first?.processGroup || 0;
-      kernel.signals.sendToProcessGroup(group, info);
-      if (name !== 'SIGHUP' || group === this.#first) return;
-    }
-    if (first !== undefined) kernel.signals.sendToGroup(first, info);
+    signalMachine(this.#machine, this.#first, name);
   }
 
   /** The guest was stopped: so are we, until someone continues us; SIGCONT is then passed on like any signal. */

@@ -24,7 +24,7 @@ export class Mux {
   /** The connection below has ended. */
   onClosed: ((error: string | undefined) => void) | null = null;
   #next: number;
-  #rest = new Uint8Array(0);
+  #rest: Uint8Array;
 
   /** @param first one side numbers its channels from 1, the other from 2. */
   constructor(transport: Transport, first: 1 | 2, early: Uint8Array = new Uint8Array(0)) {

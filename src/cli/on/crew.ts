@@ -2,40 +2,33 @@
  * The other side of run --on: a machine whose files, terminal and descriptors are at home, over our standard input and output.
  * Nothing of home stays here: when the connection ends, so does everything.
  */
-import { O_NONBLOCK, O_RDWR, O_WRONLY, S_IFDIR } from '../../abi/fs.ts';
-import * as TTY from '../../abi/tty.ts';
-import type { Jobs } from '../../fs/caller.ts';
-import { MemFs } from '../../fs/memfs.ts';
-import { OverlayFs, UPPER_INODES } from '../../fs/overlay.ts';
-import { pipePair } from '../../fs/pipe.ts';
-import { newPtyState, PtyMaster } from '../../fs/pty.ts';
-import { TtyFile } from '../../fs/tty.ts';
+
 import { NodeHost } from '../../host/node.ts';
 import { exitAtOnce } from '../../host/signals.ts';
 import { StreamTransport } from '../../host/transport/streams.ts';
 import { Machine, SpawnError } from '../../machine.ts';
 import { prepareCpu } from '../../node-cpu.ts';
-import { RemoteFs } from '../../remote/client/remote-fs.ts';
 import { type Channel, Mux } from '../../remote/mux.ts';
 import { makeCredentials } from '../../vfs/credentials.ts';
-import type { FileSystem } from '../../vfs/inode.ts';
-import type { OpenFile } from '../../vfs/open-file.ts';
+import { seedBytes } from '../build-machine.ts';
+import { droppedChanges } from '../dropped.ts';
 import { CliError, EXIT } from '../error.ts';
+import { lookUpParents } from '../remote.ts';
 import { signalMachine } from '../session.ts';
-import { makeSeed } from '../seed.ts';
 import { version } from '../version.ts';
-import { askFiles, lookUpParents } from '../ask-files.ts';
-import { type FromCrew, type FromHome, GREETING, type StartMessage, type StreamPlan, talk, type Tree } from './messages.ts';
-import { Inlet, Outlet, workerOf } from './pump.ts';
+import { CrewStreams } from './crew-streams.ts';
+import { type CrewTrees, connectTrees } from './crew-trees.ts';
+import { type FromCrew, type FromHome, GREETING, type StartMessage, talk } from './messages.ts';
 
-const FIRST_DEVICE = 0x1000;
-const SIGKILL = 9;
 /** Home closes the connection when it has all; for one that does not, we wait no longer. */
 const GRACE_MS = 5000;
 
+/** Where the other side is this machine, they are for home, which passes them on. */
+const IGNORED = ['SIGINT', 'SIGQUIT', 'SIGTSTP', 'SIGTERM', 'SIGHUP'] as const;
+
 export async function main(): Promise<number> {
+  for (const name of IGNORED) process.on(name, () => {});
   const transport = new StreamTransport(process.stdin, process.stdout);
-  process.on('SIGHUP', () => exitAtOnce(EXIT.failure));
   transport.send(new TextEncoder().encode(`${GREETING} ${version()}\n`));
   const mux = new Mux(transport, 2);
   const crew = new Crew(mux);
@@ -48,11 +41,10 @@ export async function main(): Promise<number> {
 /** Home opens the channel of messages first, then one for each stream. */
 class Crew {
   readonly #mux: Mux;
-  readonly #streams: Channel[] = [];
+  readonly #channels: Channel[] = [];
   #tell: ((message: FromCrew) => void) | null = null;
   #machine: Machine | null = null;
-  #master: PtyMaster | null = null;
-  #devices = FIRST_DEVICE;
+  #streams: CrewStreams | null = null;
 
   constructor(mux: Mux) {
     this.#mux = mux;
@@ -60,13 +52,14 @@ class Crew {
 
   opened(channel: Channel): void {
     if (this.#tell === null) this.#tell = talk<FromCrew, FromHome>(channel, (message) => this.#hear(message));
-    else this.#streams.push(channel);
+    else this.#channels.push(channel);
   }
 
   #hear(message: FromHome): void {
     const machine = this.#machine;
-    if (message.kind === 'start') void this.#start(message).catch((error) => this.#fail(error));
-    else if (message.kind === 'size') this.#master?.slave.resize(message.size);
+    if (message.kind === 'start') void this.#run(message).catch((error) => this.#fail(error));
+    else if (message.kind === 'size') this.#streams?.resize(message.size);
+    else if (message.kind === 'kill') this.#killAll();
     else if (machine !== null) signalMachine(machine, machine.first, message.name);
   }
 
@@ -80,76 +73,66 @@ class Crew {
     setTimeout(() => exitAtOnce(EXIT.failure), GRACE_MS);
   }
 
-  async #start(message: StartMessage): Promise<void> {
-    const host = new NodeHost((line) => this.#tell!({ kind: 'say', line }));
-    const { user, options, streams } = message;
+  #say(line: string): void {
+    this.#tell!({ kind: 'say', line });
+  }
+
+  async #run(message: StartMessage): Promise<void> {
+    const host = new NodeHost((line) => this.#say(line));
+    const trees = await connectTrees(
+      message.trees,
+      host,
+      async () => this.#mux.open(),
+      (line) => this.#say(line),
+    );
+    const machine = await this.#makeMachine(message, host, trees);
+    await this.#spawn(machine, message);
+    const end = await machine.run();
+    const reason = machine.kernel.takeExecFailure();
+    if (reason !== '' && end.status === EXIT.notFound) throw new CliError(EXIT.notFound, reason);
+    await this.#streams!.flushed();
+    const dropped = message.options.quiet ? undefined : droppedChanges({ machine, ...trees });
+    if (dropped !== undefined) this.#say(dropped);
+    this.#end({ kind: 'exit', ...end });
+  }
+
+  async #makeMachine(message: StartMessage, host: NodeHost, trees: CrewTrees): Promise<Machine> {
+    const { seed, protection, cpu } = message.options;
     prepareCpu();
-    const trees: { tree: Tree; fs: FileSystem; overlay: OverlayFs | null }[] = [];
-    for (const tree of message.trees) trees.push({ tree, ...(await this.#connect(tree, host)) });
-    const root = trees.find(({ tree }) => tree.guest === '/')?.fs ?? this.#memory(host, 0o755);
+    this.#streams = new CrewStreams(message, this.#channels, host);
     const machine = new Machine({
       host,
-      mounts: [{ path: '/', fs: root }],
-      console: streams.some(({ terminal }) => terminal) ? (jobs) => this.#makeTerminal(host, jobs, message) : undefined,
-      protection: options.protection,
-      cpu: options.cpu,
-      seed: options.seed === undefined ? undefined : makeSeed(options.seed),
+      mounts: [{ path: '/', fs: trees.root }],
+      console: this.#streams.makeConsole,
+      ...{ protection, cpu, seed: seed === undefined ? undefined : seedBytes(seed) },
     });
-    this.#machine = machine;
-    machine.mount({ path: '/tmp', fs: this.#memory(host, 0o1777), source: 'tmpfs' });
-    for (const { tree, fs } of trees) {
-      if (tree.guest === '/') continue;
-      await lookUpParents(machine, tree.guest);
-      machine.mount({ path: tree.guest, fs, source: tree.source });
+    machine.mount({ path: '/tmp', fs: trees.memory(0o1777), source: 'tmpfs' });
+    for (const { guest, fs, source } of trees.mounts) {
+      await lookUpParents(machine, guest);
+      machine.mount({ path: guest, fs, source });
     }
-    const outlets: Promise<void>[] = [];
-    const fds: (OpenFile | null)[] = [];
-    for (const [i, plan] of streams.entries()) this.#connectStream(machine, plan, this.#streams[i], fds, user.uid, outlets);
     machine.kernel.onStop = (group, signal) => {
       if (group.id === machine.first) this.#tell!({ kind: 'stopped', signal });
     };
+    this.#machine = machine;
+    return machine;
+  }
+
+  async #spawn(machine: Machine, { path, argv, env, cwd, umask, user }: StartMessage): Promise<void> {
+    const credentials = makeCredentials(user.uid, user.gid, user.groups);
+    const fds = this.#streams!.open(machine, user);
     try {
-      const { path, argv, env, cwd, umask } = message;
-      const credentials = makeCredentials(user.uid, user.gid, user.groups);
-      const terminal = machine.console ?? undefined;
-      machine.spawn({ path, argv, env, cwd, umask, credentials, fds: fds.map((file) => file ?? null), terminal });
+      machine.spawn({ path, argv, env, cwd, umask, credentials, fds, terminal: machine.console ?? undefined });
     } catch (error) {
       if (error instanceof SpawnError) throw new CliError(EXIT.notExecutable, error.message);
       throw error;
     }
-    if (options.timeout !== undefined) setTimeout(() => this.#expire(machine), options.timeout * 1000);
-    const end = await machine.run();
-    const reason = machine.kernel.takeExecFailure();
-    if (reason !== '' && end.status === EXIT.notFound) return this.#fail(new CliError(EXIT.notFound, reason));
-    await Promise.all(outlets);
-    if (!options.quiet) for (const line of changes(trees)) this.#tell!({ kind: 'say', line });
-    this.#end({ kind: 'exit', ...end });
+    this.#streams!.start();
   }
 
-  #expire(machine: Machine): void {
-    const { kernel } = machine;
-    for (const group of [...kernel.groups.values()]) kernel.signals.sendToGroup(group, { signo: SIGKILL, code: 0 });
-    this.#end({ kind: 'exit', status: EXIT.timeout });
+  #killAll(): void {
+    if (this.#machine === null) return;
+    const { kernel } = this.#machine;
+    for (const group of [...kernel.groups.values()]) kernel.signals.sendToGroup(group, { signo: 9, code: 0 });
   }
-
-  /** A tree of home; one whose changes are dropped keeps them in our memory. */
-  async #connect(tree: Tree, host: NodeHost): Promise<{ fs: FileSystem; overlay: OverlayFs | null }> {
-    const fs = await RemoteFs.connect({
-      dial: async () => this.#mux.open(),
-      retry: 0,
-      log: (line) => this.#tell!({ kind: 'say', line }),
-      path: tree.guest,
-      device: this.#devices++,
-      io: 'cached',
-      source: tree.source,
-    });
-    if (tree.mode !== 'cow' || fs.root.type !== S_IFDIR) return { fs, overlay: null };
-    const looked = await askFiles({ now: () => host.now(), realtime: () => host.realtime() }, (s) => fs.root.attributes(s));
-    const upper = this.#memory(host, 0o755, UPPER_INODES);
-    if (typeof looked !== 'number') {
-      const { mode, uid, gid, atime, mtime } = looked;
-      upper.root.change(workerOf(emptyContext(host)), { mode: mode & 0o7777, uid, gid, atime, mtime });
-    }
-    const overlay = new OverlayFs({ device: this.#devices++, upper, lower: fs });
-    return { fs: overlay, overlay };
-  }
+}

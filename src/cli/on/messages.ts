@@ -1,4 +1,5 @@
 /** What home and the machine on the other side tell each other, beside files and the bytes of descriptors: lines of JSON. */
+import type { PassedOn } from '../../host/signals.ts';
 import type { Channel } from '../../remote/mux.ts';
 import type { RunValues } from '../commands.ts';
 
@@ -11,14 +12,15 @@ export interface Tree {
   readonly mode: 'ro' | 'rw' | 'cow';
   /** First column of /proc/mounts. */
   readonly source: string;
+  /** The option that would keep changes. */
+  readonly keep?: string;
 }
 
 /** Descriptors of the program that are one stream, or one terminal, at home. */
 export interface StreamPlan {
   readonly fds: readonly number[];
-  /** Which ways bytes go, seen from the program. */
+  /** The program reads it; otherwise it writes it. */
   readonly reads: boolean;
-  readonly writes: boolean;
   readonly terminal: boolean;
 }
 
@@ -30,13 +32,12 @@ export interface StartMessage {
   readonly cwd: string;
   readonly user: { readonly uid: number; readonly gid: number; readonly groups: readonly number[] };
   readonly umask: number;
-  readonly hostname: string;
   readonly trees: readonly Tree[];
   /** In the order of the channels that follow. */
   readonly streams: readonly StreamPlan[];
   /** struct termios2 and the window's size, where there is a terminal. */
   readonly terminal?: { readonly modes: readonly number[]; readonly size: WindowSize };
-  readonly options: Pick<RunValues, 'protection' | 'cpu' | 'seed' | 'timeout' | 'quiet'>;
+  readonly options: Pick<RunValues, 'protection' | 'cpu' | 'seed' | 'quiet'>;
 }
 
 export interface WindowSize {
@@ -48,7 +49,9 @@ export interface WindowSize {
 
 export type FromHome =
   | StartMessage
-  | { readonly kind: 'signal'; readonly name: string }
+  | { readonly kind: 'signal'; readonly name: PassedOn }
+  /** All processes end. */
+  | { readonly kind: 'kill' }
   | { readonly kind: 'size'; readonly size: WindowSize };
 
 export type FromCrew =

@@ -1,5 +1,6 @@
 /** Moves bytes between a channel and one end of a pipe or terminal of the machine: the end that no program has. */
 import { EAGAIN } from '../../abi/errno.ts';
+import type { Caller } from '../../fs/caller.ts';
 import type { Channel } from '../../remote/mux.ts';
 import type { PathContext } from '../../vfs/fs-context.ts';
 import type { OpenFile } from '../../vfs/open-file.ts';
@@ -10,10 +11,11 @@ const PIECE = 1 << 16;
 const MOST_BACKLOG = 1 << 18;
 
 /** Never sleeps: files that are asked are O_NONBLOCK. Nobody gets its signals. */
-type Worker = PathContext & { raise(signal: number): void };
+type Worker = PathContext & Pick<Caller, 'raise' | 'group'>;
 
 export function workerOf(ctx: PathContext): Worker {
-  return Object.assign(ctx, { raise: () => {} });
+  const group = { id: 0, processGroup: 0, session: { id: 0, terminal: null }, actions: [] };
+  return Object.assign(ctx, { group, raise: () => {} });
 }
 
 /** What the program writes goes to the channel; its end too. */
@@ -23,7 +25,12 @@ export class Outlet {
   readonly #worker: Worker;
   readonly #buffer = new Uint8Array(PIECE);
   #waiting = false;
-  #ended = false;
+  #isAtEnd = false;
+  #resolve = () => {};
+  /** Nothing will come any more. */
+  readonly ended = new Promise<void>((resolve) => {
+    this.#resolve = resolve;
+  });
 
   constructor(file: OpenFile, channel: Channel, worker: Worker) {
     this.#file = file;
@@ -34,7 +41,7 @@ export class Outlet {
   /** Takes what is there, and looks again when there is more. */
   readonly pump = (): void => {
     this.#waiting = false;
-    while (!this.#ended && this.#channel.backlog < MOST_BACKLOG) {
+    while (!this.#isAtEnd && this.#channel.backlog < MOST_BACKLOG) {
       this.#worker.progress = 0;
       const count = this.#file.read(this.#worker, this.#buffer);
       if (count === -EAGAIN || count === BLOCKED) return this.#wait();
@@ -57,9 +64,18 @@ export class Outlet {
     ready.waiters.add(waiter);
   }
 
+  /** Home's end is closed: whoever writes here gets SIGPIPE. */
+  nobodyReads(): void {
+    if (this.#isAtEnd) return;
+    this.#isAtEnd = true;
+    this.#file.drop();
+    this.#resolve();
+  }
+
   #end(): void {
-    this.#ended = true;
+    this.#isAtEnd = true;
     this.#channel.close();
+    this.#resolve();
   }
 }
 

@@ -1,5 +1,4 @@
 /** The standard input and output of a process as a connection: ssh, or whatever else reaches the other side. */
-import type { Transport } from '../../remote/transport.ts';
 import { StreamTransport } from './streams.ts';
 
 /** How much of a process's last words is kept. */
@@ -15,13 +14,21 @@ export function sshArguments({ user, host, port }: { user?: string; host: string
   return [...words, '--', host];
 }
 
-/** Starts a process. Its stderr goes to ours as it comes; the last line is also the reason when it ends early. */
-export async function overProcess(program: string, args: readonly string[], where: string): Promise<Transport> {
+/** Signals for all of our group (Ctrl-C, a shell's kill) are for the guest: ignored ones stay ignored after exec. */
+const SHIELD = `trap '' INT QUIT TSTP TERM HUP; exec "$@"`;
+
+/** Starts a process. What it says on stderr before it has answered is why it does not; later words are for our caller. */
+export async function overProcess(program: string, args: readonly string[], where: string): Promise<StreamTransport> {
   const { spawn } = await import('node:child_process');
-  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = spawn('/bin/sh', ['-c', SHIELD, 'sh', program, ...args], { stdio: ['pipe', 'pipe', 'pipe'] });
   let words = '';
+  let answered = false;
+  child.stdout.once('data', () => {
+    answered = true;
+  });
   child.stderr.on('data', (bytes: Buffer) => {
-    words = (words + bytes.toString('utf8')).slice(-LAST_WORDS);
+    if (answered) process.stderr.write(bytes);
+    else words = (words + bytes.toString('utf8')).slice(-LAST_WORDS);
   });
   const ended = new Promise<string | undefined>((resolve) => {
     child.once('error', (error) => resolve(`${program} cannot be started: ${error.message}`));
@@ -37,7 +44,7 @@ export async function overProcess(program: string, args: readonly string[], wher
     });
   });
   const end = () => {
-    const timer = setTimeout(() => child.kill('SIGTERM'), GRACE_MS);
+    const timer = setTimeout(() => child.kill('SIGKILL'), GRACE_MS);
     timer.unref();
     child.once('exit', () => clearTimeout(timer));
   };
@@ -46,6 +53,8 @@ export async function overProcess(program: string, args: readonly string[], wher
 
 /** Statuses are a shell's: 127 for a command that is not there; ssh itself fails with 255. */
 function explainEnd(status: number | null, signal: string | null, last: string, where: string): string {
+  const absent = /exec: ([^:]+): not found/.exec(last);
+  if (status === 127 && absent !== null) return `${absent[1]} is not installed here`;
   if (status === 127) return `there is no tallship at ${where}${last === '' ? '' : ` (${last})`}`;
   if (status === 255) return `${where} cannot be reached: ${last === '' ? 'ssh failed' : last}`;
   if (last !== '') return `${where}: ${last}`;

@@ -21,8 +21,8 @@ export class StreamTransport implements Transport {
   #earlyLength = 0;
   #ended = false;
   #error: string | undefined;
-  /** An end that nobody has heard of yet. */
-  #unheard = false;
+  /** The end is there, with its reason. */
+  #told = false;
 
   constructor(input: Readable, output: Writable, options: StreamOptions = {}) {
     this.#input = input;
@@ -50,9 +50,12 @@ export class StreamTransport implements Transport {
     this.#early = [];
     for (const bytes of early) listener.data(bytes);
     this.#input.resume();
-    if (!this.#unheard) return;
-    this.#unheard = false;
-    listener.closed(this.#error);
+    if (this.#told) listener.closed(this.#error);
+  }
+
+  /** Ends our direction: the other side may still have something to say. */
+  finish(): void {
+    this.#output.end();
   }
 
   close(): void {
@@ -76,8 +79,8 @@ export class StreamTransport implements Transport {
     this.#options.end?.();
     Promise.resolve(this.#options.explain?.(error) ?? error).then((reason) => {
       this.#error = reason;
-      if (this.#listener === null) this.#unheard = true;
-      else this.#listener.closed(reason);
+      this.#told = true;
+      this.#listener?.closed(reason);
     });
   }
 }

@@ -1,0 +1,162 @@
+/**
+ * run --on: the program runs on another machine, and home serves it: its files, its descriptors, its terminal. We have dialled
+ * out, so nobody needs a way in; of home the other side sees what was granted to the program.
+ */
+import { constants, hostname } from 'node:os';
+import { NodeHost, say } from '../../host/node.ts';
+import { dieOf, receiveSignals, stopLike } from '../../host/signals.ts';
+import type { SpawnOptions } from '../../machine.ts';
+import { type Channel, Mux } from '../../remote/mux.ts';
+import { Shadow } from '../../remote/server/shadow.ts';
+import type { MachineBuilder } from '../build-machine.ts';
+import type { RunValues } from '../commands.ts';
+import { CliError, EXIT } from '../error.ts';
+import { prepare } from '../prepare.ts';
+import { realWorld } from '../world.ts';
+import { HomeStreams } from './home-streams.ts';
+import { type FromCrew, type FromHome, type StartMessage, talk } from './messages.ts';
+import { startThere } from './there.ts';
+
+/** Answers the exit status; a program that was killed by a signal takes us with it. */
+export async function runThere(values: RunValues, operands: string[]): Promise<number> {
+  refuseWhatIsLocal(values);
+  const { builder, stdio, program } = await prepare(realWorld(), values, operands);
+  const streams = new HomeStreams(stdio);
+  const { transport, early } = await startThere(values.on!, values.install);
+  const mux = new Mux(transport, 1, early);
+  const { uid, gid, groups } = program.credentials!;
+  const user = { uid, gid, groups };
+  const shadow = serve(builder, user);
+  mux.onOpen = (channel) => shadow.accept(channel);
+  return new Promise((resolve) => {
+    const session = new HomeSession(mux, streams, values, resolve);
+    mux.onClosed = (error) => session.lost(error);
+    mux.start();
+    session.start({ kind: 'start', user, ...planOf(values, builder, program), ...streams.plan });
+  });
+}
+
+/** Options that look at the machine, which is not here. */
+function refuseWhatIsLocal(values: RunValues): void {
+  const local = ['strace', 'stats', 'summary', 'detach'] as const;
+  const settings = ['remote', 'max-insns', 'record'] as const;
+  const lists = ['layer', 'inject', 'expression', 'mount', 'on-signal'] as const;
+  const asked = [
+    ...local.filter((name) => values[name]),
+    ...lists.filter((name) => values[name].length > 0),
+    ...settings.filter((name) => values[name] !== undefined),
+  ];
+  if (asked.length > 0) throw new CliError(EXIT.failure, `--${asked[0]} does not go with --on`);
+}
+
+function planOf(
+  { protection, cpu, seed, quiet }: RunValues,
+  { trees, keeping }: MachineBuilder,
+  { path, argv = [path], env, cwd = '/', umask = 0o022 }: SpawnOptions,
+) {
+  return {
+    ...{ path, argv, env: env as Record<string, string>, cwd, umask },
+    trees: trees.map(({ guest, mode, source }) => ({ guest, mode, source, keep: keeping.get(guest) })),
+    options: { protection, cpu, seed, quiet },
+  };
+}
+
+/** Serves what was granted, and nothing else. */
+function serve({ trees }: MachineBuilder, user: StartMessage['user']): Shadow {
+  const host = new NodeHost();
+  return new Shadow({
+    exports: trees.map(({ guest, fs }) => ({ path: guest, fs })),
+    clock: host,
+    randomBytes: (count) => host.randomBytes(count),
+    ...user,
+    host: hostname(),
+    log: () => {},
+  });
+}
+
+const STOPS = ['SIGTSTP', 'SIGSTOP', 'SIGTTIN', 'SIGTTOU'] as const;
+
+class HomeSession {
+  readonly #mux: Mux;
+  readonly #streams: HomeStreams;
+  readonly #timeout: number | undefined;
+  readonly #resolve: (status: number) => void;
+  #tell: (message: FromHome) => void = () => {};
+  #timedOut = false;
+  #ended = false;
+
+  constructor(mux: Mux, streams: HomeStreams, values: RunValues, resolve: (status: number) => void) {
+    this.#mux = mux;
+    this.#streams = streams;
+    this.#timeout = values.timeout;
+    this.#resolve = resolve;
+  }
+
+  start(message: StartMessage): void {
+    this.#tell = talk<FromHome, FromCrew>(this.#mux.open(), (answer) => void this.#hear(answer));
+    const channels: Channel[] = message.streams.map(({ reads, terminal }) => this.#mux.open(reads || terminal));
+    this.#streams.begin(channels);
+    process.on('exit', () => this.#streams.restore());
+    this.#tell(message);
+    receiveSignals((name) => {
+      if (name !== 'SIGWINCH') return this.#tell({ kind: 'signal', name });
+      const size = this.#streams.windowSize();
+      if (size !== undefined) this.#tell({ kind: 'size', size });
+    });
+    if (this.#timeout !== undefined) setTimeout(() => this.#expire(), this.#timeout * 1000);
+  }
+
+  #expire(): void {
+    this.#timedOut = true;
+    this.#tell({ kind: 'kill' });
+  }
+
+  async #hear(message: FromCrew): Promise<void> {
+    switch (message.kind) {
+      case 'say':
+        return this.#say(message.line);
+      case 'stopped':
+        return this.#stop(message.signal);
+      case 'failure':
+        this.#finish();
+        say(message.message);
+        return this.#resolve(message.status);
+      case 'exit':
+        await this.#streams.flushed();
+        this.#finish();
+        if (this.#timedOut) return this.#resolve(EXIT.timeout);
+        if (message.signal !== undefined) dieOf(message.signal);
+        return this.#resolve(message.status ?? 0);
+    }
+  }
+
+  /** The program was stopped: so are we, until someone continues us. */
+  #stop(signal: number): void {
+    const name = STOPS.find((stop) => constants.signals[stop] === signal);
+    if (name === undefined) return;
+    this.#streams.restore();
+    stopLike(name);
+    this.#streams.resume();
+    this.#tell({ kind: 'signal', name: 'SIGCONT' });
+  }
+
+  lost(error: string | undefined): void {
+    if (this.#ended) return;
+    this.#finish();
+    say(`the connection was lost: ${error ?? 'the other side has ended'}`);
+    this.#resolve(EXIT.failure);
+  }
+
+  #say(line: string): void {
+    this.#streams.restore();
+    say(line);
+    this.#streams.resume();
+  }
+
+  #finish(): void {
+    this.#ended = true;
+    this.#streams.restore();
+    this.#streams.end();
+    this.#mux.close();
+  }
+}
