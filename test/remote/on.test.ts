@@ -135,7 +135,8 @@ describe.skipIf(root === '' || noSsh !== null)(`over ssh${noSsh === null ? '' : 
     const url = `ssh://127.0.0.1:${sshd.port}${root}`;
     const outcome = await tallship(['run', '--remote', url, '/bin/busybox', 'echo', 'ahoy'], { env, cwd: directory });
     if (process.getuid?.() !== 0) expect(outcome).toMatchObject({ status: 0, stdout: 'ahoy\n', stderr: '' });
-    else expect(outcome).toMatchObject({ status: 125, stderr: expect.stringContaining('serve: as root, clients could') });
+    else
+      expect(outcome).toMatchObject({ status: 125, stderr: expect.stringContaining('serve: as root, clients could') });
   });
 
   it('a host that does not let us in is one line', async () => {
