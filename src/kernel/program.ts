@@ -3,6 +3,7 @@
 import type { ProgramFile } from '../../loader/program-file.ts';
 import { EACCES, ELOOP, ETXTBSY } from '../abi/errno.ts';
 import { MAY_EXEC, MS_NOEXEC, O_LARGEFILE, O_RDONLY, S_IFLNK, S_IFREG } from '../abi/fs.ts';
+import { guarded } from '../vfs/guard.ts';
 import type { Location } from '../vfs/location.ts';
 import { openInode } from '../vfs/open.ts';
 import type { OpenFile } from '../vfs/open-file.ts';
@@ -29,7 +30,7 @@ export function openProgramAt(task: Task, place: Location, path: string): OpenPr
   const inode = place.dentry.inode!;
   if (inode.type === S_IFLNK) return -ELOOP;
   if (inode.type !== S_IFREG || (place.mount.flags & MS_NOEXEC) !== 0) return -EACCES;
-  const allowed = permissionAt(task, place, MAY_EXEC);
+  const allowed = guarded(task, place) || permissionAt(task, place, MAY_EXEC);
   if (allowed !== 0) return allowed;
   if (inode.writers > 0) return -ETXTBSY;
   const fetched = prefetchProgram(task, inode, path);

@@ -1,5 +1,5 @@
 /** The policy layer's learning mode: writes the policy that a program needs, by what it did. */
-import { type Layer, type LayeredCall, layer } from '../syscall/layer.ts';
+import { type InodeUse, type Layer, type LayeredCall, layer } from '../syscall/layer.ts';
 import type { Outside } from './outside.ts';
 import { peerAddress } from './peer-address.ts';
 import { type Policy, type PolicyRule, targetsOf } from './policy.ts';
@@ -20,8 +20,10 @@ export function learn(outside: Outside, file: string): Layer {
       else plain.add(call.callName);
     },
   };
+  // Interpreters, and where links lead.
+  const use = ({ declaration, paths: [path] }: InodeUse) => add(paths, declaration.name, path);
   const finish = () => outside.writeText(file, `${JSON.stringify(learned(paths, addresses, plain), null, 2)}\n`);
-  return layer('learn', {}, { every, finish, resolves: true });
+  return layer('learn', {}, { every, inodes: { use }, finish, resolves: true });
 }
 
 function add(map: Map<string, Set<string>>, name: string, value: string): void {

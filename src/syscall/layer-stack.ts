@@ -5,6 +5,7 @@ import type { TaskWatcher } from '../kernel/watcher.ts';
 import { hex } from './arg.ts';
 import { Chain } from './chain.ts';
 import { type Frame, newFrame } from './change.ts';
+import { guardOf } from './inode-guard.ts';
 import type { Layer } from './layer.ts';
 import { pointer } from './scalars.ts';
 import { type Declaration, type Entry, syscall } from './syscall.ts';
@@ -29,10 +30,22 @@ export class LayerStack implements TaskWatcher {
   /** Chains of calls that entered before the layers were changed, by the array in their frames. */
   readonly #former = new WeakMap<string[], Chain>();
   readonly #undeclared = new Map<number, Declaration>();
-  kernel: Kernel | null = null;
+  #kernel: Kernel | null = null;
 
   constructor(routes: Routes) {
     this.#routes = routes;
+  }
+
+  /** The machine's, once there is one. */
+  get kernel(): Kernel | null {
+    return this.#kernel;
+  }
+  set kernel(kernel: Kernel | null) {
+    this.#kernel = kernel;
+    this.#guard();
+  }
+  #guard(): void {
+    if (this.#kernel !== null) this.#kernel.namespace.guard = guardOf(this.#layers, this.#routes.declarations);
   }
 
   /** Outermost first. */
@@ -79,6 +92,7 @@ export class LayerStack implements TaskWatcher {
   #set(layers: readonly Layer[]): void {
     for (const chain of this.#chains.values()) this.#former.set(chain.names, chain);
     this.#layers = layers;
+    this.#guard();
     this.#chains.clear();
     const busy = this.#markUnderWay();
     for (const declaration of this.#routes.declarations.values()) this.#compose(declaration, declaration.entry, busy);

@@ -106,12 +106,36 @@ export interface Events {
   ended?(task: Task, status: number): void;
 }
 
+/** An operation on a file that a path led to, on behalf of a call: what a layer is asked about. */
+export interface InodeUse {
+  readonly task: Task;
+  /** The call that is under way. */
+  readonly declaration: Declaration;
+  readonly declarations: ReadonlyMap<number, Declaration>;
+  /** Where it is, from the machine's root; and those of the hooks' names that are the same file. */
+  readonly paths: readonly string[];
+}
+
+/**
+ * Beside what a call's arguments say: symbolic links as they are at that moment, interpreters of programs, links in /proc,
+ * hard links, other roots. An errno refuses; nothing lets pass. May be asked again for the same operation.
+ */
+export interface InodeHooks {
+  /** Files to be recognised under other names, too. */
+  readonly names?: readonly string[];
+  use?(use: InodeUse): Answer;
+  /** It gets a second name, or another one. */
+  rename?(use: InodeUse, to: string): Answer;
+}
+
 export interface LayerOptions {
   /** Only calls that match; looked at once, when they enter. */
   readonly scope?: Scope | readonly Scope[];
   /** Hooks for every call that has none of its own, undeclared numbers included: traces, statistics, limits. */
   readonly every?: Hook;
   readonly events?: Events;
+  /** Asked before inode operations. */
+  readonly inodes?: InodeHooks;
   /** Calls with new numbers. */
   readonly defines?: readonly Declaration[];
   /** Paths are walked before the call enters, so that resolve() is exact even where the walk has to sleep. */

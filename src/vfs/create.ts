@@ -19,6 +19,7 @@ import { failed } from '../wait/wait.ts';
 import { CAP_FSETID, CAP_MKNOD, capable, inGroup } from './credentials.ts';
 import { addDentry } from './dentry.ts';
 import type { PathContext } from './fs-context.ts';
+import { guarded, guardedName } from './guard.ts';
 import type { Creation, Inode } from './inode.ts';
 import type { Dentry, Location } from './location.ts';
 import { isReadOnly } from './mounts.ts';
@@ -57,7 +58,8 @@ function walkToNew(ctx: PathContext, start: Location, path: string, directory: b
   if (exists < 0) return exists;
   if (exists === 1) return -EEXIST;
   if (at.trailingSlash && !directory) return -ENOENT;
-  return isReadOnly(at.mount) ? -EROFS : at;
+  if (isReadOnly(at.mount)) return -EROFS;
+  return guarded(ctx, at.location, at.last) || at;
 }
 
 /** Runs the creating operation once, and enters the new name. */
@@ -114,7 +116,7 @@ export function link(ctx: PathContext, old: Location, start: Location, path: str
   const at = walkToNew(ctx, start, path, false);
   if (failed(at)) return at;
   if (old.mount !== at.mount) return -EXDEV;
-  const allowed = mayCreate(ctx, at.dentry);
+  const allowed = guardedName(ctx, old, at.location, at.last) || mayCreate(ctx, at.dentry);
   if (allowed !== 0) return allowed;
   const inode = old.dentry.inode!;
   if (inode.type === S_IFDIR) return -EPERM;

@@ -3,6 +3,7 @@ import { EBUSY, EINVAL, ENOTDIR } from '../abi/errno.ts';
 import { MS_NOATIME, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY, S_IFDIR } from '../abi/fs.ts';
 import type { Sleeper } from '../wait/wait.ts';
 import { isBelow, makeDentry } from './dentry.ts';
+import type { Guard } from './guard.ts';
 import type { FileSystem, Inode } from './inode.ts';
 import type { Dentry, Location, Mount } from './location.ts';
 import { LockTable } from './locks.ts';
@@ -14,6 +15,8 @@ export type SpecialOpener = (s: Sleeper, inode: Inode, flags: number) => OpenFil
 export class MountNamespace {
   readonly mounts: Mount[] = [];
   readonly locks = new LockTable();
+  /** Asked before operations on what paths lead to; null: nobody is. */
+  guard: Guard | null = null;
   /** By S_IFMT type; the kernel fills it. */
   readonly special = new Map<number, SpecialOpener>();
   /** What mount(2) can make, by type; the machine fills it. Options are those of `data`: size=1m,mode=755. */

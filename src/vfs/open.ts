@@ -42,6 +42,7 @@ import { truncateDentry } from './attributes.ts';
 import { mayCreate, newInode } from './create.ts';
 import { addDentry, makeDentry } from './dentry.ts';
 import type { PathContext } from './fs-context.ts';
+import { guarded } from './guard.ts';
 import type { Inode } from './inode.ts';
 import type { Dentry, Location } from './location.ts';
 import { isReadOnly } from './mounts.ts';
@@ -129,7 +130,7 @@ function createLast(at: Walk, mode: number): number {
   const { ctx } = at;
   const name = at.last;
   if (isReadOnly(at.mount)) return -EROFS;
-  const allowed = mayCreate(ctx, at.dentry);
+  const allowed = guarded(ctx, at.location, name) || mayCreate(ctx, at.dentry);
   if (allowed !== 0) return allowed;
   const how = newInode(ctx, at.dentry.inode!, S_IFREG | (mode & 0o7777 & ~ctx.fs.umask));
   if (failed(how)) return how;
@@ -150,7 +151,7 @@ function createLast(at: Walk, mode: number): number {
 /** Opens what a place leads to, with all checks. `created`: by this very call, so that the mode does not matter. */
 export function openPlace(ctx: PathContext, place: Location, flags: number, created = false): OpenFile | number {
   const inode = place.dentry.inode!;
-  const allowed = created ? 0 : mayOpen(ctx, place, inode, flags);
+  const allowed = created ? 0 : guarded(ctx, place) || mayOpen(ctx, place, inode, flags);
   if (allowed !== 0) return allowed;
   const write = (accessMask(flags) & MAY_WRITE) !== 0;
   if (inode.type === S_IFREG && write) {

@@ -4,6 +4,7 @@ import { S_IFDIR } from '../abi/fs.ts';
 import { failed } from '../wait/wait.ts';
 import { dropDentry } from './dentry.ts';
 import type { PathContext } from './fs-context.ts';
+import { guarded } from './guard.ts';
 import type { Dentry, Location } from './location.ts';
 import { isReadOnly } from './mounts.ts';
 import { notifyRemoved } from './notify.ts';
@@ -15,7 +16,7 @@ export function unlink(ctx: PathContext, start: Location, path: string): number 
   if (failed(at)) return at;
   if (at.lastKind !== 'name') return -EISDIR;
   // Checked once: when the call is run again, the name may have gone by its own doing.
-  const checked = ctx.once(() => checkUnlink(at));
+  const checked = guarded(ctx, at.location, at.last) || ctx.once(() => checkUnlink(at));
   if (checked !== 0) return checked;
   const last = isLastName(at);
   return removed(at, at.dentry.inode!.unlink(ctx, at.last), last);
@@ -36,7 +37,8 @@ export function rmdir(ctx: PathContext, start: Location, path: string): number {
   const at = walkToParent(ctx, start, path);
   if (failed(at)) return at;
   if (at.lastKind !== 'name') return at.lastKind === 'dotdot' ? -ENOTEMPTY : at.lastKind === 'dot' ? -EINVAL : -EBUSY;
-  return ctx.once(() => checkRmdir(at)) || removed(at, at.dentry.inode!.rmdir(ctx, at.last), true);
+  const checked = guarded(ctx, at.location, at.last) || ctx.once(() => checkRmdir(at));
+  return checked || removed(at, at.dentry.inode!.rmdir(ctx, at.last), true);
 }
 
 function checkRmdir(at: Walk): number {

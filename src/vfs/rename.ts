@@ -5,6 +5,7 @@ import { failed } from '../wait/wait.ts';
 import { mayCreate } from './create.ts';
 import { isBelow, moveDentry, swapDentries } from './dentry.ts';
 import type { PathContext } from './fs-context.ts';
+import { guarded, guardedName } from './guard.ts';
 import type { Dentry, Location } from './location.ts';
 import { isReadOnly } from './mounts.ts';
 import { notifyMoved } from './notify.ts';
@@ -30,8 +31,19 @@ export function rename(
   if (to.lastKind !== 'name') return (flags & RENAME_NOREPLACE) !== 0 ? -EEXIST : -EBUSY;
   if (isReadOnly(from.mount)) return -EROFS;
   // Checked once: when the call is run again, the names may have changed by its own doing.
-  const checked = ctx.once(() => check(ctx, from, to, flags));
+  const checked = ctx.once(() => guard(ctx, from, to, flags) || check(ctx, from, to, flags));
   return checked === SAME ? 0 : checked || move(ctx, from, to, flags);
+}
+
+function guard(ctx: PathContext, from: Walk, to: Walk, flags: number): number {
+  if (ctx.namespace.guard === null) return 0;
+  const source = from.lookupLast();
+  if (failed(source)) return source;
+  const named = guarded(ctx, from.location, from.last) || guarded(ctx, to.location, to.last);
+  const moved = named || guardedName(ctx, { mount: from.mount, dentry: source }, to.location, to.last);
+  if (moved !== 0 || (flags & RENAME_EXCHANGE) === 0) return moved;
+  const target = to.lookupLast();
+  return failed(target) ? target : guardedName(ctx, { mount: to.mount, dentry: target }, from.location, from.last);
 }
 
 /** Both names lead to one inode: nothing is to be done. */

@@ -14,6 +14,7 @@ import {
 import { failed } from '../wait/wait.ts';
 import { lookupDentry } from './dentry.ts';
 import type { PathContext } from './fs-context.ts';
+import { guarded } from './guard.ts';
 import type { Dentry, Location, Mount } from './location.ts';
 import { permission } from './permission.ts';
 
@@ -217,7 +218,8 @@ export function walk(ctx: PathContext, start: Location, path: string, options: W
   const parent = at.toParent(path);
   if (parent !== 0) return parent;
   const finished = at.finish(options.follow ?? true);
-  return finished !== 0 ? finished : at.location;
+  if (finished !== 0) return finished;
+  return guarded(ctx, at.location) || at.location;
 }
 
 /** The place that a path names, where only a directory will do (chdir, chroot): with search permission. */
