@@ -38,7 +38,13 @@ const TRACE_OPTIONS = options({
 
 /** Images that a running machine makes of itself. */
 const SAVE_OPTIONS = options({
-  image: { kind: 'string', value: 'DIR', describe: 'where --on-signal saves (default: NAME.image)' },
+  image: { kind: 'string', value: 'DIR', describe: 'where --on-signal and --every save (default: NAME.image)' },
+  every: { kind: 'string', value: 'TIME', describe: 'make an image every so often: 90s, 30m, 2h' },
+  'checkpoint-exit-code': {
+    kind: 'number',
+    value: 'N',
+    describe: 'end with this status after each image of --every and save-exit, when it has been verified',
+  },
   'on-signal': {
     kind: 'list',
     value: 'SIGNAL=save|save-exit',
@@ -97,6 +103,17 @@ export const RUN_OPTIONS = options({
   argv0: { letter: '0', kind: 'string', value: 'NAME', describe: "the program's argv[0] (short: -0)" },
   user: { kind: 'string', value: 'UID[:GID]', describe: 'run as this user (default: the one who calls)' },
   ...SAVE_OPTIONS,
+  state: {
+    kind: 'string',
+    value: 'DIR',
+    describe: 'a batch job: images go to DIR, and the same command goes on from there',
+  },
+  resume: {
+    kind: 'choice',
+    choices: ['auto', 'never'],
+    value: 'WHEN',
+    describe: 'with --state: go on where an image is (auto, the default), or begin anew',
+  },
   detach: { letter: 'd', kind: 'flag', describe: 'run in the background, output to a log (tallship logs)' },
   tty: { kind: 'flag', describe: 'with -d: on a terminal of its own (tallship attach)' },
   name: { kind: 'string', value: 'NAME', describe: 'what tallship ps, kill and layer call it (default: the program)' },
@@ -153,6 +170,7 @@ export const RESTORE_OPTIONS = options({
   fd: { kind: 'list', value: 'N=PATH', describe: 'what descriptor N is now; standard ones are those of this terminal' },
   layer: RUN_OPTIONS.layer,
   ...SAVE_OPTIONS,
+  detach: RUN_OPTIONS.detach,
   stopped: { kind: 'flag', describe: 'all processes stopped, until SIGCONT comes' },
   name: RUN_OPTIONS.name,
   timeout: RUN_OPTIONS.timeout,
@@ -189,6 +207,18 @@ export const KILL_OPTIONS = options({
   all: { letter: 'a', kind: 'flag', describe: "all of the machine's processes; KILL always means all" },
 });
 
+export const CHECKPOINT_OPTIONS = options({
+  output: { letter: 'o', kind: 'string', value: 'DIR', describe: 'where to (default: NAME.image)' },
+  stop: { kind: 'flag', describe: 'the machine ends when its image is complete and verified' },
+  files: {
+    kind: 'choice',
+    choices: ['reference', 'content'],
+    value: 'HOW',
+    describe: 'unmodified pages of files: by name (default), or what is in them',
+  },
+  json: { kind: 'flag', describe: 'the report as JSON' },
+});
+
 export const ATTACH_OPTIONS = options({});
 export const LOGS_OPTIONS = options({
   follow: { letter: 'f', kind: 'flag', describe: 'go on as more is written, until the program ends' },
@@ -203,6 +233,7 @@ export type SysrootValues = Values<typeof SYSROOT_OPTIONS>;
 export type LayerValues = Values<typeof LAYER_OPTIONS>;
 export type PsValues = Values<typeof PS_OPTIONS>;
 export type KillValues = Values<typeof KILL_OPTIONS>;
+export type CheckpointValues = Values<typeof CHECKPOINT_OPTIONS>;
 export type AttachValues = Values<typeof ATTACH_OPTIONS>;
 export type LogsValues = Values<typeof LOGS_OPTIONS>;
 export type CompletionValues = Values<typeof COMPLETION_OPTIONS>;
@@ -238,6 +269,18 @@ export const COMMANDS: readonly Command[] = [
       ['tallship -L debian-i386.tar bash', 'a container image, as docker export writes it'],
     ],
     run: async (values, operands) => (await import('./run.ts')).main(values, operands),
+  },
+  {
+    name: 'checkpoint',
+    operands: 'PID|NAME',
+    summary: 'make an image of a running machine, which goes on',
+    options: CHECKPOINT_OPTIONS,
+    words: [],
+    examples: [
+      ['tallship checkpoint job -o job.image', 'later, or elsewhere: tallship restore job.image'],
+      ['tallship checkpoint job --stop', 'and end it here'],
+    ],
+    run: async (values, operands) => (await import('./checkpoint.ts')).main(values, operands),
   },
   {
     name: 'restore',

@@ -1,6 +1,7 @@
 /** tallship logs: what detached machines have written, and how they ended. */
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 import { SIGPIPE } from '../abi/signal.ts';
+import { say } from '../host/node.ts';
 import { dieOf } from '../host/signals.ts';
 import type { LogsValues } from './commands.ts';
 import { findRun, isRunning, type Kept, logOf, readRun, readRuns, stateOf } from './detached/runs.ts';
@@ -38,6 +39,10 @@ async function followed(run: Kept, log: number): Promise<number> {
     if (!goesOn) {
       if (now.end?.signal !== undefined) return dieOf(now.end.signal);
       if (now.end !== undefined) return now.end.status;
+      if (now.moved) {
+        say(`${run.name} was saved and has ended here: tallship restore goes on`);
+        return 0;
+      }
       throw new CliError(
         EXIT.failure,
         `${run.name}: its machine has gone without a word: killed, or the host went down`,

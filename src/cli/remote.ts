@@ -12,12 +12,12 @@ import type { FileSystem } from '../vfs/inode.ts';
 import { walk } from '../vfs/walk.ts';
 import { askFiles } from './ask-files.ts';
 import type { RunValues } from './commands.ts';
+import { milliseconds } from './duration.ts';
 import { CliError, EXIT } from './error.ts';
 
 /** Devices of what is mounted here; build-machine.ts has those below. */
 let devices = 0x1000;
 
-const UNITS: Readonly<Record<string, number>> = { '': 1000, s: 1000, m: 60_000, h: 3_600_000 };
 const RETRY = '40m';
 
 export interface Opened {
@@ -160,9 +160,7 @@ export function tlsFiles(values: Pick<RunValues, 'tls-cert' | 'tls-key' | 'tls-c
 }
 
 export function retryOf({ retry = RETRY }: { retry?: string }): number {
-  const match = /^(\d+(?:\.\d+)?)([smh]?)$/.exec(retry);
-  if (match === null) throw new CliError(EXIT.failure, `--retry ${retry}: give a time like 90, 90s, 40m or 2h`);
-  return Number(match[1]) * UNITS[match[2]];
+  return milliseconds('--retry', retry);
 }
 
 function nextDevice(): number {

@@ -1,36 +1,71 @@
 /** tallship restore: a machine goes on where its image was made, with our caller's descriptors and terminal. */
 import { openSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { SIGSTOP } from '../abi/signal.ts';
 import { ImageError } from '../checkpoint/image.ts';
 import { say } from '../host/node.ts';
-import type { Machine } from '../machine.ts';
+import type { ExitStatus, Machine } from '../machine.ts';
 import { restore } from '../node.ts';
 import type { RestoreValues } from './commands.ts';
+import { announce } from './control/announce.ts';
 import { CliError, EXIT } from './error.ts';
 import { Session } from './session.ts';
 import { guestFiles, openStdio } from './stdio.ts';
 import { realWorld } from './world.ts';
 
+/** What `tallship run --state` has of it, too. */
+export type GoOnValues = Omit<RestoreValues, 'map' | 'fd' | 'stopped' | 'detach'> &
+  Partial<Pick<RestoreValues, 'map' | 'fd' | 'stopped'>>;
+
+export interface Watcher {
+  started?(machine: Machine, first: number, name: string | undefined, command: readonly string[]): void;
+  moved?(): void;
+  ended(end: ExitStatus): void;
+}
+
 export async function main(values: RestoreValues, [image, ...others]: string[]): Promise<number> {
   if (image === undefined || others.length > 0) throw new CliError(EXIT.failure, 'restore: give one image');
-  const given = openGiven(values.fd);
+  if (values.detach) {
+    const { detachedSelf } = await import('./detached/self.ts');
+    const self = detachedSelf();
+    if (self === undefined) return (await import('./detached/detach.ts')).detach([image], values.name);
+    return goOn(image, values, self);
+  }
+  return goOn(image, values);
+}
+
+/** @param watcher hears how it ends: a detached run's record, a job's state. */
+export async function goOn(image: string, values: GoOnValues, ...watchers: Watcher[]): Promise<number> {
+  const given = openGiven(values.fd ?? []);
   const stdio = openStdio(realWorld(), given);
   const machine = await open(image, values, stdio);
   const session = new Session(machine, stdio.terminal);
   session.attend();
   if (values.stopped) stopAll(machine);
-  if (values['on-signal'].length > 0) new (await import('./saving.ts')).Saving(machine, session, values, image);
+  await session.saveAsAsked(values, basename(image, '.image'));
+  const command = commandOf(machine);
+  for (const watcher of watchers) watcher.started?.(machine, session.first, values.name, command);
+  announce({ machine, session, values: {} }, command, values.name);
   const end = await session.run(values.timeout);
-  if (session.isMoving) return session.leave();
+  if (session.leaving !== undefined) {
+    for (const watcher of watchers) watcher.moved?.();
+    return session.leave(session.leaving);
+  }
+  if (!session.isStopped) for (const watcher of watchers) watcher.ended(end);
   return session.finish(end);
 }
 
-async function open(image: string, values: RestoreValues, stdio: ReturnType<typeof openStdio>): Promise<Machine> {
+/** The first process's, as it is now. */
+function commandOf(machine: Machine): string[] {
+  const first = machine.kernel.groups.get(machine.first) ?? [...machine.kernel.groups.values()][0];
+  return [first?.leader.comm ?? 'restored'];
+}
+
+async function open(image: string, values: GoOnValues, stdio: ReturnType<typeof openStdio>): Promise<Machine> {
   const layers = values.layer.length === 0 ? [] : await layersOf(values.layer);
   try {
     return await restore(resolve(image), {
-      ...{ layers, protection: values.protection, console: stdio.makeConsole, trees: treesOf(values.map) },
+      ...{ layers, protection: values.protection, console: stdio.makeConsole, trees: treesOf(values.map ?? []) },
       files: (machine) => guestFiles(stdio, machine as Machine, process.getuid?.() ?? 0, false),
       warn: values.quiet ? undefined : say,
     });

@@ -2,13 +2,12 @@
 import { basename } from 'node:path';
 import { EACCES, ENOENT } from '../abi/errno.ts';
 import { say } from '../host/node.ts';
-import { type Machine, SpawnError } from '../machine.ts';
+import { SpawnError } from '../machine.ts';
 import type { RunValues } from './commands.ts';
 import { announce } from './control/announce.ts';
 import { droppedChanges } from './dropped.ts';
 import { CliError, EXIT } from './error.ts';
 import { prepare } from './prepare.ts';
-import type { SaveValues } from './saving.ts';
 import { Session } from './session.ts';
 import { showStats } from './stats.ts';
 import { realWorld } from './world.ts';
@@ -19,6 +18,11 @@ export async function main(values: RunValues, operands: string[]): Promise<numbe
   const self = values.detach ? (await import('./detached/self.ts')).detachedSelf() : undefined;
   if (values.detach && self === undefined) {
     return (await import('./detached/detach.ts')).detach(operands, values.name);
+  }
+  const state = values.state === undefined ? undefined : (await import('./state.ts')).openState(values, operands);
+  if (state?.resumes) {
+    const { goOn } = await import('./restore.ts');
+    return goOn(state.image, { ...values, image: state.image }, ...(self === undefined ? [state] : [state, self]));
   }
   const recording = values.record === undefined ? undefined : (await import('./record.ts')).record(values, operands);
   const { machine, builder, stdio, program, started } = await prepare(
@@ -38,11 +42,16 @@ export async function main(values: RunValues, operands: string[]): Promise<numbe
   }
   const command = [program.path, ...operands.slice(1)];
   self?.started(machine, session.first, values.name, command);
-  announce({ machine, session, builder, values, screen: self?.screen }, command, values.name);
-  await saveOnSignal(machine, session, values, basename(program.path));
+  announce({ machine, session, values, screen: self?.screen }, command, values.name);
+  const saves = state === undefined ? values : { ...values, image: state.image };
+  await session.saveAsAsked(saves, basename(program.path));
   started();
   const end = await session.run(values.timeout);
-  if (session.isMoving) return session.leave();
+  if (session.leaving !== undefined) {
+    self?.moved();
+    return session.leave(session.leaving);
+  }
+  if (!session.isStopped) state?.ended(end);
   self?.ended(end);
   recording?.end(end, session.isStopped);
   if (values.stats) showStats(machine, values.json);
@@ -50,13 +59,6 @@ export async function main(values: RunValues, operands: string[]): Promise<numbe
   const dropped = values.quiet ? undefined : droppedChanges(builder);
   if (dropped !== undefined) say(dropped);
   return session.finish(end);
-}
-
-/** --on-signal is loaded only when asked for. */
-async function saveOnSignal(machine: Machine, session: Session, values: SaveValues, program: string): Promise<void> {
-  if (values['on-signal'].length === 0) return;
-  const { Saving } = await import('./saving.ts');
-  new Saving(machine, session, values, program);
 }
 
 const MAKE_SYSROOT = 'make a sysroot with tallship sysroot DIR PACKAGE..., run with -L DIR';

@@ -6,6 +6,7 @@ import type { Terminal } from '../host/tty.ts';
 import type { ExitStatus, Machine, SpawnOptions } from '../machine.ts';
 import { withdraw } from './control/announce.ts';
 import { EXIT } from './error.ts';
+import type { Saver, SaveValues } from './saving.ts';
 
 /** How long after SIGKILL to all we wait for the machine to end. */
 const GRACE_MS = 2000;
@@ -31,8 +32,11 @@ export class Session {
   readonly #machine: Machine;
   readonly #terminal: Terminal | null;
   readonly #intercepted = new Map<PassedOn, () => void>();
-  /** The machine goes on elsewhere, from an image. */
-  isMoving = false;
+  /** Our exit status when the machine does not end here, but goes on elsewhere from an image. */
+  leaving: number | undefined;
+  /** An exit status that says that there is an image: the guest's own must not be taken for it. */
+  reserved: number | undefined;
+  #saver: Saver | undefined;
   #first = 0;
   #timedOut = false;
   #isHalted = false;
@@ -75,7 +79,7 @@ export class Session {
     const timer = timeout === undefined ? undefined : setTimeout(() => this.#expire(), timeout * 1000);
     try {
       const end = await this.#machine.run();
-      return this.#machine.kernel.groups.size > 0 && !this.isMoving ? await this.#halt() : end;
+      return this.#machine.kernel.groups.size > 0 && this.leaving === undefined ? await this.#halt() : end;
     } finally {
       clearTimeout(timer);
     }
@@ -87,14 +91,34 @@ export class Session {
     if (this.isStopped) return EXIT.timeout;
     if (end.signal === undefined) {
       this.#ended = true;
-      return end.status;
+      return this.#unreserved(end.status);
     }
     this.#terminal?.restore();
     return dieOf(end.signal);
   }
 
-  /** Our exit status where the machine does not end here, but goes on elsewhere. */
-  leave(status = 0): number {
+  #unreserved(status: number): number {
+    if (status !== this.reserved) return status;
+    say(`the program's own exit status was ${status}, which is that of a checkpoint: it is told as 1`);
+    return 1;
+  }
+
+  /** Loaded when an image is wanted, or could be. */
+  async saver(): Promise<Saver> {
+    const { Saver } = await import('./saving.ts');
+    this.#saver ??= new Saver(this.#machine, this);
+    return this.#saver;
+  }
+
+  /** --on-signal and --every. */
+  async saveAsAsked(values: SaveValues, program: string): Promise<void> {
+    const asked = values['on-signal'].length > 0 || values.every !== undefined;
+    if (!asked && values['checkpoint-exit-code'] === undefined) return;
+    (await import('./saving.ts')).saveAsAsked(this, values, program);
+  }
+
+  /** The machine does not end here. */
+  leave(status: number): number {
     withdraw();
     this.#terminal?.restore();
     return status;

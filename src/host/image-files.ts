@@ -155,6 +155,11 @@ function* chunksOf({ name, fd, size }: { name: string; fd: number; size: number 
   }
 }
 
+/** An image is at this path, or was when its replacement was interrupted. */
+export function hasImage(path: string): boolean {
+  return [path, `${path}${PREVIOUS}`].some((place) => existsSync(join(place, MANIFEST)));
+}
+
 /** An image, or an empty directory. */
 function isReplaceable(path: string): boolean {
   try {

@@ -3,7 +3,6 @@
  * asked for. It runs between slices, with every task of the machine as data.
  */
 import type { Machine } from '../../machine.ts';
-import type { MachineBuilder } from '../build-machine.ts';
 import type { RunValues } from '../commands.ts';
 import type { Screen } from '../detached/screen.ts';
 import type { Session } from '../session.ts';
@@ -13,8 +12,7 @@ import type { Connection } from './server.ts';
 export interface Running {
   readonly machine: Machine;
   readonly session: Session;
-  readonly builder: MachineBuilder;
-  readonly values: RunValues;
+  readonly values: Pick<Partial<RunValues>, 'record'>;
   readonly screen?: Screen;
 }
 
@@ -31,6 +29,7 @@ export const CONTROL_COMMANDS: Readonly<Record<string, () => Promise<ControlComm
   'layer-add': async () => (await import('./change-layers.ts')).add,
   'layer-remove': async () => (await import('./change-layers.ts')).remove,
   'layer-move': async () => (await import('./change-layers.ts')).move,
+  checkpoint: async () => (await import('./checkpoint.ts')).checkpoint,
   attach: async () => (await import('./attach-screen.ts')).attachScreen,
   resize: async () => (await import('./attach-screen.ts')).resizeScreen,
   kill: async () => (await import('./send-signal.ts')).sendSignal,

@@ -22,6 +22,8 @@ export interface Run {
   /** Milliseconds since 1970. */
   readonly started: number;
   readonly end?: ExitStatus;
+  /** It goes on elsewhere, from an image. */
+  readonly moved?: true;
 }
 
 /** A run and where it is kept: the path without .json or .log. */
@@ -87,12 +89,13 @@ export function findRun(word: string): Kept {
 
 /** 'running', 'exited 0', 'killed by signal 9'; a run that ended without a word is 'lost'. */
 export function stateOf(run: Run): string {
+  if (run.moved) return 'saved';
   if (run.end !== undefined) {
     return run.end.signal === undefined ? `exited ${run.end.status}` : `killed by signal ${run.end.signal}`;
   }
   return isRunning(run) ? 'running' : 'lost';
 }
 
-export function isRunning({ pid, start, end }: Run): boolean {
-  return end === undefined && isAlive({ pid, base: `/${pid}.${start}` });
+export function isRunning({ pid, start, end, moved }: Run): boolean {
+  return end === undefined && !moved && isAlive({ pid, base: `/${pid}.${start}` });
 }

@@ -31,6 +31,12 @@ export class DetachedSelf {
     writeRun(this.base, this.#run);
   }
 
+  /** An image was made of the machine, which ends here. */
+  moved(): void {
+    this.screen?.close();
+    if (this.#run !== undefined) writeRun(this.base, { ...this.#run, moved: true });
+  }
+
   ended(end: ExitStatus): void {
     this.screen?.close();
     if (this.#run !== undefined) writeRun(this.base, { ...this.#run, end });
