@@ -2,6 +2,7 @@
 import type { Kind } from '../../fs/image/index.ts';
 import {
   bool,
+  bytes,
   integer,
   list,
   maybe,
@@ -61,6 +62,7 @@ export const MM_DERIVED = {
   onInvalidate: 'set by the processor',
   fills: 'follows from what is filled',
   auxv: 'auxv',
+  ldt: 'ldt',
   exe: 'exe',
   '#held': 'follows from the VMAs',
   '#users': 'follows from the tasks',
@@ -70,7 +72,7 @@ export const MM_DERIVED = {
 const mm: Kind<Mm> = {
   name: 'mm',
   shape: record({
-    ...{ state: MM_STATE, auxv: list(word, 256), exe: noneOr(ref('shared-object')), vmas: list(VMA, 65536) },
+    ...{ state: MM_STATE, auxv: list(word, 256), ldt: maybe(bytes), exe: noneOr(ref('shared-object')), vmas: list(VMA, 65536) },
     protection: oneOf('hardware', 'software'),
   }),
   is: (object): object is Mm => object instanceof Mm,
@@ -81,7 +83,7 @@ const mm: Kind<Mm> = {
         ? null
         : ([...space.vmas].find(({ object }) => object?.key === space.exe!.key)?.object ?? null);
     return {
-      ...{ state: pick(space, MM_STATE) as unknown as Plain, auxv: [...space.auxv], exe: writer.id(exe) },
+      ...{ state: pick(space, MM_STATE) as unknown as Plain, auxv: [...space.auxv], ldt: space.ldt, exe: writer.id(exe) },
       ...{ vmas: vmas as unknown as Plain, protection: space.protection },
     };
   },
@@ -90,6 +92,7 @@ const mm: Kind<Mm> = {
     const space = new Mm({ protection: kernel.protection, objects: kernel.objects });
     Object.assign(space, fields.state);
     space.auxv = Uint32Array.from(fields.auxv as number[]);
+    space.ldt = fields.ldt as Uint8Array | null;
     space.exe = reader.optional<SharedObject>(fields.exe)?.backing ?? null;
     let last = 0;
     for (const vma of fields.vmas as unknown as (Omit<Vma, 'object'> & { object: number })[]) {

@@ -63,7 +63,7 @@ function commitPlain<V>(e: Emitter<V>, register: V, out: Plain<V>, pops: number)
 }
 
 /** ST(d) := ST(d) op ST(s), then pops. */
-function registerForm(name: string, op: Operation, pops: number): Routine {
+function registerForm(name: string, op: Operation, pops: number): <V>(e: Emitter<V>, d: V, s: V) => void {
   const slow = routine(`x87_${name}_st_slow`, ['i32', 'i32'], [], (e, to, from) => {
     const out = outcome(e);
     e.if(
@@ -74,7 +74,7 @@ function registerForm(name: string, op: Operation, pops: number): Routine {
     finish(e, to, out.get(), pops);
     return [];
   });
-  return routine(`x87_${name}_st`, ['i32', 'i32'], [], (e, d, s) => {
+  return (e, d, s) => {
     const to = physical(e, d),
       from = physical(e, s);
     const a = readRegister(e, to),
@@ -87,12 +87,11 @@ function registerForm(name: string, op: Operation, pops: number): Routine {
       () => commitPlain(e, to, out, pops),
       () => void e.call(slow, to, from),
     );
-    return [];
-  });
+  };
 }
 
 /** ST(0) := ST(0) op what `widening` makes of the memory operand. */
-function memoryForm(name: string, op: Operation, widening: Widening): Routine {
+function memoryForm(name: string, op: Operation, widening: Widening): <V>(e: Emitter<V>, bits: V) => void {
   const slow = routine(`x87_${name}_slow`, ['i64'], [], (e, bits) => {
     const top = e.state(STATE.fpuTop);
     const out = outcome(e);
@@ -113,7 +112,7 @@ function memoryForm(name: string, op: Operation, widening: Widening): Routine {
     finish(e, top, out.get(), 0);
     return [];
   });
-  return routine(`x87_${name}`, ['i64'], [], (e, bits) => {
+  return (e, bits) => {
     const top = e.state(STATE.fpuTop);
     const a = readRegister(e, top);
     const out = plain(e);
@@ -125,8 +124,7 @@ function memoryForm(name: string, op: Operation, widening: Widening): Routine {
       () => commitPlain(e, top, out, 0),
       () => void e.call(slow, bits),
     );
-    return [];
-  });
+  };
 }
 
 /**
@@ -142,19 +140,19 @@ function arithmetic(name: string, digit: number, toDigit: number, op: Operation)
   const modrm = (d: number): string => (0xc0 + d * 8).toString(16).toUpperCase();
   return [
     x87Insn(name, [`D8 ${modrm(digit)}+i ST0,STi`, `DC ${modrm(toDigit)}+i STi,ST0`], (e, dst, src) => {
-      e.call(st, e.load(dst), e.load(src));
+      st(e, e.load(dst), e.load(src));
     }),
     x87Insn(`${name}p`, [`DE ${modrm(toDigit)}+i STi,ST0`], (e, dst) => {
-      e.call(stPop, e.load(dst), e.const(0));
+      stPop(e, e.load(dst), e.const(0));
     }),
     x87Insn(name, [`D8 /${digit}m Md`], (e, src) => {
-      e.call(single, e.i64.extendU(e.load(src)));
+      single(e, e.i64.extendU(e.load(src)));
     }),
     x87Insn(name, [`DC /${digit}m Mq`], (e, src) => {
-      e.call(double, e.load(src));
+      double(e, e.load(src));
     }),
     x87Insn(name.replace('f', 'fi'), [`DA /${digit}m Md`, `DE /${digit}m Mw`], (e, src) => {
-      e.call(integer, e.i64.extendS(e.loadSigned(src)));
+      integer(e, e.i64.extendS(e.loadSigned(src)));
     }),
   ];
 }
