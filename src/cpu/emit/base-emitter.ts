@@ -4,6 +4,8 @@ import { Exit } from '../exit.ts';
 import { STATE } from '../state.ts';
 import type { ConditionCode, Emitter, Flags, Operand, Size, Variable, WasmType } from './emitter.ts';
 import { flagCondition, lazyFlags } from './flags.ts';
+import type { Fpu } from './fpu.ts';
+import { MemoryFpu } from './fpu.ts';
 import type { LaneMethods, NumericMethods } from './numeric.ts';
 import { defineI32Methods, numericMethods } from './numeric.ts';
 import type { F32Ops, F64Ops, I32Ops, I64Ops, NumericOp, V128Ops } from './ops.ts';
@@ -22,6 +24,7 @@ export abstract class BaseEmitter<V> implements Emitter<V> {
   readonly i64: I64Ops<V>;
   readonly v128: V128Ops<V>;
   readonly flags: Flags<V>;
+  readonly fpu: Fpu<V>;
   readonly #methods: NumericMethods<V>;
   #f32: F32Ops<V> | undefined;
   #f64: F64Ops<V> | undefined;
@@ -32,6 +35,7 @@ export abstract class BaseEmitter<V> implements Emitter<V> {
     this.i64 = this.#methods.i64;
     this.v128 = this.#methods.v128;
     this.flags = lazyFlags(this);
+    this.fpu = new MemoryFpu(this);
   }
 
   get f32(): F32Ops<V> {

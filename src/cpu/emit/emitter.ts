@@ -10,6 +10,7 @@
  * nothing half done; (2) a value is immutable: use variable() for what changes inside a loop; (3) conditions are i32, 0 or
  * not 0; (4) narrow integers are zero-extended in an i32 unless the name says signed.
  */
+import type { Fpu } from './fpu.ts';
 import type { F32Ops, F64Ops, I32Ops, I64Ops, V128Ops } from './ops.ts';
 import type { Routine } from './routine.ts';
 
@@ -88,6 +89,7 @@ export interface Emitter<V> extends I32Ops<V> {
   readonly f64: F64Ops<V>;
   readonly v128: V128Ops<V>;
   readonly flags: Flags<V>;
+  readonly fpu: Fpu<V>;
 
   /** Effective operand size of the instruction in bytes (2 or 4) for v and z operands; address size for string instructions and loops. */
   readonly operandSize: 2 | 4;

@@ -166,8 +166,11 @@ export class Evaluator extends BaseEmitter<EvalValue> {
   override requireAligned(operand: Operand, alignment: 8 | 16, bytes?: number): void {
     if (operand.kind !== 'memory') return;
     const offset = Number(this.effectiveAddress(operand));
-    // An image must be within its segment first, and is #AC where it is not even aligned to words.
-    if (bytes !== undefined) this.#linear(this.#segment, offset, bytes, false, IMAGE_ALIGNMENT);
+    // An image is #AC where it is not even aligned to words; then it must be within its segment.
+    if (bytes !== undefined) {
+      this.#linear(this.#segment, offset, 1, false, IMAGE_ALIGNMENT);
+      this.#linear(this.#segment, offset, bytes, false, 1);
+    }
     if ((this.segments.base(this.#segment) + offset) & (alignment - 1)) this.fault(Exit.generalProtection);
   }
 
@@ -300,8 +303,11 @@ export class Evaluator extends BaseEmitter<EvalValue> {
 
 /** An instruction's whole meaning: the check for pending x87 exceptions where it has one, then its body. */
 export function emitInsn<V>(e: BaseEmitter<V>, insn: Insn, operands: readonly Operand[]): void {
-  // ES, bit 7 of the status word: an unmasked exception is pending (SDM Vol. 1, 8.1.3.3).
-  if (insn.options.waits) e.if(e.and(e.state(STATE.fpuStatus), e.const(0x80)), () => e.fault(Exit.x87));
+  if (insn.options.waits) {
+    // SDM Vol. 1, 8.1.3.3.
+    e.if(e.fpu.isPending(), () => e.fault(Exit.x87));
+    e.fpu.settle();
+  }
   if (insn.options.lock || insn.options.modifies) e.modified = operands[0];
   insn.body(e, ...operands);
 }

@@ -1,15 +1,12 @@
 /** Rounding, overflow and underflow (SDM Vol. 1, sections 4.8.4, 8.5.4 and 8.5.5): the end of every inexact operation. */
 import type { Emitter, Variable } from '../emit/emitter.ts';
 import { routine } from '../emit/routine.ts';
-import { STATE } from '../state.ts';
 import {
   C1,
   EXPONENT,
   INTEGER_BIT,
   OE,
   PE,
-  PLAIN_CONTROL,
-  PLAIN_MASK,
   PRECISION_64,
   ROUND_DOWN,
   ROUND_NEAREST,
@@ -123,8 +120,7 @@ export const roundTo64 = <V>(e: Emitter<V>, sign: V, exponent: V, high: V, low: 
   e.call(f80Round, sign, exponent, high, low, e.or(control, e.const(PRECISION_64)), flags);
 
 /** The control word is what the fast paths are written for. */
-export const isPlain = <V>(e: Emitter<V>): V =>
-  e.eq(e.and(e.state(STATE.fpuControl), e.const(PLAIN_MASK)), e.const(PLAIN_CONTROL));
+export const isPlain = <V>(e: Emitter<V>): V => e.fpu.isPlain();
 
 /** What a fast path answers: `done` is 0 where it cannot. `flags` are status bits. */
 export interface Plain<V> {

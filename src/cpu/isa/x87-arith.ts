@@ -26,7 +26,6 @@ import {
 import { f80MulSlow, plainMul } from '../f80/mul.ts';
 import { f80Extract, f80Prem, f80Prem1, f80Scale } from '../f80/remainder.ts';
 import { isPlain, type Plain, plain } from '../f80/round.ts';
-import { STATE } from '../state.ts';
 import type { Insn } from './insn.ts';
 import {
   addFlags,
@@ -39,6 +38,7 @@ import {
   pop,
   raise,
   readRegister,
+  topRegister,
   unary,
   writeRegister,
   x87Insn,
@@ -55,9 +55,7 @@ const normalAndUsed = <V>(e: Emitter<V>, register: V, [sig, se]: readonly V[]): 
 
 /** A fast result goes to a register that was in use, and sets at most PE. */
 function commitPlain<V>(e: Emitter<V>, register: V, out: Plain<V>, pops: number): void {
-  const slot = e.shl(register, e.const(4));
-  e.setState(STATE.fpr, out.sig.get(), 'i64', slot);
-  e.setState(STATE.fpr + 8, out.se.get(), 'i32', slot);
+  e.fpu.write(register, out.sig.get(), out.se.get());
   addFlags(e, out.flags.get());
   pop(e, pops);
 }
@@ -93,7 +91,7 @@ function registerForm(name: string, op: Operation, pops: number): <V>(e: Emitter
 /** ST(0) := ST(0) op what `widening` makes of the memory operand. */
 function memoryForm(name: string, op: Operation, widening: Widening): <V>(e: Emitter<V>, bits: V) => void {
   const slow = routine(`x87_${name}_slow`, ['i64'], [], (e, bits) => {
-    const top = e.state(STATE.fpuTop);
+    const top = topRegister(e);
     const out = outcome(e);
     e.if(
       isEmpty(e, top),
@@ -113,7 +111,7 @@ function memoryForm(name: string, op: Operation, widening: Widening): <V>(e: Emi
     return [];
   });
   return (e, bits) => {
-    const top = e.state(STATE.fpuTop);
+    const top = topRegister(e);
     const a = readRegister(e, top);
     const out = plain(e);
     const { normal, sig, se } = widening.fast(e, bits);
@@ -171,21 +169,22 @@ const mul: Operation = { plain: plainMul, general: (e, operands) => e.call(f80Mu
 const div: Operation = { plain: plainDiv, general: (e, operands) => e.call(f80Div, ...operands) };
 
 const emptyOperand = routine('x87_empty', [], [], (e) => {
-  finish(e, e.state(STATE.fpuTop), indefinite(e, IE | SF), 0);
+  finish(e, topRegister(e), indefinite(e, IE | SF), 0);
   return [];
 });
 
 /** FABS and FCHS touch the sign only, whatever the register holds. */
 function signChange(name: string, row: string, change: <V>(e: Emitter<V>, se: V) => V): Insn {
   return x87Insn(name, [row], (e) => {
-    const register = e.state(STATE.fpuTop);
+    const register = topRegister(e);
+    const [sig, se] = readRegister(e, register);
     e.if(
-      isEmpty(e, register),
-      () => void e.call(emptyOperand),
+      e.eqz(isEmpty(e, register)),
       () => {
-        writeRegister(e, register, readRegister(e, register)[0], change(e, readRegister(e, register)[1]));
+        writeRegister(e, register, sig, change(e, se));
         addFlags(e, e.const(0));
       },
+      () => void e.call(emptyOperand),
     );
   });
 }
@@ -208,18 +207,18 @@ function binaryInsn(name: string, row: string, compute: Routine, clear: number):
 
 /** Replaces ST(0) by one value and pushes another; both are the default NaN where the stack forbids it. */
 export function replaceAndPush<V>(e: Emitter<V>, lower: readonly V[], upper: readonly V[], flags: V, clear = C1): void {
-  const st0 = e.state(STATE.fpuTop);
+  const st0 = topRegister(e);
   const above = physical(e, e.const(7));
   const unmasked = raise(e, flags, e.const(clear));
   e.if(e.eqz(e.and(unmasked, e.const(BEFORE))), () => {
     writeRegister(e, st0, lower[0], lower[1]);
     writeRegister(e, above, upper[0], upper[1]);
-    e.setState(STATE.fpuTop, above);
+    e.fpu.turn(-1);
   });
 }
 
 const fxtractBody = routine('x87_fxtract', [], [], (e) => {
-  const st0 = e.state(STATE.fpuTop);
+  const st0 = topRegister(e);
   const lower = outcome(e),
     upper = outcome(e);
   const fault = (bits: number): void => {

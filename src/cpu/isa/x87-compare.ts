@@ -5,16 +5,15 @@ import { f80Compare, f80Examine } from '../f80/compare.ts';
 import { type Widening, widenF32, widenF64 } from '../f80/convert-float.ts';
 import { widenInt } from '../f80/convert-int.ts';
 import { C0, C1, C2, C3, DE, IE, SF } from '../f80/format.ts';
-import { STATE } from '../state.ts';
 import type { Insn } from './insn.ts';
-import { BEFORE, flagsOf, isEmpty, physical, pop, raise, readRegister, x87Insn } from './x87-stack.ts';
+import { BEFORE, flagsOf, isEmpty, physical, pop, raise, readRegister, topRegister, x87Insn } from './x87-stack.ts';
 
 const CODES = C0 | C1 | C2 | C3;
 const UNORDERED = C0 | C2 | C3;
 
 /** (i, quiet) -> status bits of comparing ST(0) with ST(i). */
 const compareRegisters = routine('x87_compare', ['i32', 'i32'], ['i32'], (e, i, quiet) => {
-  const st0 = e.state(STATE.fpuTop),
+  const st0 = topRegister(e),
     other = physical(e, i);
   const status = e.variable('i32', e.const(UNORDERED | IE | SF));
   e.if(e.eqz(e.or(isEmpty(e, st0), isEmpty(e, other))), () => {
@@ -41,7 +40,7 @@ const fcom = [0, 1, 2].map((pops) =>
 function compareMemory(name: string, widening: Widening): Routine[] {
   return [0, 1].map((pops) =>
     routine(`${name}_${pops}`, ['i64'], [], (e, bits) => {
-      const st0 = e.state(STATE.fpuTop);
+      const st0 = topRegister(e);
       const status = e.variable('i32', e.const(UNORDERED | IE | SF));
       e.if(e.eqz(isEmpty(e, st0)), () => {
         const [sig, word] = widening.any(e, bits);
@@ -87,7 +86,7 @@ const raiseCompare = [0, 1].map((pops) =>
 );
 
 const ftst = routine('x87_ftst', [], [], (e) => {
-  const st0 = e.state(STATE.fpuTop);
+  const st0 = topRegister(e);
   const status = e.variable('i32', e.const(UNORDERED | IE | SF));
   e.if(e.eqz(isEmpty(e, st0)), () => {
     status.set(e.call(f80Compare, ...readRegister(e, st0), e.const64(0n), e.const(0), e.const(0))[0]);
@@ -97,7 +96,7 @@ const ftst = routine('x87_ftst', [], [], (e) => {
 });
 
 const fxam = routine('x87_fxam', [], [], (e) => {
-  const st0 = e.state(STATE.fpuTop);
+  const st0 = topRegister(e);
   raise(e, e.call(f80Examine, ...readRegister(e, st0), isEmpty(e, st0))[0], e.const(CODES));
   return [];
 });

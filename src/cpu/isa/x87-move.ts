@@ -30,6 +30,7 @@ import {
   pushIf,
   raise,
   readRegister,
+  topRegister,
   writeRegister,
   x87Insn,
   x87Push,
@@ -64,10 +65,11 @@ const loadEmpty = routine('x87_fld_empty', [], [], (e) => {
 /** FLD STi: the register as it is. */
 function loadRegister<V>(e: Emitter<V>, i: V): void {
   const register = physical(e, i);
+  const value = readRegister(e, register);
   e.if(
-    isEmpty(e, register),
+    e.eqz(isEmpty(e, register)),
+    () => push(e, value),
     () => void e.call(loadEmpty),
-    () => push(e, readRegister(e, register)),
   );
 }
 
@@ -94,12 +96,12 @@ const storedSlow = [0, 1].map((pops) =>
 
 function stored<V>(e: Emitter<V>, flags: V, pops: number): void {
   e.if(
-    e.and(flags, e.const(DUE)),
-    () => void e.call(storedSlow[pops], flags),
+    e.eqz(e.and(flags, e.const(DUE))),
     () => {
       addFlags(e, flags);
       pop(e, pops);
     },
+    () => void e.call(storedSlow[pops], flags),
   );
 }
 
@@ -107,7 +109,7 @@ function stored<V>(e: Emitter<V>, flags: V, pops: number): void {
 function narrowed<V>(e: Emitter<V>, whenEmpty: V, convert: (sig: V, se: V) => readonly V[]): V[] {
   const value = e.variable('i64', whenEmpty),
     flags = e.variable('i32', e.const(IE | SF));
-  const register = e.state(STATE.fpuTop);
+  const register = topRegister(e);
   e.if(e.eqz(isEmpty(e, register)), () => {
     const [bits, raised] = convert(...readRegister(e, register));
     value.set(bits);
@@ -122,7 +124,7 @@ function storeFloat(name: string, narrowing: Narrowing, whenEmpty: bigint): Rout
     narrowed(e, e.const64(whenEmpty), (sig, se) => e.call(narrowing.any, sig, se)),
   );
   return routine(name, [], ['i64', 'i32'], (e) => {
-    const register = e.state(STATE.fpuTop);
+    const register = topRegister(e);
     const out = outcome(e);
     const { ready, bits, flags } = narrowing.fast(e, ...readRegister(e, register));
     e.if(
@@ -183,7 +185,7 @@ function storeTen<V>(e: Emitter<V>, dst: Operand, [low, high, flags]: readonly V
 
 const storeExtended = routine('x87_fst_f80', [], ['i64', 'i32', 'i32'], (e) => {
   const out = outcome(e);
-  const register = e.state(STATE.fpuTop);
+  const register = topRegister(e);
   e.if(
     isEmpty(e, register),
     () => out.set(indefinite(e, IE | SF)),
@@ -194,7 +196,7 @@ const storeExtended = routine('x87_fst_f80', [], ['i64', 'i32', 'i32'], (e) => {
 });
 
 const storeDecimal = routine('x87_fbstp', [], ['i64', 'i32', 'i32'], (e) => {
-  const register = e.state(STATE.fpuTop);
+  const register = topRegister(e);
   const low = e.variable('i64', e.const64(3n << 62n)),
     high = e.variable('i32', e.const(0xffff)),
     flags = e.variable('i32', e.const(IE | SF));
@@ -218,7 +220,7 @@ const storeEmpty = [0, 1].map((pops) =>
 
 /** ST(i) := ST(0), bit for bit, then pops. */
 function storeRegister<V>(e: Emitter<V>, i: V, pops: 0 | 1): void {
-  const st0 = e.state(STATE.fpuTop),
+  const st0 = topRegister(e),
     to = physical(e, i);
   e.if(
     isEmpty(e, st0),
@@ -233,7 +235,7 @@ function storeRegister<V>(e: Emitter<V>, i: V, pops: 0 | 1): void {
 
 /** The undocumented D9 D8: an empty ST(0) is popped without a fault. */
 const storeRegisterQuiet = routine('x87_fstp_quiet', ['i32'], [], (e, i) => {
-  const st0 = e.state(STATE.fpuTop);
+  const st0 = topRegister(e);
   e.if(e.eqz(isEmpty(e, st0)), () => writeRegister(e, physical(e, i), ...readRegister(e, st0)));
   raise(e, e.const(0));
   pop(e, 1);
@@ -263,7 +265,7 @@ const exchangeEmpty = routine('x87_fxch_empty', ['i32', 'i32'], [], (e, st0, oth
 });
 
 function exchange<V>(e: Emitter<V>, i: V): void {
-  const st0 = e.state(STATE.fpuTop),
+  const st0 = topRegister(e),
     other = physical(e, i);
   e.if(
     e.or(isEmpty(e, st0), isEmpty(e, other)),
@@ -277,7 +279,7 @@ function exchange<V>(e: Emitter<V>, i: V): void {
 }
 
 const moveIf = routine('x87_fcmov', ['i32', 'i32'], [], (e, condition, i) => {
-  const st0 = e.state(STATE.fpuTop),
+  const st0 = topRegister(e),
     other = physical(e, i);
   const empty = e.or(isEmpty(e, st0), isEmpty(e, other));
   const out = outcome(e);

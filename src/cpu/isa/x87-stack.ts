@@ -24,29 +24,23 @@ import type { Body, Insn, InsnOptions } from './insn.ts';
 import { insn } from './insn.ts';
 
 /** Number of the physical register that is ST(i). */
-export const physical = <V>(e: Emitter<V>, i: V): V => e.and(e.add(e.state(STATE.fpuTop), i), e.const(7));
+export const physical = <V>(e: Emitter<V>, i: V): V => e.fpu.physical(i);
+export const topRegister = <V>(e: Emitter<V>): V => e.fpu.physical(e.const(0));
 
-export const isEmpty = <V>(e: Emitter<V>, register: V): V => e.state(STATE.fpuEmpty, 'u8', register);
-export const setEmpty = <V>(e: Emitter<V>, register: V, empty: 0 | 1): void =>
-  e.setState(STATE.fpuEmpty, e.const(empty), 'u8', register);
+export const isEmpty = <V>(e: Emitter<V>, register: V): V => e.fpu.isEmpty(register);
+export const setEmpty = <V>(e: Emitter<V>, register: V, empty: 0 | 1): void => e.fpu.setEmpty(register, empty);
 
-const slot = <V>(e: Emitter<V>, register: V): V => e.shl(register, e.const(4));
-export const readRegister = <V>(e: Emitter<V>, register: V): [V, V] => [
-  e.state(STATE.fpr, 'i64', slot(e, register)),
-  e.state(STATE.fpr + 8, 'i32', slot(e, register)),
-];
+export const readRegister = <V>(e: Emitter<V>, register: V): [V, V] => e.fpu.read(register);
 /** Also marks it as in use. */
 export function writeRegister<V>(e: Emitter<V>, register: V, sig: V, word: V): void {
-  e.setState(STATE.fpr, sig, 'i64', slot(e, register));
-  e.setState(STATE.fpr + 8, e.and(word, e.const(0xffff)), 'i32', slot(e, register));
+  e.fpu.write(register, sig, e.and(word, e.const(0xffff)));
   setEmpty(e, register, 0);
 }
 
 /** Pops registers, none to two. */
 export function pop<V>(e: Emitter<V>, count: number): void {
-  const top = e.state(STATE.fpuTop);
-  for (let i = 0; i < count; i++) setEmpty(e, e.and(e.add(top, e.const(i)), e.const(7)), 1);
-  if (count) e.setState(STATE.fpuTop, e.and(e.add(top, e.const(count)), e.const(7)));
+  for (let i = 0; i < count; i++) setEmpty(e, physical(e, e.const(i)), 1);
+  if (count) e.fpu.turn(count);
 }
 
 /** Exceptions that, unmasked, leave operands and stack as they were. */
@@ -116,8 +110,8 @@ const pushSlow = routine('x87_push_slow', ['i64', 'i32'], [], (e, sig, word) => 
   const unmasked = raise(e, flagsOf(e, pushedWord));
   // Loading a denormal sets DE but goes on.
   e.if(e.eqz(e.and(unmasked, e.const(IE))), () => {
-    e.setState(STATE.fpuTop, register);
     writeRegister(e, register, pushed, pushedWord);
+    e.fpu.turn(-1);
   });
   return [];
 });
@@ -128,8 +122,8 @@ export function pushIf<V>(e: Emitter<V>, sure: V, [sig, se]: readonly V[], other
   e.if(
     e.and(sure, isEmpty(e, register)),
     () => {
-      e.setState(STATE.fpuTop, register);
       writeRegister(e, register, sig, se);
+      e.fpu.turn(-1);
       addFlags(e, e.const(0));
     },
     otherwise,
@@ -146,7 +140,7 @@ export const x87Push = routine('x87_push', ['i64', 'i32'], [], (e, sig, word) =>
 
 /** `compute` of ST(0), or the answer to an empty register; committed to ST(0). */
 export function unary<V>(e: Emitter<V>, compute: (sig: V, se: V) => readonly V[], clear = C1): void {
-  const register = e.state(STATE.fpuTop);
+  const register = topRegister(e);
   const out = outcome(e);
   choose(e, [[isEmpty(e, register), () => out.set(indefinite(e, IE | SF))]], () =>
     out.set(compute(...readRegister(e, register))),
@@ -161,7 +155,7 @@ export function binary<V>(
   into: 0 | 1,
   clear = C1,
 ): void {
-  const st0 = e.state(STATE.fpuTop),
+  const st0 = topRegister(e),
     st1 = physical(e, e.const(1));
   const out = outcome(e);
   e.if(
@@ -177,6 +171,7 @@ export function x87Insn(name: string, rows: readonly string[], body: Body, optio
   return insn(name, { feature: 'x87', waits: true, ...options }, rows, (e, ...operands) => {
     body(e, ...operands);
     e.setState(STATE.fpuIp, e.currentEip());
-    e.if(e.and(e.state(STATE.fpuStatus), e.const(ES)), () => e.noteException());
+    e.if(e.fpu.isPending(), () => e.noteException());
+    e.fpu.settle();
   });
 }

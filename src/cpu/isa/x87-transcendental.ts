@@ -5,10 +5,9 @@ import { f80Atan2 } from '../f80/atan.ts';
 import { BIAS, C1, C2, IE, INTEGER_BIT, indefinite, isInfinite, outcome, SF } from '../f80/format.ts';
 import { f80PowerOf2, f80YLog2X, f80YLog2X1 } from '../f80/log.ts';
 import { f80Cos, f80Sin, f80Tan } from '../f80/trig.ts';
-import { STATE } from '../state.ts';
 import type { Insn } from './insn.ts';
 import { replaceAndPush } from './x87-arith.ts';
-import { binary, flagsOf, isEmpty, physical, raise, readRegister, unary, x87Insn } from './x87-stack.ts';
+import { binary, flagsOf, isEmpty, physical, raise, readRegister, topRegister, unary, x87Insn } from './x87-stack.ts';
 
 const note = 'within 1 ulp of the exact result; the bits may differ from a given processor';
 
@@ -36,7 +35,7 @@ function pairInsn(
   compute: <V>(e: Emitter<V>, sig: V, se: V) => [readonly V[], readonly V[]],
 ): Insn {
   const body = routine(`x87_${name}`, [], [], (e) => {
-    const st0 = e.state(STATE.fpuTop);
+    const st0 = topRegister(e);
     const lower = outcome(e),
       upper = outcome(e);
     const fault = (bits: number): void => {
