@@ -83,6 +83,9 @@ export const S_IFIFO = 0o010000;
 export const S_ISUID = 0o4000;
 export const S_ISGID = 0o2000;
 export const S_ISVTX = 0o1000;
+export const S_IRUSR = 0o400;
+export const S_IRGRP = 0o040;
+export const S_IROTH = 0o004;
 export const S_IXGRP = 0o010;
 
 // d_type

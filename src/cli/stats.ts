@@ -1,6 +1,7 @@
 /** --stats: what the machine did, on stderr after the program's end. */
 import { writeSync } from 'node:fs';
 import type { Machine } from '../machine.ts';
+import type { Traffic } from '../vfs/inode.ts';
 
 export function showStats(machine: Machine, json: boolean): void {
   const { table, kernel } = machine;
@@ -23,8 +24,15 @@ export function showStats(machine: Machine, json: boolean): void {
     systemCalls: total,
     calls,
     missing,
+    remote: trafficOf(machine),
   };
   writeSync(2, `${json ? JSON.stringify(facts) : text(facts)}\n`);
+}
+
+type Remote = Traffic & { at: string };
+
+function trafficOf({ namespace }: Machine): Remote[] {
+  return namespace.mounts.flatMap(({ fs, source }) => (fs.traffic === undefined ? [] : { at: source, ...fs.traffic }));
 }
 
 function text(facts: {
@@ -36,6 +44,7 @@ function text(facts: {
   systemCalls: number;
   calls: Record<string, number>;
   missing: Record<string, number>;
+  remote: Remote[];
 }): string {
   const lines = [
     `tallship: ${facts.seconds.toFixed(3)} s, ${facts.cpuSeconds.toFixed(3)} s of CPU, ` +
@@ -46,6 +55,11 @@ function text(facts: {
   for (const [name, count] of byCount) lines.push(`${String(count).padStart(10)} ${name}`);
   for (const [nr, count] of Object.entries(facts.missing)) {
     lines.push(`${String(count).padStart(10)} system call ${nr}, which Tallship does not have`);
+  }
+  for (const { at, requests, waits, bytesIn, bytesOut, connections } of facts.remote) {
+    lines.push(
+      `tallship: ${at}: ${requests} requests, waited for ${waits} times, ${bytesIn} bytes in, ${bytesOut} out, ${connections} connections`,
+    );
   }
   return lines.join('\n');
 }

@@ -10,6 +10,8 @@ export type Files = Pick<HostFiles, keyof HostFiles>;
 
 /** Directory handles kept open. */
 const HANDLES = 128;
+/** New files that nobody has opened. */
+const MOST_CREATED = 16;
 
 export interface HostFsOptions {
   files: Files;
@@ -47,7 +49,7 @@ export class HostFs implements FileSystem {
   });
   /** By how recently they were used. */
   readonly #handles = new Map<HostInode, number>();
-  #created: { inode: HostInode; fd: number } | null = null;
+  readonly #created = new Map<HostInode, number>();
   readonly #base: number;
   readonly #rootDevice: number;
   readonly #foreign = new Map<string, number>();
@@ -110,14 +112,16 @@ export class HostFs implements FileSystem {
 
   /** A new file stays open until it is opened: its mode may not allow that, as open(2) with O_CREAT does. */
   keepCreated(inode: HostInode, fd: number): void {
-    if (this.#created !== null) this.files.close(this.#created.fd);
-    this.#created = { inode, fd };
+    this.#created.set(inode, fd);
+    if (this.#created.size <= MOST_CREATED) return;
+    const [[oldest, unused]] = this.#created;
+    this.#created.delete(oldest);
+    this.files.close(unused);
   }
 
   takeCreated(inode: HostInode): number {
-    if (this.#created?.inode !== inode) return -1;
-    const { fd } = this.#created;
-    this.#created = null;
+    const fd = this.#created.get(inode) ?? -1;
+    this.#created.delete(inode);
     return fd;
   }
 

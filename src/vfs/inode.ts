@@ -79,6 +79,15 @@ export interface LocksElsewhere {
   release(owner: LockOwner): void;
 }
 
+export interface Traffic {
+  requests: number;
+  /** How often a task slept until an answer came. */
+  waits: number;
+  bytesIn: number;
+  bytesOut: number;
+  connections: number;
+}
+
 /** A mounted file system instance. */
 export interface FileSystem {
   /** Absent: the contents are the machine's own. */
@@ -98,6 +107,8 @@ export interface FileSystem {
   readonly sleeps?: boolean;
   status(sleeper: Sleeper): FileSystemStatus | number;
   sync?(sleeper: Sleeper): number;
+  /** What went over the way to a file system that is elsewhere: for --stats. */
+  readonly traffic?: Traffic;
   /** The machine has ended: what was written behind goes where it belongs. */
   finish?(): Promise<void>;
 }
@@ -187,6 +198,8 @@ export abstract class Inode {
   }
   /** Writes at the end, where others may be appending outside of this machine; answers where the file ends then. */
   append?(s: Sleeper, from: Uint8Array): number;
+  /** The range will be read soon: file systems for which asking is dear fetch it at once. */
+  willNeed?(s: Sleeper, position: number, length: number): void;
   allocate(s: Sleeper, mode: number, offset: number, length: number): number {
     return -EOPNOTSUPP;
   }

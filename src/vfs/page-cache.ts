@@ -138,6 +138,7 @@ export class Mapping implements Backing {
   prefetch(s: Sleeper, offset: number, length: number): number {
     if (this.node.fs.sleeps !== true) return 0;
     const end = Math.min(offset + length, this.#size);
+    this.node.willNeed?.(s, offset, end - offset);
     for (let index = Math.floor(offset / CHUNK); index * CHUNK < end; index++) {
       if (this.#fetched.has(index)) continue;
       const chunk = new Uint8Array(CHUNK);

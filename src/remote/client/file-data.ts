@@ -121,7 +121,7 @@ export class FileData {
     }
     const generation = this.#generation;
     const { fs } = this.#inode;
-    const stamp = fs.freshness.stamp(s);
+    const stamp = fs.freshness.stamp();
     const pending = fs.link.send('read', this.#inode, [first * BLOCK, count * BLOCK], (answered) => {
       for (let i = 0; i < count; i++) {
         if (this.#fetching.get(first + i) === answered) this.#fetching.delete(first + i);

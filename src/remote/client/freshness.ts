@@ -4,14 +4,14 @@
  */
 import type { Sleeper } from '../../wait/wait.ts';
 
-/** When something was asked for: by count, and by the clock (nanoseconds). */
+/** When something was asked for: by count, and by the clock (milliseconds). */
 export interface Stamp {
   readonly tick: number;
   readonly time: number;
 }
 
 export class Freshness {
-  /** Nanoseconds; 0: nothing is good for the next call. */
+  /** Milliseconds; 0: nothing is good for the next call. */
   readonly lifetime: number;
   #tick = 0;
   readonly #calls = new WeakMap<Sleeper, { serial: number; start: number }>();
@@ -21,8 +21,8 @@ export class Freshness {
   }
 
   /** For what is asked now. */
-  stamp(s: Sleeper): Stamp {
-    return { tick: ++this.#tick, time: s.now() };
+  stamp(): Stamp {
+    return { tick: ++this.#tick, time: performance.now() };
   }
 
   /** When the call began, as far as we have seen. */
@@ -37,7 +37,7 @@ export class Freshness {
   isFresh(s: Sleeper, stamp: Stamp, lifetime = this.lifetime): boolean {
     if (stamp.tick >= this.start(s)) return true;
     if (lifetime === 0) return false;
-    const age = s.now() - stamp.time;
+    const age = performance.now() - stamp.time;
     return age >= 0 && age < lifetime;
   }
 }

@@ -3,7 +3,7 @@
  * sent again over the next one; the server knows what it has done already.
  */
 import { EIO } from '../../abi/errno.ts';
-import type { Attributes } from '../../vfs/inode.ts';
+import type { Attributes, Traffic } from '../../vfs/inode.ts';
 import { BLOCKED, type Sleeper, WaitQueue } from '../../wait/wait.ts';
 import { CODECS } from '../codecs.ts';
 import { FRAME, FrameSplitter } from '../frames.ts';
@@ -93,7 +93,7 @@ export class Link {
   #closing = false;
   #lostAt = 0;
   /** Requests sent, answers awaited by somebody: for measuring. */
-  readonly counts = { requests: 0, waits: 0, bytesIn: 0, bytesOut: 0, connections: 0 };
+  readonly counts: Traffic = { requests: 0, waits: 0, bytesIn: 0, bytesOut: 0, connections: 0 };
 
   constructor(options: LinkOptions) {
     this.#options = options;
@@ -233,6 +233,8 @@ export class Link {
     if (status >= 0) {
       pending.answer = CODECS[REMOTE_OPERATIONS[pending.operation].answer].take(rest);
       rest.end();
+    } else if (status === -EIO && pending.again !== 0) {
+      this.#options.log(`the server was started anew, and whether ${pending.operation} was done cannot be told: EIO`);
     }
     this.#finish(pending, status);
     this.#pump();

@@ -1,7 +1,7 @@
 /** A served tree as a file system: its inodes ask home, and sleep until the answer is there. */
 import { EIO, ESTALE } from '../../abi/errno.ts';
 import { S_IFMT } from '../../abi/fs.ts';
-import type { FileSystem, FileSystemStatus } from '../../vfs/inode.ts';
+import type { FileSystem, FileSystemStatus, Traffic } from '../../vfs/inode.ts';
 import { failed, type Sleeper } from '../../wait/wait.ts';
 import type { Found, RemoteOperationName, Step } from '../operations.ts';
 import { DataCache } from './data-cache.ts';
@@ -9,7 +9,7 @@ import { Freshness, type Stamp } from './freshness.ts';
 import { Link, type LinkOptions, type Pending, type Target } from './link.ts';
 import { NEVER } from './name-cache.ts';
 import { RemoteInode } from './remote-inode.ts';
-import type { RemoteObject } from './remote-object.ts';
+import type { RemoteObject, Told } from './remote-object.ts';
 
 /** direct: every call goes home. cached: what docs/REMOTE.md says. */
 export type IoMode = 'direct' | 'cached';
@@ -21,8 +21,8 @@ export interface RemoteOptions extends LinkOptions {
   readonly io: IoMode;
 }
 
-/** How long attributes and names are believed in, in nanoseconds. */
-const LIFETIME = 3_000_000_000;
+/** How long attributes and names are believed in, in milliseconds. */
+const LIFETIME = 3000;
 /** Answers of looks that are kept for calls under way, and inodes that were just made. */
 const MOST_LOOKS = 4096;
 const MOST_RECENT = 256;
@@ -46,9 +46,10 @@ export class RemoteFs implements FileSystem {
   root!: RemoteInode;
   readonly #options: RemoteOptions;
   readonly #inodes = new Map<number, WeakRef<RemoteInode>>();
-  readonly #gone = new FinalizationRegistry<{ node: number; told: { times: number } }>(({ node, told }) => {
+  readonly #gone = new FinalizationRegistry<Told>(({ node, times, session }) => {
+    if (session !== this.link.welcome.session) return;
     if (this.#inodes.get(node)?.deref() === undefined) this.#inodes.delete(node);
-    this.link.send('forget', { node, stale: 0 }, [told.times]);
+    this.link.send('forget', { node, stale: 0 }, [times]);
   });
   readonly #looks = new Map<string, Look>();
   readonly #recent = new Map<number, RemoteInode>();
@@ -82,6 +83,7 @@ export class RemoteFs implements FileSystem {
         const found = answer as Found;
         if (this.root === undefined) this.root = this.inodeOf(found, null, '');
         else this.root.renumber(found.node);
+        this.root.learn(found.attributes, this.freshness.stamp());
         this.#inodes.set(found.node, new WeakRef(this.root));
         resolve();
       });
@@ -99,7 +101,7 @@ export class RemoteFs implements FileSystem {
     if (inode === undefined) {
       inode = new RemoteInode(this, node, attributes.mode & S_IFMT, parent, name);
       this.#inodes.set(node, new WeakRef(inode));
-      this.#gone.register(inode, { node, told: inode.told });
+      this.#gone.register(inode, inode.told);
     } else if (parent !== null) inode.seen(parent, name);
     inode.told.times++;
     // Something is always known: what makes it this file.
@@ -137,7 +139,7 @@ export class RemoteFs implements FileSystem {
     let look = this.#looks.get(key);
     const start = this.freshness.start(s);
     if (look === undefined || look.stamp.tick < start) {
-      const stamp = this.freshness.stamp(s);
+      const stamp = this.freshness.stamp();
       const pending = this.link.send(operation, target, values, (answered) => {
         if (answered.status === 0) learn?.(answered, stamp);
       });
@@ -177,7 +179,7 @@ export class RemoteFs implements FileSystem {
     values: readonly unknown[],
     learn: (pending: Pending, stamp: Stamp) => number,
   ): number {
-    const stamp = this.freshness.stamp(s);
+    const stamp = this.freshness.stamp();
     const id = s.once(
       () =>
         this.link.send(operation, target, values, (answered) => {
@@ -192,6 +194,10 @@ export class RemoteFs implements FileSystem {
       this.link.taken(id);
       return pending.status;
     });
+  }
+
+  get traffic(): Traffic {
+    return this.link.counts;
   }
 
   status(s: Sleeper): FileSystemStatus | number {

@@ -10,11 +10,11 @@ import type { RemoteFs } from './remote-fs.ts';
 import { RemoteObject } from './remote-object.ts';
 
 /** Files up to this size come along when their names are looked up. */
-export const SMALL_FILE = 32 << 10;
+export const SMALL_FILE = 64 << 10;
 /** In listings there may be many. */
 const SMALL_IN_LISTING = 4 << 10;
 /** After so many lookups in a directory all of it is asked for. */
-const LOOKUPS_BEFORE_LISTING = 4;
+const LOOKUPS_BEFORE_LISTING = 2;
 
 export class RemoteInode extends RemoteObject {
   #target: { text: string; stamp: Stamp } | null = null;
@@ -64,14 +64,15 @@ export class RemoteInode extends RemoteObject {
     if (this.stale !== 0) return this.stale;
     const known = this.#names.find(s, name);
     if (known !== undefined) return known ?? -ENOENT;
-    this.#lookups++;
     const path = rest === '' ? name : `${name}/${rest}`;
     const contents = this.fs.cached ? SMALL_FILE : -1;
     const answered = this.ask(s, 'walk', [path, contents], path, (pending, stamp) =>
       this.fs.learn(pending.answer as Step[], stamp),
     );
-    if (failed(answered)) return answered;
-    if (this.fs.cached && this.#lookups % LOOKUPS_BEFORE_LISTING === 0) this.#listAhead(s);
+    if (failed(answered)) {
+      if (this.fs.cached && ++this.#lookups >= LOOKUPS_BEFORE_LISTING) this.#listAhead(s);
+      return answered;
+    }
     const [step] = answered.answer as Step[];
     if (step === undefined) return -EIO;
     return this.#names.last(name) ?? -ENOENT;
@@ -79,8 +80,12 @@ export class RemoteInode extends RemoteObject {
 
   /** Asks for the whole directory: what comes next is known by then. */
   #listAhead(s: Sleeper): void {
-    const stamp = this.fs.freshness.stamp(s);
+    if (this.#lookups === Number.NEGATIVE_INFINITY) return;
+    this.#lookups = Number.NEGATIVE_INFINITY;
+    const stamp = this.fs.freshness.stamp();
     this.fs.link.send('list', this, [0, SMALL_IN_LISTING], ({ status, answer }) => {
+      // One that is too long for a frame is of no use the next time either.
+      if (status === 0 && (answer as Listing).last) this.#lookups = 0;
       if (status === 0) this.#learnListing(answer as Listing, stamp);
     });
   }
@@ -105,6 +110,7 @@ export class RemoteInode extends RemoteObject {
       const found = pending.answer as Found;
       const inode = this.fs.inodeOf(found, this, name);
       inode.learn(found.attributes, stamp, true);
+      inode.ours = true;
       this.fs.keep(inode);
       if (name !== '') this.learnName(name, inode, stamp);
       this.learnResult(pending, stamp);

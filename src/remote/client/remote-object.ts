@@ -1,6 +1,6 @@
 /** What files and directories of a served tree have in common: attributes, contents, locks; and how they ask. */
 import { EINTR } from '../../abi/errno.ts';
-import { O_ACCMODE, O_RDONLY, S_IFDIR, S_IFREG } from '../../abi/fs.ts';
+import { O_ACCMODE, O_RDONLY, S_IFDIR, S_IFREG, S_IRGRP, S_IROTH, S_IRUSR } from '../../abi/fs.ts';
 import { type AttributeChanges, type Attributes, Inode } from '../../vfs/inode.ts';
 import { failed, type Sleeper } from '../../wait/wait.ts';
 import { LARGEST_DATA } from '../frames.ts';
@@ -12,6 +12,12 @@ import { NEVER } from './name-cache.ts';
 import type { RemoteFs } from './remote-fs.ts';
 import { RemoteLocks } from './remote-locks.ts';
 
+export interface Told {
+  node: number;
+  times: number;
+  session: number;
+}
+
 export abstract class RemoteObject extends Inode {
   readonly fs: RemoteFs;
   readonly type: number;
@@ -19,10 +25,12 @@ export abstract class RemoteObject extends Inode {
   node: number;
   /** An errno, when the server has another file under the name, or has lost our locks, after it was started anew. */
   stale = 0;
-  /** How often the server has told us of it. */
-  readonly told = { times: 0 };
+  /** How often which server has told us of it, as what: for when we forget it. */
+  readonly told: Told;
   readonly data: FileData;
   override readonly locks: RemoteLocks;
+  /** Just made by this machine: still open there. */
+  ours = false;
   #parent: RemoteObject | null;
   #name: string;
   #attributes: Attributes | null = null;
@@ -38,6 +46,7 @@ export abstract class RemoteObject extends Inode {
     this.type = type;
     this.#parent = parent;
     this.#name = name;
+    this.told = { node, times: 0, session: fs.link.welcome.session };
     this.data = new FileData(this);
     this.locks = new RemoteLocks(this);
   }
@@ -57,7 +66,9 @@ export abstract class RemoteObject extends Inode {
 
   renumber(node: number): void {
     this.node = node;
+    this.told.node = node;
     this.told.times = 1;
+    this.told.session = this.fs.link.welcome.session;
     this.#stamp = NEVER;
   }
 
@@ -143,12 +154,39 @@ export abstract class RemoteObject extends Inode {
 
   override opened(s: Sleeper, flags: number): number {
     if (this.type !== S_IFREG) return 0;
-    return this.act(s, 'opened', [flags], (pending, stamp) => {
+    const opened = () => {
       this.#opens++;
+      this.ours = false;
       if ((flags & O_ACCMODE) !== O_RDONLY) this.#writes++;
       this.fs.held.add(this);
+    };
+    if (this.#mayOpen(flags)) {
+      return s.once(() => {
+        opened();
+        this.fs.link.send('opened', this, [flags], ({ status }) => {
+          if (status < 0) this.lost(status, 'could not be opened after all');
+        });
+        return 0;
+      });
+    }
+    return this.act(s, 'opened', [flags], (pending, stamp) => {
+      opened();
       return this.learnResult(pending, stamp);
     });
+  }
+
+  /** That the server can open it is not in doubt: nobody need wait for that. */
+  #mayOpen(flags: number): boolean {
+    if (!this.fs.cached || this.#attributes === null) return false;
+    if (this.ours) return true;
+    if ((flags & O_ACCMODE) !== O_RDONLY) return false;
+    const { uid, gid, groups } = this.fs.link.welcome;
+    const { mode } = this.#attributes;
+    if (uid === 0) return true;
+    if (this.#attributes.uid === uid) return (mode & S_IRUSR) !== 0;
+    return gid === this.#attributes.gid || groups.includes(this.#attributes.gid)
+      ? (mode & S_IRGRP) !== 0
+      : (mode & S_IROTH) !== 0;
   }
 
   override closed(flags: number): void {
@@ -178,6 +216,9 @@ export abstract class RemoteObject extends Inode {
   override read(s: Sleeper, position: number, into: Uint8Array): number {
     if (this.stale !== 0) return this.stale;
     return this.data.read(s, position, into);
+  }
+  override willNeed(s: Sleeper, position: number, length: number): void {
+    if (this.fs.cached && this.stale === 0) this.data.want(s, position, length);
   }
   override write(s: Sleeper, position: number, from: Uint8Array): number {
     if (this.fs.cached) return this.data.writes.write(s, position, from, false);

@@ -1,5 +1,5 @@
 /** One client, over however many connections: what it knows, what it holds, and what it has not been told yet. */
-import { EINVAL, ENOENT, ESTALE } from '../../abi/errno.ts';
+import { EEXIST, EINVAL, EIO, ENOENT, ESTALE } from '../../abi/errno.ts';
 import type { Attributes } from '../../vfs/inode.ts';
 import type { LockTable } from '../../vfs/locks.ts';
 import { failed, type Sleeper } from '../../wait/wait.ts';
@@ -70,10 +70,14 @@ export class Session {
       return this.#answer(request, null, -EINVAL, null);
     const refused = refusal(node, request.operation);
     if (refused < 0) return this.#answer(request, node, refused, null);
+    if (request.again !== 0 && request.operation === 'append') return this.#answer(request, node, -EIO, null);
     const handler = HANDLERS[request.operation] as Handler;
     const task = new RequestTask(
       this.shadow.clock,
-      (s) => handler(this, node, s, ...request.values),
+      (s) => {
+        const answer = handler(this, node, s, ...request.values);
+        return request.again !== 0 && isDoubtful(request.operation, answer) ? -EIO : answer;
+      },
       (answer) => {
         this.#running.delete(request.id);
         this.#answer(request, node, answer, task);
@@ -127,6 +131,14 @@ export class Session {
       while (node.opens.length > 0) this.nodes.closed(node, node.opens[0]);
     }
   }
+}
+
+/**
+ * A server that was there before may have done it, and this is what doing it twice gives. Or somebody else was first: that
+ * cannot be told apart.
+ */
+function isDoubtful(operation: RemoteOperationName, answer: unknown): boolean {
+  return REMOTE_OPERATIONS[operation].effect === 'once' && (answer === -EEXIST || answer === -ENOENT);
 }
 
 /** Those that are not about a node. */
