@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { RUN_OPTIONS, SYSROOT_OPTIONS } from '../../src/cli/commands.ts';
+import { SYSROOT_OPTIONS } from '../../src/cli/commands.ts';
 import { parse } from '../../src/cli/parse.ts';
+import { RUN_OPTIONS } from '../../src/cli/run-options.ts';
 import { nearest } from '../../src/cli/suggest.ts';
 
 const run = (...argv: string[]) => parse(RUN_OPTIONS, argv, true);
