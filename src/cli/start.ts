@@ -5,11 +5,11 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { Script } from 'node:vm';
 import { tuneV8 } from '../host/v8.ts';
 
-const file = fileURLToPath(new URL('main.cjs', import.meta.url));
+const file = join(import.meta.dirname, 'main.cjs');
 const cache = `${file}.cache`;
 
 // V8's flags are part of what a code cache is valid for.
@@ -24,13 +24,7 @@ if (process.env.TALLSHIP_WRITE_CODE_CACHE) {
   process.on('exit', () => writeFileSync(cache, script.createCachedData()));
 }
 const module = { exports: {} };
-script.runInThisContext()(
-  module.exports,
-  createRequire(import.meta.url),
-  module,
-  file,
-  fileURLToPath(new URL('.', import.meta.url)),
-);
+script.runInThisContext()(module.exports, createRequire(import.meta.filename), module, file, import.meta.dirname);
 
 function readCache(): Buffer | undefined {
   try {
