@@ -30,6 +30,7 @@ await build({
   outdir: out,
   outExtension: { '.js': '.cjs' },
   format: 'cjs',
+  alias: { assert: './scripts/assert.cjs' },
   external: ['koffi', 'yargs', 'amaro', 'ws'],
   // import() of code that vm.Script compiled depends on the release of Node; require() of an ES module works in all.
   supported: { 'dynamic-import': false },

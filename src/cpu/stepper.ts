@@ -15,13 +15,15 @@ import type { CpuMemory } from './memory.ts';
 import type { Descriptor } from './segment/descriptor.ts';
 import { baseOf, isBig, limitOf } from './segment/descriptor.ts';
 import type { Segments } from './segment/segments.ts';
-import { CS, SS, STATE } from './state.ts';
+import { CS, GS, SS, STATE } from './state.ts';
 
 const TRAP_FLAG = 0x100;
 const RESUME_FLAG = 0x1_0000;
 /** DR6.BS: single step. */
 const DR6_BS = 0x4000;
 const IS_PRESENT = 1;
+const MOV_SREG = 0x8e;
+const PAGE_SIZE = 4096;
 
 function evaluatorMemory(memory: CpuMemory): EvalMemory {
   const isThere = (address: number, length: number, isWrite: boolean): boolean =>
@@ -65,6 +67,7 @@ export class Stepper {
     const isTraced = (words[STATE.flagSystem / 4] & TRAP_FLAG) !== 0;
     words[STATE.flagSystem / 4] &= ~RESUME_FLAG;
     this.isRetired = false;
+    if (!isTraced && this.isFlat && this.#loadsDataSegment(eip)) return undefined;
     const { code } = this.segments;
     if (!code) return this.#refuse(Exit.generalProtection, this.segments.selector(CS) & 0xfffc);
     const decoded = this.#decode(code, eip);
@@ -83,6 +86,24 @@ export class Stepper {
     if (decoded.repeat && isStill) words[STATE.flagSystem / 4] |= RESUME_FLAG;
     words[STATE.exitDetail / 4] = DR6_BS;
     return Exit.debug;
+  }
+
+  /**
+   * MOV Sreg,r16: every program does it once when it starts, and should not wait until the evaluator is ready. False: it is
+   * something else, or an exception.
+   */
+  #loadsDataSegment(eip: number): boolean {
+    const [opcode, modrm] = this.#memory.u8.subarray(eip, eip + 2);
+    const segment = (modrm >> 3) & 7;
+    const isData = segment !== CS && segment !== SS && segment <= GS;
+    if (opcode !== MOV_SREG || modrm < 0xc0 || !isData || (eip + 1) % PAGE_SIZE === 0) return false;
+    const words = this.#words;
+    const selector = words[STATE.gpr / 4 + (modrm & 7)] & 0xffff;
+    if (this.segments.loadFault(segment, selector)) return false;
+    words[STATE.selector / 4 + segment] = selector;
+    words[STATE.eip / 4] = eip + 2;
+    this.isRetired = true;
+    return true;
   }
 
   /** Set by Cpu: nothing but the trap flag, or the instruction itself, is why it is here. */
