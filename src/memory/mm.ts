@@ -373,11 +373,9 @@ export class Mm extends GuestAccess implements Mapper {
   /** One user less; the last one gives the memory back. */
   release(): void {
     if (--this.#users > 0) return;
-    // Once for all of it, not once for each mapping.
-    const invalidate = this.onInvalidate;
+    // Nobody runs here any more.
     this.onInvalidate = null;
     this.drop(0, TASK_SIZE);
-    invalidate?.(0, TASK_SIZE);
     this.guest.release();
   }
 }

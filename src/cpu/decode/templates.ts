@@ -129,12 +129,17 @@ function templateOf(decoded: Decoded, find: HandlerFinder): number[] | undefined
   const { insn, row, operands } = decoded;
   const { popsFirst, lock, ends } = insn.options;
   const handler = find.handler(decoded, 'm');
-  if (popsFirst || operands.length > MAX_OPERANDS || handler === undefined) return undefined;
+  const hasMemory = operands.some(({ kind }) => kind === 'memory');
+  if ((popsFirst && hasMemory) || operands.length > MAX_OPERANDS || handler === undefined) return undefined;
+  if (insn.options.evaluated) {
+    if (!operands.every(({ kind }) => kind === 'register' || kind === 'segment')) return undefined;
+    const flags = FLAG.flat | (ends ? FLAG.ends : 0);
+    return [handler, NO_HANDLER, NO_HANDLER, flags, ...new Array<number>(MAX_OPERANDS).fill(SOURCE.none)];
+  }
   const places = find.places(decoded);
   const sources = operands.map((operand, i) => sourceOf(row.operands[i], operand, decoded.operandSize));
   const words = sources.map((source, i) => (source ? source | (places[i] << PLACE_SHIFT) : source));
   if (words.includes(undefined)) return undefined;
-  const hasMemory = operands.some(({ kind }) => kind === 'memory');
   const isAbsolute = row.operands.some(({ letter }) => letter === 'O');
   const flags =
     (hasMemory ? FLAG.memory : 0) |

@@ -10,6 +10,7 @@ import { findHandler, slots } from './handlers.ts';
 import type { MemoryShape } from './record.ts';
 import type { FoundHandler, Isa } from './record-cache.ts';
 import type { FusionTable } from './run-fusion.ts';
+import { specialIndex } from './specials.ts';
 
 const tables = new Map<string, RowTable>();
 let numbers: ReadonlyMap<Insn, number> | undefined;
@@ -38,7 +39,8 @@ export function handlerFor(
 /** The templates of the usual processor. */
 export function templatesFor(keys: ReadonlyMap<string, number>): Templates {
   return buildTemplates(tableFor(DEFAULT_FEATURES), {
-    handler: (decoded, shape) => handlerFor(keys, decoded, shape),
+    handler: (decoded, shape) =>
+      decoded.insn.options.evaluated ? specialIndex('evaluate') : handlerFor(keys, decoded, shape),
     places: ({ operands }) => slots(operands),
   });
 }

@@ -233,7 +233,8 @@ export class RecordCache {
     let eip = start;
     for (let count = 0; ; ) {
       const end = fast ? this.#fastEnd(eip) : eip;
-      if (fast && end > eip) {
+      const isFast = fast !== undefined && end > eip;
+      if (isFast) {
         fast.decode(eip, end, writer.free, RUN_LENGTH - count);
         this.#hasOverrides ||= fast.hadOverride;
         this.decoded += fast.count;
@@ -243,7 +244,9 @@ export class RecordCache {
         if (fast.ended) break;
       }
       const known = count > 0 ? this.#records.get(eip) : 0;
-      const following = known === 0 && count < RUN_LENGTH ? this.#decodeAt(eip) : undefined;
+      // What has no template is often undefined, or never reached: it is decoded when it is.
+      const isNext = known === 0 && count < RUN_LENGTH && !(isFast && count > 0);
+      const following = isNext ? this.#decodeAt(eip) : undefined;
       if (count === 0 && isFault(following!)) return this.#writeFault(start, following);
       if (following === undefined || isFault(following)) {
         writer.proceed(writer.free, eip, known);
@@ -261,10 +264,16 @@ export class RecordCache {
     return from + this.#memory.vmIndex;
   }
 
-  /** Up to where the fast decoder may go: instructions that lie on this page, which is executable and cannot be written. */
+  /** Up to where the fast decoder may go: pages that are executable and cannot be written. */
   #fastEnd(eip: number): number {
-    if (permissionsOf(this.#memory, eip) & PERMISSION_WRITE || !isExecutable(this.#memory, eip)) return eip;
-    return (eip >>> PAGE_SHIFT) * PAGE_SIZE + PAGE_SIZE - MAX_LENGTH + 1;
+    if (!this.#isPlain(eip)) return eip;
+    const next = (eip >>> PAGE_SHIFT) * PAGE_SIZE + PAGE_SIZE;
+    const last = next - MAX_LENGTH;
+    if (eip <= last) return last + 1;
+    return next < 2 ** 32 && this.#isPlain(next) ? next : eip;
+  }
+  #isPlain(address: number): boolean {
+    return (permissionsOf(this.#memory, address) & PERMISSION_WRITE) === 0 && isExecutable(this.#memory, address);
   }
 
   #rememberRun(start: number, end: number, from: number): void {
