@@ -2,6 +2,7 @@
 import { readEflags } from '../cpu/eflags.ts';
 import { CS, DS, ES, FS, GS, SS, STATE } from '../cpu/state.ts';
 import { FSAVE_SIZE, FXSAVE_SIZE, writeFsave, writeFxsave } from '../kernel/fpu-frame.ts';
+import { TLS_FIRST } from '../kernel/registers.ts';
 import type { Task } from '../kernel/task.ts';
 import type { ThreadGroup } from '../kernel/thread-group.ts';
 import type { Mm } from '../memory/mm.ts';
@@ -24,7 +25,6 @@ const NT_FILE = 0x46494c45;
 const PRSTATUS_SIZE = 144;
 const PRPSINFO_SIZE = 124;
 const TLS_ENTRY_SIZE = 16;
-const FIRST_TLS = 6;
 
 /** Words of struct user_regs_struct, from the register file: ebx ecx edx esi edi ebp eax. */
 const USER_REGS = [3, 1, 2, 6, 7, 5, 0];
@@ -119,7 +119,7 @@ function putText(bytes: Uint8Array, at: number, length: number, text: string): v
 function tls(task: Task): Uint8Array {
   const note = new DataView(new ArrayBuffer(3 * TLS_ENTRY_SIZE));
   for (const [i, entry] of task.tls.entries()) {
-    const words = [FIRST_TLS + i, entry?.base ?? 0, entry?.limit ?? 0, entry?.flags ?? 0];
+    const words = [TLS_FIRST + i, entry?.base ?? 0, entry?.limit ?? 0, entry?.flags ?? 0];
     for (const [word, value] of words.entries()) note.setUint32(i * TLS_ENTRY_SIZE + 4 * word, value >>> 0, true);
   }
   return new Uint8Array(note.buffer);

@@ -81,4 +81,12 @@ export const KERNEL_DERIVED = {
   groups: 'groups',
   nextPid: 'nextPid',
   forks: 'forks',
+  '#makeCpu': 'the restoring side has its own',
+  '#shm': 'shm',
+  hostLimit: 'told when a program could not be started',
+  lastExecFailure: 'told when a program could not be started',
+  onExit: 'the restoring side has its own',
+  onFatalSignal: 'the restoring side has its own',
+  onStop: 'the restoring side has its own',
+  watcher: 'the restoring side has its own',
 } as const;

@@ -7,6 +7,8 @@ const TRANSIENT = [
   ...[STATE.exitReason, STATE.exitDetail, STATE.lastAccess, STATE.budget, STATE.record],
   ...[STATE.address, STATE.processor],
 ];
+/** Filled from the task's own entries. */
+const TLS_SIZE = 24;
 /** Scratch of instruction bodies. */
 const SCRATCH_SIZE = 64;
 
@@ -15,6 +17,7 @@ export function portableRegisters(registers: Uint8Array): Uint8Array {
   const view = new DataView(copy.buffer);
   for (const offset of TRANSIENT) view.setUint32(offset, 0, true);
   copy.fill(0, STATE.scratch, STATE.scratch + SCRATCH_SIZE);
+  copy.fill(0, STATE.tls, STATE.tls + TLS_SIZE);
   return copy;
 }
 

@@ -22,12 +22,12 @@ function output(machine: Machine): string {
 
 describe('a program that counts', () => {
   it('goes on after a restore as if nothing had happened', async () => {
-    const args = ['40', '200000'];
+    const args = ['12', '100000'];
     const expected = (await runGuest('counter', args)).output;
     const { machine, output: file } = prepare('counter');
     machine.spawn({ path: '/counter', argv: ['counter', ...args], fds: [null, file, file] });
     const done = machine.run();
-    await new Promise((resolve) => setTimeout(resolve, 60));
+    while (content(machine, file).length < 100) await new Promise((resolve) => setTimeout(resolve, 1));
     const image = join(directory, 'counter');
     await machine.checkpoint(image, { stop: true });
     await done;

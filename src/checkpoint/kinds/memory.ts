@@ -38,7 +38,7 @@ const aligned: typeof address = (value, at, kindOf) => {
 };
 
 /** What a VMA is beside its object: memory/vma.ts. `lazy` follows from the host. */
-const VMA = record({
+export const VMA = record({
   ...{ start: aligned, end: aligned, offset: size, prot: integer(0, 7), shared: bool, maxProt: integer(0, 7) },
   ...{ growsDown: bool, locked: bool, copied: bool, noReserve: bool, dontFork: bool, wipeOnFork: bool, dontDump: bool },
   object: noneOr(ref('shared-object')),
@@ -48,7 +48,7 @@ const VMA = record({
 export const MM_STATE = record({
   limits: record({ as: real, data: real, stack: real, memlock: real }),
   layout: record({ base: address, bottomUp: bool, stackTop: address }),
-  ...{ readImpliesExec: bool, lockFuture: bool },
+  ...{ readImpliesExec: bool, lockFuture: bool, ldt: maybe(bytes) },
   ...{ startCode: address, endCode: address, startData: address, endData: address, startBrk: address, brkEnd: address },
   ...{ startStack: address, argStart: address, argEnd: address, envStart: address, envEnd: address, vdso: address },
 });

@@ -24,6 +24,7 @@ import {
 } from '../../fs/image/shape.ts';
 import { makeSession } from '../../kernel/job-control.ts';
 import { setProgram } from '../../kernel/program.ts';
+import { publishTls, stateOf } from '../../kernel/registers.ts';
 import type { SignalQueue } from '../../kernel/signal-queue.ts';
 import { Task } from '../../kernel/task.ts';
 import { type SigActions, ThreadGroup } from '../../kernel/thread-group.ts';
@@ -43,7 +44,7 @@ const pid = integer(0, 2 ** 22);
 const signal = integer(0, 64);
 const plain = (value: unknown) => value as Plain;
 
-const USAGE = record({
+export const USAGE = record({
   ...{ utime: real, stime: real, minorFaults: real, majorFaults: real },
   ...{ voluntarySwitches: real, involuntarySwitches: real, maxResident: real, instructions: real },
 });
@@ -85,7 +86,7 @@ export const TASK_STATE = record({
 
 /** The call that a task is in. `step` and `depth` count within one run of its handler. */
 export const CALL_STATE = record({
-  ...{ nr: integer(-1, 2 ** 31), serial: size, progress: real, runs: size, layers: anything },
+  ...{ nr: integer(-1, 2 ** 31), serial: size, progress: real, runs: size, interrupted: real, layers: anything },
   pending: list(record({ depth: size, answer: anything })),
 });
 
@@ -151,6 +152,7 @@ const task: Kind<Task> = {
   },
   link(made, { parentTask }) {
     made.parentTask = made.kernel.tasks.get(parentTask as number) ?? null;
+    if (made.runState !== 'dead') publishTls(made, stateOf(made));
     if (made.group === undefined) throw new ImageError(`thread ${made.tid} belongs to no process`);
   },
 };

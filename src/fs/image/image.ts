@@ -47,6 +47,15 @@ export const FILE_STATE = record({
   inherited: integer(-1, 2 ** 20),
 });
 
+/** Members of OpenFile that an image has in another form. A test keeps the two complete. */
+export const FILE_DERIVED = {
+  references: 'counted again',
+  location: 'place',
+  ready: 'sleepers look again at what they wait for',
+  notes: 'notes',
+  inode: 'of its kind',
+} as const;
+
 /** One object of an image. */
 export interface NodeImage {
   kind: string;
