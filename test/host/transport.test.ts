@@ -1,5 +1,4 @@
 /** Connections of every kind: what is sent arrives, ends are told, failures have one line that says why. */
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +8,7 @@ import { type Listener, listen, parseListen } from '../../src/host/transport/lis
 import type { TlsFiles } from '../../src/host/transport/tls.ts';
 import type { Transport } from '../../src/remote/transport.ts';
 import { parseRemoteUrl, type RemoteUrl } from '../../src/remote/url.ts';
+import { certificates } from '../support/certificates.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'tallship-transport-'));
 const listeners: Listener[] = [];
@@ -56,27 +56,6 @@ async function roundTrip(transport: Transport): Promise<void> {
   transport.close();
 }
 
-/** An authority, and a certificate for 127.0.0.1 signed by it. */
-function certificates(name: string): TlsFiles {
-  const at = (file: string) => join(directory, `${name}-${file}`);
-  const openssl = (...args: string[]) => execFileSync('openssl', args, { stdio: 'pipe' });
-  const key = (file: string) => [
-    '-newkey',
-    'ec',
-    '-pkeyopt',
-    'ec_paramgen_curve:prime256v1',
-    '-nodes',
-    '-keyout',
-    at(file),
-  ];
-  openssl('req', '-x509', ...key('ca.key'), '-out', at('ca.pem'), '-days', '2', '-subj', '/CN=test');
-  openssl('req', ...key('key.pem'), '-out', at('csr'), '-subj', '/CN=127.0.0.1');
-  writeFileSync(at('ext'), 'subjectAltName=IP:127.0.0.1\n');
-  const signed = ['-CA', at('ca.pem'), '-CAkey', at('ca.key'), '-CAcreateserial', '-days', '2', '-extfile', at('ext')];
-  openssl('x509', '-req', '-in', at('csr'), '-out', at('cert.pem'), ...signed);
-  return { certificate: at('cert.pem'), key: at('key.pem'), authority: at('ca.pem') };
-}
-
 describe('connections', () => {
   it.each(['unix:SOCKET', 'tcp:127.0.0.1:0', 'ws:127.0.0.1:0'])('%s carries a megabyte both ways', async (at) => {
     const there = await serveEcho(at.replace('SOCKET', join(directory, 'echo')));
@@ -88,8 +67,8 @@ describe('connections', () => {
   });
 
   it.each(['tls', 'wss'])('%s takes only whom its authority has signed', async (kind) => {
-    const ours = certificates(`${kind}-ours`);
-    const theirs = certificates(`${kind}-theirs`);
+    const ours = certificates(directory, `${kind}-ours`);
+    const theirs = certificates(directory, `${kind}-theirs`);
     const there = await serveEcho(`${kind}:127.0.0.1:0`, ours);
     await roundTrip(await dialer(url(there), { tls: ours })());
     const stranger = { ...theirs, authority: ours.authority };
