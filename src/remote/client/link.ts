@@ -272,14 +272,15 @@ export class Link {
       transport.receive({
         data: (bytes) => {
           this.counts.bytesIn += bytes.length;
-          this.#data(transport, bytes, (type, body) => {
+          const strange = this.#data(transport, bytes, (type, body) => {
             if (type === FRAME.refused) return fail(new Reader(body).text(), true);
             if (type !== FRAME.welcome) return fail('the server does not speak this protocol', true);
-            greeted = true;
             const welcome = decodeWelcome(body);
+            greeted = true;
             this.#welcomed(transport, welcome);
             resolve();
           });
+          if (strange !== null) fail(`what answers there is no tallship of this version: ${strange}`, true);
         },
         closed: (error) => {
           fail(error ?? 'the connection was closed', false);
@@ -293,7 +294,8 @@ export class Link {
     });
   }
 
-  #data(transport: Transport, bytes: Uint8Array, greeting: (type: number, body: Uint8Array) => void): void {
+  /** Answers what is wrong with a connection that begins with something else than a welcome. */
+  #data(transport: Transport, bytes: Uint8Array, greeting: (type: number, body: Uint8Array) => void): string | null {
     const frames = this.#frames;
     frames.add(bytes);
     try {
@@ -307,8 +309,9 @@ export class Link {
       if (!(error instanceof ProtocolError)) throw error;
       transport.close();
       if (this.#transport === transport) this.#lost(error.message);
-      else throw error;
+      else return error.message;
     }
+    return null;
   }
 
   #welcomed(transport: Transport, welcome: Welcome): void {
