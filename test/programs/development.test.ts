@@ -37,7 +37,7 @@ programs('gcc and make', [
   },
   {
     name: 'static linking and a library',
-    run: 'gcc -c sum.c root.c && ar rcs libs.a sum.o root.o && gcc -static -o p main.c -L. -ls -lm && ./p; gcc -shared -fPIC -o libt.so sum.c root.c -lm && gcc -o q main.c -L. -lt && LD_LIBRARY_PATH=. ./q 1',
+    run: 'gcc -c sum.c root.c && ar rcs libs.a sum.o root.o && gcc -static -o p main.c -L. -ls -lm && ./p; gcc -shared -fPIC -o libt.so sum.c root.c -lm && gcc -o q main.c -L. -lt && LD_LIBRARY_PATH=. ./q 1; echo $?',
     files: C_PROJECT,
     timeout: 300_000,
   },
