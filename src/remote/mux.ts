@@ -10,6 +10,7 @@ const WINDOW = 4 << 20;
 const CREDIT_STEP = 1 << 16;
 /** A piece carries at most so much: others have their turn after it. */
 const MOST_DATA = 1 << 16;
+const MOST_CHANNELS = 1024;
 const HEADER = 9;
 const DATA = 0,
   OPEN = 1,
@@ -25,6 +26,7 @@ export class Mux {
   onClosed: ((error: string | undefined) => void) | null = null;
   #next: number;
   #rest: Uint8Array;
+  #isClosed = false;
 
   /** @param first one side numbers its channels from 1, the other from 2. */
   constructor(transport: Transport, first: 1 | 2, early: Uint8Array = new Uint8Array(0)) {
@@ -62,6 +64,7 @@ export class Mux {
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#transport.close();
   }
 
@@ -88,9 +91,9 @@ export class Mux {
     }
     const view = new DataView(all.buffer, all.byteOffset, all.byteLength);
     let at = 0;
-    while (all.length - at >= HEADER) {
+    while (all.length - at >= HEADER && !this.#isClosed) {
       const length = view.getUint32(at, true);
-      if (length > MOST_DATA) return this.#transport.close();
+      if (length > MOST_DATA) return this.close();
       if (all.length - at < HEADER + length) break;
       this.#piece(all[at + 4], view.getUint32(at + 5, true), all.subarray(at + HEADER, at + HEADER + length));
       at += HEADER + length;
@@ -100,7 +103,8 @@ export class Mux {
 
   #piece(kind: number, id: number, payload: Uint8Array): void {
     if (kind === OPEN) {
-      if (this.#channels.has(id) || id % 2 === this.#next % 2) return this.#transport.close();
+      const taken = this.#channels.has(id) || id % 2 === this.#next % 2;
+      if (taken || this.#channels.size >= MOST_CHANNELS) return this.close();
       const channel = new Channel(this, id, payload[0] === 1);
       this.#channels.set(id, channel);
       this.onOpen?.(channel);
@@ -108,9 +112,12 @@ export class Mux {
     }
     const channel = this.#channels.get(id);
     if (channel === undefined) return; // closed here meanwhile
-    if (kind === DATA) channel.arrived(payload);
-    else if (kind === CREDIT) channel.credited(new DataView(payload.buffer, payload.byteOffset).getUint32(0, true));
-    else if (kind === CLOSE) channel.ended(undefined);
+    if (kind === DATA && channel.arrived(payload)) return;
+    if (kind === CREDIT && payload.length === 4) {
+      return channel.credited(new DataView(payload.buffer, payload.byteOffset).getUint32(0, true));
+    }
+    if (kind === CLOSE) return channel.ended(undefined);
+    this.close();
   }
 }
 
@@ -123,7 +130,10 @@ export class Channel implements Transport {
   #window = WINDOW;
   #waiting: Uint8Array[] = [];
   #waitingLength = 0;
+  /** Taken by the reader, and not told yet. */
   #owed = 0;
+  /** What the other side may believe to be still here. */
+  #untaken = 0;
   #closing = false;
   #ended = false;
   #error: string | undefined;
@@ -147,7 +157,7 @@ export class Channel implements Transport {
 
   receive(listener: TransportListener): void {
     this.#listener = listener;
-    for (const bytes of this.#early.splice(0)) this.arrived(bytes);
+    for (const bytes of this.#early.splice(0)) this.#deliver(bytes);
     if (this.#ended) listener.closed(this.#error);
   }
 
@@ -163,6 +173,7 @@ export class Channel implements Transport {
     if (this.#owed < CREDIT_STEP || this.#ended) return;
     const bytes = new Uint8Array(4);
     new DataView(bytes.buffer).setUint32(0, this.#owed, true);
+    this.#untaken -= this.#owed;
     this.#owed = 0;
     this.#mux.piece(CREDIT, this.id, bytes);
   }
@@ -182,12 +193,17 @@ export class Channel implements Transport {
     this.ended(undefined);
   }
 
-  arrived(bytes: Uint8Array): void {
-    if (this.#listener === null) {
-      this.#early.push(bytes.slice());
-      return;
-    }
-    this.#listener.data(bytes);
+  /** False: more than we have given room for. */
+  arrived(bytes: Uint8Array): boolean {
+    this.#untaken += bytes.length;
+    if (this.#untaken > WINDOW) return false;
+    if (this.#listener === null) this.#early.push(bytes.slice());
+    else this.#deliver(bytes);
+    return true;
+  }
+
+  #deliver(bytes: Uint8Array): void {
+    this.#listener!.data(bytes);
     if (!this.#manual) this.credit(bytes.length);
   }
 
