@@ -147,8 +147,6 @@ export class Cpu {
     this.#left = budget;
     this.used = 0;
     words[STATE.processor / 4] = this.#processor;
-    // It has held off debug exceptions at the instruction to come, of which there are none.
-    words[STATE.flagSystem / 4] &= ~RESUME_FLAG;
     this.#checkSegments();
     for (;;) {
       const reason = this.#isStepping ? this.#step() : this.#runRecords();
@@ -162,6 +160,8 @@ export class Cpu {
   /** Undefined: instructions have become a matter for the evaluator. */
   #runRecords(): number | undefined {
     const words = this.#words;
+    // It has held off debug exceptions at the instruction to come, of which there are none.
+    words[STATE.flagSystem / 4] &= ~RESUME_FLAG;
     let record = this.#cache.find(this.eip);
     for (;;) {
       const reason = this.#stop ? this.#enterExactly(this.#stop, record, this.#left) : this.#enter(record, this.#left);

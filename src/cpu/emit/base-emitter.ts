@@ -156,7 +156,7 @@ export abstract class BaseEmitter<V> implements Emitter<V> {
     return this.addressSize === 4 ? sum : this.and(sum, this.const(0xffff));
   }
 
-  requireAligned(operand: Operand, alignment: 8 | 16, _bytes?: number): void {
+  requireAligned(operand: Operand, alignment: 8 | 16, _isImage = false): void {
     if (operand.kind !== 'memory') return;
     const low = this.and(this.operandAddress(operand), this.const(alignment - 1));
     this.if(low, () => this.fault(Exit.generalProtection, this.const(0)));

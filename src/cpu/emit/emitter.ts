@@ -125,8 +125,8 @@ export interface Emitter<V> extends I32Ops<V> {
   operandAddress(operand: Operand): V;
   /** The address of a part of an operand that is accessed in parts: each wraps by itself with 16-bit addressing. */
   partAddress(operand: Operand, offset: number): V;
-  /** #GP(0) unless the operand's linear address is a multiple of alignment; an image of `bytes` is #AC if that is on. */
-  requireAligned(operand: Operand, alignment: 8 | 16, bytes?: number): void;
+  /** #GP(0) unless the operand's linear address is a multiple of alignment; an image may be #AC instead. */
+  requireAligned(operand: Operand, alignment: 8 | 16, isImage?: boolean): void;
 
   /**
    * Guest memory, sizes 1, 2, 4 as zero-extended i32. `segment` is the segment register (state.ts) where it is not that of

@@ -163,14 +163,11 @@ export class Evaluator extends BaseEmitter<EvalValue> {
   operandAddress(operand: Operand): EvalValue {
     return this.effectiveAddress(operand);
   }
-  override requireAligned(operand: Operand, alignment: 8 | 16, bytes?: number): void {
+  override requireAligned(operand: Operand, alignment: 8 | 16, isImage = false): void {
     if (operand.kind !== 'memory') return;
     const offset = Number(this.effectiveAddress(operand));
-    // An image is #AC where it is not even aligned to words; then it must be within its segment.
-    if (bytes !== undefined) {
-      this.#linear(this.#segment, offset, 1, false, IMAGE_ALIGNMENT);
-      this.#linear(this.#segment, offset, bytes, false, 1);
-    }
+    // An image must begin within its segment, and is #AC where it is not even aligned to words.
+    if (isImage) this.#linear(this.#segment, offset, 1, false, IMAGE_ALIGNMENT);
     if ((this.segments.base(this.#segment) + offset) & (alignment - 1)) this.fault(Exit.generalProtection);
   }
 

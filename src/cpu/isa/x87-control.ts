@@ -144,7 +144,7 @@ const MXCSR_MASK = 0xffff;
 
 /** The 32-bit FXSAVE image; bytes from 288 on are not touched. */
 const fxsave: Insn = insn('fxsave', { feature: 'fxsr' }, ['NP 0F AE /0m M'], (e, dst) => {
-  e.requireAligned(dst, 16, FXSAVE_AREA);
+  e.requireAligned(dst, 16, true);
   const at = partsOf(e, dst);
   e.probeWrite(at(FXSAVE_AREA - 1), 1);
   e.probeWrite(at(0), 1);
@@ -166,7 +166,7 @@ const fxsave: Insn = insn('fxsave', { feature: 'fxsr' }, ['NP 0F AE /0m M'], (e,
 });
 
 const fxrstor: Insn = insn('fxrstor', { feature: 'fxsr' }, ['NP 0F AE /1m M'], (e, src) => {
-  e.requireAligned(src, 16, FXSAVE_AREA);
+  e.requireAligned(src, 16, true);
   const at = partsOf(e, src);
   e.read(at(FXSAVE_AREA - 1), 1);
   e.read(at(0), 1);

@@ -6,6 +6,7 @@ import { differences } from './compare.ts';
 import type { Mismatch } from './differ.ts';
 import { rowName } from './rows.ts';
 import { SLOT } from './slot.ts';
+import { originOf } from './state.ts';
 import { undefinedFlags } from './undefined-flags.ts';
 
 const GENERAL_PROTECTION = 13;
@@ -71,6 +72,14 @@ function needsMore({ mismatch }: Context): boolean {
   return isMore;
 }
 
+/** Code that runs as 16-bit code has other instructions than those it was made of. */
+function endsAtUmip({ native, program }: Mismatch): boolean {
+  const eip = native.get(0, SLOT.eip) + originOf(selectorOf(native, CS));
+  const at = (eip - program.address) >>> 0;
+  const bytes = Buffer.from(program.code.subarray(at, at + 8)).toString('hex');
+  return /^(66|67|f[023]|[23][6e]|6[45])*0f(0[01][048c]|01[26ae][0-7])/.test(bytes);
+}
+
 export const EXCEPTIONS: readonly Exception[] = [
   {
     name: OWN_MEMORY,
@@ -89,10 +98,11 @@ export const EXCEPTIONS: readonly Exception[] = [
     reason:
       "SLDT, STR, SMSW, SGDT and SIDT: faults, superfluous prefixes and TF are as the kernel's emulation has them",
     applies: ({ name, mismatch }) =>
-      /^(sldt|str|smsw|sgdt|sidt) /.test(name) &&
-      (mismatch.program.steps[0].memory !== undefined ||
-        trapno(mismatch) === GENERAL_PROTECTION ||
-        (mismatch.request.get(0, SLOT.eflags) & TF) !== 0),
+      endsAtUmip(mismatch) ||
+      (/^(sldt|str|smsw|sgdt|sidt) /.test(name) &&
+        (mismatch.program.steps[0].memory !== undefined ||
+          trapno(mismatch) === GENERAL_PROTECTION ||
+          (mismatch.request.get(0, SLOT.eflags) & TF) !== 0)),
   },
   {
     name: 'transcendentals',
