@@ -23,7 +23,6 @@ const RESUME_FLAG = 0x1_0000;
 const DR6_BS = 0x4000;
 const IS_PRESENT = 1;
 const MOV_SREG = 0x8e;
-const PAGE_SIZE = 4096;
 
 function evaluatorMemory(memory: CpuMemory): EvalMemory {
   const isThere = (address: number, length: number, isWrite: boolean): boolean =>
@@ -93,10 +92,12 @@ export class Stepper {
    * something else, or an exception.
    */
   #loadsDataSegment(eip: number): boolean {
+    // Nothing may be looked at that is not there.
+    if (codeLimit(this.#memory, eip) < eip + 2) return false;
     const [opcode, modrm] = this.#memory.u8.subarray(eip, eip + 2);
     const segment = (modrm >> 3) & 7;
     const isData = segment !== CS && segment !== SS && segment <= GS;
-    if (opcode !== MOV_SREG || modrm < 0xc0 || !isData || (eip + 1) % PAGE_SIZE === 0) return false;
+    if (opcode !== MOV_SREG || modrm < 0xc0 || !isData) return false;
     const words = this.#words;
     const selector = words[STATE.gpr / 4 + (modrm & 7)] & 0xffff;
     if (this.segments.loadFault(segment, selector)) return false;
