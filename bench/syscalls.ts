@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Row } from './main.ts';
-import { fixture, interleaved, MAIN, output } from './measure.ts';
+import { cpuTime, fixture, interleaved, MAIN, output } from './measure.ts';
 
 const CALLS = 2_000_000;
 const FEW = CALLS / 4;
@@ -12,7 +12,7 @@ const TRACED = 100_000;
 
 const FOUR = fileURLToPath(new URL('layers-four.ts', import.meta.url));
 
-/** Nanoseconds of a system call: the difference of two lengths, so that start-up does not count. */
+/** Nanoseconds of processor time of a system call: the difference of two lengths, so that start-up does not count. */
 export function syscalls(): Row[] {
   const loop = fixture('getppid-loop');
   const directory = mkdtempSync(join(tmpdir(), 'tallship-bench-'));
@@ -28,7 +28,7 @@ export function syscalls(): Row[] {
   if (native) ways.push({ argv: [loop], calls: CALLS });
   if (strace) ways.push({ argv: ['strace', '-f', '-o', file, loop], calls: TRACED });
   const commands = ways.flatMap(({ argv, calls }) => [calls, FEW * (calls / CALLS)].map((n) => [...argv, String(n)]));
-  const times = interleaved(commands, 3);
+  const times = interleaved(commands, 3, cpuTime);
   rmSync(directory, { recursive: true });
   const [plain, four, traced, own, other] = ways.map(
     ({ calls }, i) => ((times[2 * i] - times[2 * i + 1]) * 1e6) / (calls * 0.75),

@@ -56,7 +56,7 @@ function alike(call: string, pids: readonly string[]): string {
     .replace(/\b(tv_n?u?sec|si_[us]time|st_ino|tms_c?[us]time)=\d+/g, '$1=N')
     .replace(/\/\* \d+ vars \*\//, '/* N vars */')
     .replace(/htons\(\d+\)/g, 'htons(N)')
-    .replace(/^(times\(.*\)|sigreturn\(.*\)|getppid\(\)|getpgrp\(\)) = \d+$/, '$1 = N')
+    .replace(/^(times\(.*\)|sigreturn\(.*\)|getppid\(\)|getpgrp\(\)|futex\(.*\)) = \d+$/, '$1 = N')
     .replace(/^sysinfo\(\{.*\}\)/, 'sysinfo({})')
     .replace(/^sched_getaffinity\((.*)\[[\d ]*\]\) = \d+/, 'sched_getaffinity($1[])')
     .replace(/^getrandom\("[^"]*"/, 'getrandom("R"');

@@ -6,14 +6,12 @@ import type { Task } from '../../kernel/task.ts';
 import type { CallView } from '../../syscall/call-view.ts';
 import { type Layer, type LayeredCall, layer } from '../../syscall/layer.ts';
 import type { Scope } from '../../syscall/scope.ts';
-import type { Declaration } from '../../syscall/syscall.ts';
 import { Clockwork } from './clockwork.ts';
+import { Line } from './line.ts';
 import type { Expressions } from './options.ts';
-import type { Context, Part, ShowOptions } from './parts.ts';
-import { type Returns, resultText, returnsOf } from './returns.ts';
-import { FILES } from './show-files.ts';
-import { PROCESSES } from './show-processes.ts';
-import { SOCKETCALLS, SOCKETS } from './show-sockets.ts';
+import type { Context, ShowOptions } from './parts.ts';
+import { resultText } from './returns.ts';
+import { inputs, outputs, wordsOf } from './shown.ts';
 import { signalInfo } from './signal-info.ts';
 import { Summary } from './summary.ts';
 import { bytesText } from './text.ts';
@@ -44,38 +42,21 @@ export interface TraceOptions {
 
 /** Where results stand. */
 const COLUMN = 40;
-const TABLES: Readonly<Record<string, readonly Part[]>> = { ...FILES, ...PROCESSES, ...SOCKETS };
 /** Calls that do not return. */
 const FINAL = /^exit(_group)?$/;
-
-/** What is kept from a call's start. `begun`: its text stands at the end of what was written; `shown`: further up. */
-type Partial = { text: string; begun: boolean; shown: boolean; start: number; notes: (number | null)[] | null };
-/** A call that its task may never return from. */
-interface Inside {
-  readonly partial: Partial;
-  readonly declaration: Declaration;
-  readonly words: Int32Array;
-}
-
-/** The call that is shown: socketcall's are shown as what they stand for. */
-interface Shown {
-  readonly name: string;
-  readonly parts: readonly Part[];
-  /** The first part that the call's end shows. */
-  readonly late: number;
-  readonly notes: boolean;
-  readonly returns: Returns;
-}
 
 class Tracer {
   readonly #options: TraceOptions;
   readonly #clockwork: Clockwork;
   readonly #summary = new Summary();
-  readonly #shown = new WeakMap<Declaration, Shown>();
   readonly #times: boolean;
-  /** The task whose call has been entered last, while nothing else was written. */
-  #open: { task: Task; partial: Partial } | null = null;
-  readonly #inside = new Map<Task, Inside>();
+  /** The call that has been entered last, while nothing else was written. */
+  #open: Line | null = null;
+  readonly #lines = new Map<Task, Line>();
+  /** Looked for first. */
+  #recent: Line | null = null;
+  /** One for all parts: they look at it while they are asked. */
+  readonly #context: { -readonly [K in keyof Context]: Context[K] };
   /** Signals to be shown behind the call that a task is in. */
   readonly #later = new Map<Task, SignalInfo[]>();
   #first: Task | null = null;
@@ -86,6 +67,8 @@ class Tracer {
     this.#options = options;
     this.#clockwork = new Clockwork(options);
     this.#times = options.elapsed || options.summary || options.json;
+    const nothing = new Int32Array(6);
+    this.#context = { task: null as never, words: nothing, result: undefined, options: options.show, notes: undefined };
   }
 
   wants(task: Task): boolean {
@@ -96,21 +79,40 @@ class Tracer {
   enter(call: LayeredCall): void {
     const view = call as CallView;
     const { task } = view;
-    const start = this.#times ? task.now() : 0;
-    const partial: Partial = { text: '', begun: false, shown: false, start, notes: null };
-    (view.state as { trace?: Partial }).trace = partial;
-    if (this.#options.summary) return;
-    const words = wordsOf(view.declaration, task, view.words);
-    const { name, parts, late, notes } = this.#shownOf(view.declaration, view.words);
-    const c: Context = { task, words, result: undefined, options: this.#options.show };
-    if (notes) partial.notes = parts.map((part) => part.note?.(c) ?? null);
-    if (this.#options.json) return;
-    if (this.#open !== null) this.#interrupt();
-    partial.text = `${this.#prefix(task)}${name}(${inputs(parts, late, c)}`;
-    this.#inside.set(task, { partial, declaration: view.declaration, words: view.words });
+    const line = this.#lineOf(task);
+    this.#begin(line, view);
+    if (this.#options.summary || this.#options.json) return;
     if (this.#options.separate) return;
-    this.#open = { task, partial };
+    if (this.#open !== null) this.#interrupt();
+    this.#open = line;
     if (!this.#looking) this.#lookLater();
+  }
+
+  #lineOf(task: Task): Line {
+    if (this.#recent?.task === task) return this.#recent;
+    let line = this.#lines.get(task);
+    if (line === undefined) this.#lines.set(task, (line = new Line(task)));
+    this.#recent = line;
+    return line;
+  }
+
+  /** The first half of the line. */
+  #begin(line: Line, { task, declaration, words }: CallView): void {
+    line.begin(declaration, words, this.#times ? task.now() : 0);
+    if (this.#options.summary) return;
+    const { name, parts, late, notes } = line.how;
+    const c = this.#contextOf(line, undefined);
+    if (notes) line.notes = parts.map((part) => part.note?.(c) ?? null);
+    if (!this.#options.json) line.text = `${this.#prefix(task)}${name}(${inputs(parts, late, c)}`;
+  }
+
+  #contextOf({ task, declaration, words, notes }: Line, result: number | undefined): Context {
+    const c = this.#context;
+    c.task = task;
+    c.words = wordsOf(declaration!, task, words);
+    c.result = result;
+    c.notes = notes;
+    return c;
   }
 
   /** A call that takes its time is shown as far as it goes, for those who look on. */
@@ -118,31 +120,36 @@ class Tracer {
     const { later } = this.#options;
     if (later === undefined) return;
     const before = this.#open;
+    const serial = before?.task.call.serial;
     this.#looking = true;
     later(() => {
       this.#looking = false;
       const open = this.#open;
-      if (open === null || open.partial.begun) return;
-      if (open !== before) return this.#lookLater();
-      open.partial.begun = true;
-      this.#write(open.task, open.partial.text);
+      if (open === null || open.begun) return;
+      if (open !== before || open.task.call.serial !== serial) return this.#lookLater();
+      open.begun = true;
+      this.#write(open.task, open.text);
     });
   }
 
   exit(call: LayeredCall, result: number): void {
     const view = call as CallView;
     const { task } = view;
-    const { trace: partial } = view.state as { trace?: Partial };
-    if (partial === undefined) return;
-    this.#inside.delete(task);
-    const spent = this.#times ? task.now() - partial.start : 0;
+    const line = this.#lineOf(task);
+    // After a restore: the call has entered in another machine.
+    if (!line.active) this.#begin(line, view);
+    line.active = false;
+    const spent = this.#times ? task.now() - line.start : 0;
     if (this.#options.summary) return this.#summary.add(view.callName, spent, result < 0 && result > -4096);
-    if (!this.#options.expressions.status(result)) return this.#forget(task);
+    if (!this.#options.expressions.status(result)) return this.#forget(line);
     const { interrupted } = task.call;
-    const answer = result === -EINTR && interrupted !== 0 ? -interrupted : result;
-    this.#result(task, { partial, declaration: view.declaration, words: view.words }, answer, spent);
+    this.#result(line, result === -EINTR && interrupted !== 0 ? -interrupted : result, spent);
     if (this.#options.json) return;
     if (this.#options.backtrace) this.#write(task, this.#clockwork.backtrace(task));
+    if (this.#later.size > 0) this.#tellLater(task);
+  }
+
+  #tellLater(task: Task): void {
     const later = this.#later.get(task);
     if (later === undefined) return;
     this.#later.delete(task);
@@ -150,29 +157,31 @@ class Tracer {
   }
 
   /** A call has come back, or is left for a signal. */
-  #result(task: Task, { partial, declaration, words }: Inside, result: number, spent: number): void {
-    const { name, parts, late, returns } = this.#shownOf(declaration, words);
-    const notes = partial.notes ?? undefined;
-    const c: Context = { task, words: wordsOf(declaration, task, words), result, options: this.#options.show, notes };
-    if (this.#options.json) {
-      this.#forget(task);
+  #result(line: Line, result: number, spent: number): void {
+    const { task } = line;
+    const { name, parts, late, returns } = line.how;
+    const c = this.#contextOf(line, result);
+    if (this.#options.json)
       return this.#json(task, { call: name, args: parts.map((part) => part.show(c)), result, seconds: spent / 1e9 });
-    }
-    const injected = task.call.nr >= 0 && (task.notes?.get('inject') as { injected?: boolean } | undefined)?.injected;
-    const remark = injected ? ' (INJECTED)' : '';
-    const time = this.#options.elapsed ? ` <${(spent / 1e9).toFixed(6)}>` : '';
     const rest = late < 0 ? ')' : `${outputs(parts, late, c)})`;
-    this.#close(task, partial, name, rest, `${resultText(returns, c)}${remark}${time}`);
+    let text = resultText(returns, c);
+    if (task.notes !== null && task.call.nr >= 0) {
+      const inject = task.notes.get('inject') as { injected?: boolean } | undefined;
+      if (inject?.injected) text += ' (INJECTED)';
+    }
+    if (this.#options.elapsed) text += ` <${(spent / 1e9).toFixed(6)}>`;
+    this.#close(line, name, rest, text);
   }
 
   /** The end of a call's line, on a line of its own where others came between. */
-  #close(task: Task, partial: Partial, name: string, rest: string, result: string): void {
-    const open = this.#open?.task === task;
+  #close(line: Line, name: string, rest: string, result: string): void {
+    const { task } = line;
+    const open = this.#open === line;
     if (open) this.#open = null;
     else this.#interrupt();
-    const begin = partial.shown ? `${this.#prefix(task)}<... ${name} resumed>` : partial.text;
-    const line = `${column(begin + rest)}= ${result}\n`;
-    this.#write(task, open && partial.begun ? line.slice(begin.length) : line);
+    const begin = line.shown ? `${this.#prefix(task)}<... ${name} resumed>` : line.text;
+    const text = `${begin}${rest}${padding(begin.length + rest.length)}= ${result}\n`;
+    this.#write(task, open && line.begun ? text.slice(begin.length) : text);
   }
 
   signal(task: Task, info: SignalInfo): void {
@@ -187,16 +196,16 @@ class Tracer {
   /** A signal ends the call that the task sleeps in: that comes first. */
   #leave(task: Task): void {
     const { interrupted } = task.call;
-    const inside = this.#inside.get(task);
-    if (inside === undefined || interrupted === 0 || this.#options.json) return;
-    this.#inside.delete(task);
-    this.#result(task, inside, -interrupted, this.#times ? task.now() - inside.partial.start : 0);
+    const line = this.#lineOf(task);
+    if (!line.active || interrupted === 0 || this.#options.json) return;
+    line.active = false;
+    this.#result(line, -interrupted, this.#times ? task.now() - line.start : 0);
   }
 
   /** Shown where a debugger would see it: when the task's call has returned. */
   ignored(task: Task, info: SignalInfo): void {
     const later = this.#later.get(task) ?? [];
-    if (this.#inside.has(task)) this.#later.set(task, [...later, info]);
+    if (this.#lineOf(task).active) this.#later.set(task, [...later, info]);
     else this.signal(task, info);
   }
 
@@ -211,11 +220,12 @@ class Tracer {
 
   ended(task: Task, status: number): void {
     this.#tasks--;
+    const line = this.#lineOf(task);
+    this.#lines.delete(task);
+    this.#recent = null;
     if (!this.wants(task) || this.#options.summary) return;
     if (this.#options.json) return this.#json(task, { ended: status });
-    const inside = this.#inside.get(task);
-    this.#inside.delete(task);
-    if (inside !== undefined) this.#unreturned(task, inside);
+    if (line.active) this.#unreturned(line);
     if (!this.#options.expressions.exits) return;
     const signal = status & 0x7f;
     const core = (status & 0x80) !== 0 ? ' (core dumped)' : '';
@@ -246,13 +256,13 @@ class Tracer {
   }
 
   /** exit does not return; others were cut off by the task's end. */
-  #unreturned(task: Task, { partial, declaration, words }: Inside): void {
-    const { name } = this.#shownOf(declaration, words);
-    this.#close(task, partial, name, FINAL.test(name) ? ')' : ' <unfinished ...>)', '?');
+  #unreturned(line: Line): void {
+    const { name } = line.how;
+    this.#close(line, name, FINAL.test(name) ? ')' : ' <unfinished ...>)', '?');
   }
 
-  #forget(task: Task): void {
-    if (this.#open?.task === task) this.#open = null;
+  #forget(line: Line): void {
+    if (this.#open === line) this.#open = null;
   }
 
   /** Another line comes: the call that is open is cut off. */
@@ -260,8 +270,8 @@ class Tracer {
     const open = this.#open;
     this.#open = null;
     if (open === null) return;
-    open.partial.shown = true;
-    this.#write(open.task, `${open.partial.begun ? '' : open.partial.text} <unfinished ...>\n`);
+    open.shown = true;
+    this.#write(open.task, `${open.begun ? '' : open.text} <unfinished ...>\n`);
   }
 
   #line(task: Task, text: string): void {
@@ -283,73 +293,18 @@ class Tracer {
           : '';
     return pid + this.#clockwork.stamp(task);
   }
-
-  #shownOf(declaration: Declaration, words: Int32Array): Shown {
-    const inner = declaration.name === 'socketcall' ? SOCKETCALLS[words[0]] : undefined;
-    if (inner !== undefined && TABLES[inner] !== undefined) return makeShown(inner, TABLES[inner]);
-    let shown = this.#shown.get(declaration);
-    if (shown === undefined) {
-      shown = makeShown(declaration.name, TABLES[declaration.name] ?? declaredParts(declaration));
-      this.#shown.set(declaration, shown);
-    }
-    return shown;
-  }
 }
 
 function isFatal({ group }: Task, { signo }: SignalInfo): boolean {
   return group.actions[signo].handler === SIG_DFL && !/^(ignore|continue|stop)$/.test(defaultAction(signo));
 }
 
-function makeShown(name: string, parts: readonly Part[]): Shown {
-  const late = parts.findIndex(({ out }) => out);
-  return { name, parts, late, notes: parts.some(({ note }) => note !== undefined), returns: returnsOf(name) };
-}
-
-/** socketcall's arguments lie in memory. */
-function wordsOf({ name }: Declaration, task: Task, words: Int32Array): Int32Array {
-  if (name !== 'socketcall' || TABLES[SOCKETCALLS[words[0]]] === undefined) return words;
-  const bytes = task.mm.view(words[1] >>> 0, 24, false);
-  return typeof bytes === 'number' ? words : new Int32Array(bytes.slice().buffer);
-}
-
-/** Arguments up to the first that only the end of the call can show. */
-function inputs(parts: readonly Part[], late: number, c: Context): string {
-  const end = late < 0 ? parts.length : late;
-  let text = '';
-  for (let i = 0; i < end; i++) {
-    const shown = parts[i].show(c);
-    if (shown !== '') text += i === 0 ? shown : `, ${shown}`;
-  }
-  return late <= 0 || parts[late].out === 'late' ? text : `${text}, `;
-}
-
-function outputs(parts: readonly Part[], late: number, c: Context): string {
-  const shown = parts
-    .slice(late)
-    .map((part) => part.show(c))
-    .filter((text) => text !== '');
-  return `${parts[late].out === 'late' && shown.length > 0 ? ', ' : ''}${shown.join(', ')}`;
-}
-
 function column(line: string): string {
-  return `${line} `.padEnd(COLUMN);
+  return line + padding(line.length);
 }
-
-/** As the declaration's own types show themselves. */
-function declaredParts(declaration: Declaration): Part[] {
-  return declaration.args.map((arg, i) => ({
-    out: arg.peek !== undefined,
-    show({ task, words, result }) {
-      const value = arg.decode(task, words, declaration.at[i]);
-      const word = words[declaration.at[i]] >>> 0;
-      return typeof value === 'object' && value !== null && 'answer' in value
-        ? arg.role === 'fd'
-          ? String(word | 0)
-          : `0x${word.toString(16)}`
-        : arg.show(value, { task, words, result }, declaration.at[i]);
-    },
-  }));
-}
+/** Up to where results stand; one blank at least. */
+const padding = (length: number) => BLANKS[Math.min(length, COLUMN - 1)];
+const BLANKS = Array.from({ length: COLUMN }, (_, length) => ' '.repeat(COLUMN - length));
 
 export interface Trace {
   readonly layer: Layer;
@@ -360,7 +315,7 @@ export function trace(options: TraceOptions): Trace {
   const tracer = new Tracer(options);
   const { calls } = options.expressions;
   const scope: Scope = {
-    when: (call) => tracer.wants(call.task),
+    when: options.follow ? undefined : (call) => tracer.wants(call.task),
     select: calls ?? undefined,
     path: options.only.length === 0 ? undefined : options.only,
   };
