@@ -197,10 +197,14 @@ const OWN = {
   },
   append: {
     number: 36,
-    parameters: [['from', 'bytes']],
+    parameters: [
+      ['from', 'bytes'],
+      ['expected', 'number'],
+    ],
     answer: 'number',
     effect: 'once',
-    describe: 'Writes at the end of the file, wherever that is by now; answers where the file ends then.',
+    describe:
+      'Writes at the end of the file, wherever that is by now; answers where the file ends then. `expected` is where the client believes the end to be: from that, and from what stands there, a server that was started anew tells whether it was done.',
   },
   closed: {
     number: 37,

@@ -231,14 +231,14 @@ export abstract class RemoteObject extends Inode {
   /** Where the file ends then: what others append meanwhile is not written over. */
   override append(s: Sleeper, from: Uint8Array): number {
     const part = from.subarray(0, LARGEST_DATA);
+    const attributes = this.attributes(s);
+    if (failed(attributes)) return attributes;
     if (!this.fs.cached) {
-      return this.act(s, 'append', [part.slice()], (pending, stamp) => {
+      return this.act(s, 'append', [part.slice(), attributes.size], (pending, stamp) => {
         this.learnResult(pending, stamp);
         return pending.answer as number;
       });
     }
-    const attributes = this.attributes(s);
-    if (failed(attributes)) return attributes;
     const end = s.once(() => attributes.size + part.length);
     const written = this.data.writes.write(s, end - part.length, part, true);
     return written < 0 ? written : end;

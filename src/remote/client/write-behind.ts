@@ -91,7 +91,7 @@ export class WriteBehind {
     const bytes = tail.bytes.subarray(0, tail.length);
     const stamp = { tick: 0, time: 0 };
     const { link } = this.#inode.fs;
-    const values = tail.append ? [bytes] : [tail.start, bytes];
+    const values = tail.append ? [bytes, tail.start] : [tail.start, bytes];
     // A place holder first: an answer may come before send() returns.
     tail.pending = link.send(tail.append ? 'append' : 'write', this.#inode, values, (answered) => {
       this.#done(tail, answered);

@@ -177,6 +177,18 @@ function allowed(how: Creation): Creation {
   return { ...how, mode: how.mode & (S_IFMT | 0o1777) };
 }
 
+/** An append that a server which is gone may have done: the file's end and what stands there tell, or nobody can (-EIO). */
+export function appendAgain(node: Node, s: Sleeper, from: Uint8Array, expected: number): number {
+  const attributes = node.inode.attributes(s);
+  if (failed(attributes)) return attributes;
+  if (attributes.size === expected)
+    return writeAll(node.inode, s, expected, from) < from.length ? -EIO : expected + from.length;
+  if (attributes.size !== expected + from.length) return -EIO;
+  const there = new Uint8Array(from.length);
+  if (node.inode.read(s, expected, there) !== from.length) return -EIO;
+  return there.every((byte, i) => byte === from[i]) ? attributes.size : -EIO;
+}
+
 function writeAll(inode: Inode, s: Sleeper, position: number, from: Uint8Array): number {
   const done = s.progress;
   for (let at = done; at < from.length; ) {

@@ -4,11 +4,11 @@ import type { Attributes } from '../../vfs/inode.ts';
 import type { LockTable } from '../../vfs/locks.ts';
 import { failed, type Sleeper } from '../../wait/wait.ts';
 import { encodeReply, type Outcome, type Request } from '../messages.ts';
-import { type Found, REMOTE_OPERATIONS, type RemoteOperationName } from '../operations.ts';
+import { type Found, REMOTE_OPERATIONS, type RemoteOperationName, type WireArguments } from '../operations.ts';
 import type { Transport } from '../transport.ts';
 import { ProtocolError } from '../wire.ts';
 import { type Export, type Node, NodeTable } from './nodes.ts';
-import { HANDLERS, refusal, TELLS_ATTRIBUTES } from './perform.ts';
+import { appendAgain, HANDLERS, refusal, TELLS_ATTRIBUTES } from './perform.ts';
 import { RequestTask } from './request-task.ts';
 import type { Shadow } from './shadow.ts';
 import { descend } from './walk.ts';
@@ -70,11 +70,13 @@ export class Session {
       return this.#answer(request, null, -EINVAL, null);
     const refused = refusal(node, request.operation);
     if (refused < 0) return this.#answer(request, node, refused, null);
-    if (request.again !== 0 && request.operation === 'append') return this.#answer(request, node, -EIO, null);
     const handler = HANDLERS[request.operation] as Handler;
     const task = new RequestTask(
       this.shadow.clock,
       (s) => {
+        if (request.again !== 0 && request.operation === 'append') {
+          return appendAgain(node, s, ...(request.values as WireArguments<'append'>));
+        }
         const answer = handler(this, node, s, ...request.values);
         return request.again !== 0 && isDoubtful(request.operation, answer) ? -EIO : answer;
       },
