@@ -1,4 +1,4 @@
-/** npm run docs: writes docs/SYSCALLS.md and docs/ISA.md from the declarations and the instruction rows. */
+/** npm run docs: writes docs/SYSCALLS.md, docs/ISA.md and docs/PROTOCOL.md from the declarations and the instruction rows. */
 import { writeFileSync } from 'node:fs';
 import { CPU_MODELS, DEFAULT_MODEL, FEATURE_BITS } from '../src/cpu/isa/cpuid.ts';
 import { isa } from '../src/cpu/isa/index.ts';
@@ -6,6 +6,7 @@ import type { Declaration } from '../src/syscall/syscall.ts';
 import { DECLARATIONS } from '../syscalls/index.ts';
 import { EXCEPTIONS } from '../test/cpu/differ/exceptions.ts';
 import { NOT_COMPARED } from '../test/cpu/differ/rows.ts';
+import { protocol } from './protocol.ts';
 
 const docs = (name: string) => new URL(`../docs/${name}`, import.meta.url);
 const cell = (text: string) => text.replaceAll('|', '\\|');
@@ -113,7 +114,11 @@ ${differencesFromHardware()}
 ${sections.join('\n')}`;
 }
 
-export const documents = (): Record<string, string> => ({ 'SYSCALLS.md': syscalls(), 'ISA.md': instructions() });
+export const documents = (): Record<string, string> => ({
+  'SYSCALLS.md': syscalls(),
+  'ISA.md': instructions(),
+  'PROTOCOL.md': protocol(),
+});
 export const documentPath = docs;
 
 if (process.argv[1]?.endsWith('docs.ts')) {

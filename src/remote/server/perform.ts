@@ -169,6 +169,9 @@ export const HANDLERS: Handlers = {
   },
 };
 
+/** A file that comes along with its name is at most this large. */
+const LARGEST_CONTENTS = 256 << 10;
+
 /** Entries in one frame, each with a name of at most 255 bytes. */
 const MOST_ENTRIES = 3000;
 
@@ -246,7 +249,7 @@ export function stepOf(
   if (inode.type === S_IFLNK) {
     const target = inode.readlink(s);
     if (!failed(target)) step.target = target;
-  } else if (inode.type === S_IFREG && found.attributes.size <= contents) {
+  } else if (inode.type === S_IFREG && found.attributes.size <= Math.min(contents, LARGEST_CONTENTS)) {
     const bytes = new Uint8Array(found.attributes.size);
     if (inode.read(s, 0, bytes) === bytes.length) step.contents = bytes;
   }
