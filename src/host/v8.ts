@@ -7,6 +7,8 @@ let tuned = false;
  * run this many bytes of code; a turn of the interpreter's loop counts as up to 400 KB, and with the default of 1.8 MB the
  * guest runs ten times slower until the optimised code is there (measured: 70 to 190 ns an instruction, not 7).
  *
+ * The interpreter's module is validated function by function when they are compiled: 2 ms less for each start.
+ *
  * V8's full register allocator (--no-turbo-use-mid-tier-regalloc-for-huge-functions) made no better code of the
  * interpreter (2.6 ns either way) and took 2 s longer.
  */
@@ -14,4 +16,5 @@ export function tuneV8(): void {
   if (tuned) return;
   tuned = true;
   setFlagsFromString('--wasm-tiering-budget=30000000');
+  setFlagsFromString('--wasm-lazy-validation');
 }

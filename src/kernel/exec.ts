@@ -11,7 +11,8 @@ import { ALL_CAPABILITIES, type Credentials, cloneCredentials } from '../vfs/cre
 import { failed } from '../wait/wait.ts';
 import { kill, releaseMm } from './exit.ts';
 import { sleepDeaf } from './fork.ts';
-import { memoryLimits } from './limits.ts';
+import type { Kernel } from './kernel.ts';
+import { type Limit, memoryLimits } from './limits.ts';
 import { type OpenProgram, openProgram, setProgram } from './program.ts';
 import { startRegisters } from './registers.ts';
 import type { Task } from './task.ts';
@@ -21,6 +22,9 @@ const ADDR_NO_RANDOMIZE = 0x0040000;
 const READ_IMPLIES_EXEC = 0x0400000;
 /** Personality bits that a set-user-id program does not keep. */
 const PER_CLEAR_ON_SETID = 0x0400000 | 0x0040000 | 0x0200000 | 0x0100000;
+
+/** The call number of a task that is being started (spawn.ts): no system call has it. Nothing is in its address space yet. */
+export const STARTING = 0x7fffffff;
 
 /** Replaces the task's program by one that is open; answers 0, a negative errno or BLOCKED. Closes the file. */
 export function execute(task: Task, first: OpenProgram, argv: readonly string[], envp: readonly string[]): number {
@@ -48,7 +52,8 @@ function replace(task: Task, first: OpenProgram, program: Program, envp: readonl
   const runs = (program.file as OpenProgram).open;
   const credentials = credentialsFor(task, runs);
   if (failed(credentials)) return credentials;
-  const mm = newMm(task);
+  const isStarting = task.call.nr === STARTING;
+  const mm = isStarting ? task.mm : newMm(task);
   if (failed(mm)) return mm;
   const secure = credentials.euid !== task.credentials.uid || credentials.egid !== task.credentials.gid;
   const loaded = load(mm, program, envp, {
@@ -62,7 +67,7 @@ function replace(task: Task, first: OpenProgram, program: Program, envp: readonl
     randomize: (task.personality & ADDR_NO_RANDOMIZE) === 0,
   });
   if (isUnloadable(loaded)) {
-    mm.release();
+    if (!isStarting) mm.release();
     return refuse(task, first, loaded);
   }
   setProgram(task.group, runs);
@@ -71,16 +76,21 @@ function replace(task: Task, first: OpenProgram, program: Program, envp: readonl
   return 0;
 }
 
+/** Throws HostLimitError. */
+export function makeMm(kernel: Kernel, limits: readonly Limit[], randomize: boolean): Mm {
+  return new Mm({
+    protection: kernel.protection,
+    random: randomize ? () => kernel.random.u32() : undefined,
+    limits: memoryLimits(limits),
+    objects: kernel.objects,
+  });
+}
+
 function newMm(task: Task): Mm | number {
   const { kernel } = task;
   const randomize = (task.personality & ADDR_NO_RANDOMIZE) === 0;
   try {
-    return new Mm({
-      protection: kernel.protection,
-      random: randomize ? () => kernel.random.u32() : undefined,
-      limits: memoryLimits(task.group.limits),
-      objects: kernel.objects,
-    });
+    return makeMm(kernel, task.group.limits, randomize);
   } catch (error) {
     if (!(error instanceof HostLimitError)) throw error;
     kernel.hostLimit = error;
@@ -122,9 +132,11 @@ function credentialsFor(task: Task, file: OpenProgram['open']): Credentials | nu
 function commit(task: Task, mm: Mm, credentials: Credentials, loaded: Loaded, path: string): void {
   const { kernel, group } = task;
   task.processor.detach();
-  releaseMm(task);
-  task.mm = mm;
-  task.processor = kernel.processorFor(mm);
+  if (mm !== task.mm) {
+    releaseMm(task);
+    task.mm = mm;
+    task.processor = kernel.processorFor(mm);
+  }
   mm.activate();
   task.processor.attach(task);
   task.unshareFiles();

@@ -1,7 +1,6 @@
 /** Starting a program from outside: the machine's first process, or another one beside it. */
 
 import type { ControllingTerminal } from '../fs/caller.ts';
-import { Mm } from '../memory/mm.ts';
 import type { Credentials } from '../vfs/credentials.ts';
 import { FdTable } from '../vfs/fd-table.ts';
 import { FsContext } from '../vfs/fs-context.ts';
@@ -9,11 +8,11 @@ import type { Location } from '../vfs/location.ts';
 import type { OpenFile } from '../vfs/open-file.ts';
 import { walkToDirectory } from '../vfs/walk.ts';
 import { BLOCKED, failed } from '../wait/wait.ts';
-import { execute } from './exec.ts';
+import { execute, makeMm, STARTING } from './exec.ts';
 import { exitGroup, exitTask } from './exit.ts';
 import { makeSession, type Session } from './job-control.ts';
 import type { Kernel } from './kernel.ts';
-import { applyLimits, type Limit } from './limits.ts';
+import { applyLimits, defaultLimits, type Limit } from './limits.ts';
 import { openProgram } from './program.ts';
 import { Task } from './task.ts';
 import { ThreadGroup } from './thread-group.ts';
@@ -36,9 +35,6 @@ export interface SpawnRequest {
 
 /** Session and leader of what a shell outside starts: the shell, as the guest sees it. */
 const OUTSIDE = 1;
-
-/** The call number of a task that is still being started: no system call has it. */
-const STARTING = 0x7fffffff;
 
 /**
  * Makes a process and starts its program. Answers it, or a negative errno; a start that has to wait goes on by itself.
@@ -81,7 +77,8 @@ function makeTask(kernel: Kernel, request: SpawnRequest): Task {
   const top: Location = { mount: namespace.mounts[0], dentry: namespace.mounts[0].root };
   const fs = new FsContext(namespace.cover(top));
   fs.umask = request.umask;
-  const mm = new Mm({ protection: kernel.protection, objects: kernel.objects });
+  // The program's own: execute() need not make another.
+  const mm = makeMm(kernel, request.limits ?? defaultLimits(), true);
   const files = new FdTable();
   const task = new Task(kernel, {
     tid: kernel.allocatePid(),
