@@ -102,6 +102,7 @@ function worldOf(replayer: Replayer): World {
     outside: (real) => ({
       ...replayer.port<Outside>('layers', LAYERS),
       error: real.error,
+      later: () => {},
       output: () => () => {},
       writeText: () => {},
     }),
