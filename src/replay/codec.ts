@@ -148,7 +148,8 @@ export class Decoder {
 
   /** The next part. */
   feed(bytes: Uint8Array): void {
-    this.#bytes = bytes;
+    // A Buffer's slice() would not copy, and its JSON would be its bytes.
+    this.#bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
     this.#at = 0;
   }
 
