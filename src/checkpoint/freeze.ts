@@ -153,6 +153,7 @@ function rootOf(machine: Freezable, writer: FreezeWriter): Encodable {
     cpu: machine.cpu,
     clock: { monotonic: clock.now(), offset: clock.offset },
     ...{ uts: { ...uts }, nextPid: kernel.nextPid, forks: kernel.forks, devices: machine.devices },
+    instructions: kernel.scheduler.instructions,
     first: machine.first && { ...machine.first },
     ...{ tasks: writer.ids(tasks), groups: writer.ids(kernel.groups.values()), queue: queueOf(kernel) },
     ...{ mounts: writer.ids(namespace.mounts), nextMount: namespace.nextId },

@@ -26,7 +26,7 @@ export const MACHINE_STATE = record({
   cpu: text,
   clock: record({ monotonic: real, offset: wide }),
   uts: record({ sysname: text, nodename: text, release: text, version: text, machine: text, domainname: text }),
-  ...{ nextPid: pid, forks: size, devices: size },
+  ...{ nextPid: pid, forks: size, devices: size, instructions: size },
   first: maybe(record({ pid, status: maybe(word) })),
   tasks: list(ref('task')),
   groups: list(ref('group')),

@@ -142,6 +142,7 @@ class Thaw {
     Object.assign(uts, state.uts);
     this.#kernel.nextPid = state.nextPid;
     this.#kernel.forks = state.forks;
+    this.#kernel.scheduler.instructions = state.instructions;
     // In this order: what lies in /proc is found there once the processes are.
     reader.objects(state.tasks);
     reader.objects(state.groups);

@@ -72,7 +72,13 @@ export const MM_DERIVED = {
 const mm: Kind<Mm> = {
   name: 'mm',
   shape: record({
-    ...{ state: MM_STATE, auxv: list(word, 256), ldt: maybe(bytes), exe: noneOr(ref('shared-object')), vmas: list(VMA, 65536) },
+    ...{
+      state: MM_STATE,
+      auxv: list(word, 256),
+      ldt: maybe(bytes),
+      exe: noneOr(ref('shared-object')),
+      vmas: list(VMA, 65536),
+    },
     protection: oneOf('hardware', 'software'),
   }),
   is: (object): object is Mm => object instanceof Mm,
@@ -83,7 +89,12 @@ const mm: Kind<Mm> = {
         ? null
         : ([...space.vmas].find(({ object }) => object?.key === space.exe!.key)?.object ?? null);
     return {
-      ...{ state: pick(space, MM_STATE) as unknown as Plain, auxv: [...space.auxv], ldt: space.ldt, exe: writer.id(exe) },
+      ...{
+        state: pick(space, MM_STATE) as unknown as Plain,
+        auxv: [...space.auxv],
+        ldt: space.ldt,
+        exe: writer.id(exe),
+      },
       ...{ vmas: vmas as unknown as Plain, protection: space.protection },
     };
   },
