@@ -110,23 +110,27 @@ export function openImage(source: ImageSource, manifest: Manifest): OpenedImage 
   });
 }
 
-/** Makes the image's processes in a machine that has none. */
+/** Makes the image's processes in a machine that has none. What was made when it turns out to be damaged is given back. */
 export function thaw(image: OpenedImage, target: ThawTarget): void {
-  guarded(() => new Thaw(image, target).run());
+  const world = worldFor(image, target);
+  try {
+    guarded(() => new Thaw(image, target, world).run());
+  } catch (error) {
+    for (const mm of world.processors.keys()) mm.release();
+    throw error;
+  }
 }
 
 class Thaw {
   readonly #image: OpenedImage;
   readonly #kernel: Kernel;
   readonly #reader: ImageReader;
-  readonly #world: ThawWorld;
 
-  constructor(image: OpenedImage, target: ThawTarget) {
+  constructor(image: OpenedImage, target: ThawTarget, world: ThawWorld) {
     const { kernel } = target;
     this.#image = image;
     this.#kernel = kernel;
-    this.#world = worldFor(image, target);
-    this.#reader = new ImageReader(image.nodes, KINDS, this.#world, {
+    this.#reader = new ImageReader(image.nodes, KINDS, world, {
       saveInode: () => null,
       loadInode: (id) => this.#reader.object<Inode>(id),
       loadPlace: (place) => loadPlace(place, this.#reader),

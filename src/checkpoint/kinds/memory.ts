@@ -101,6 +101,7 @@ const mm: Kind<Mm> = {
   create(fields, reader) {
     const { kernel, processors } = worldOf(reader);
     const space = new Mm({ protection: kernel.protection, objects: kernel.objects });
+    processors.set(space, kernel.processorFor(space));
     Object.assign(space, fields.state);
     space.auxv = Uint32Array.from(fields.auxv as number[]);
     space.ldt = fields.ldt as Uint8Array | null;
@@ -111,7 +112,6 @@ const mm: Kind<Mm> = {
       last = vma.end;
       addVma(space, { ...vma, object: reader.optional<SharedObject>(vma.object) });
     }
-    processors.set(space, kernel.processorFor(space));
     return space;
   },
 };

@@ -14,6 +14,45 @@ import { Pipe, PipeFile, PipeInode, type PipeState } from '../pipe.ts';
 import { SignalFile } from '../signalfd.ts';
 import { TimerFile, type TimerState } from '../timerfd.ts';
 import type { Fields, ImageReader, ImageWriter, Kind } from './image.ts';
+import {
+  bool,
+  bytes,
+  int,
+  integer,
+  list,
+  maybe,
+  noneOr,
+  oneOf,
+  real,
+  record,
+  ref,
+  type Shape,
+  ShapeError,
+  size,
+  text,
+  wide,
+  word,
+} from './shape.ts';
+
+/** Numbers of objects, or (of inodes that the caller names) a list with what it says. */
+export const INODE: Shape<unknown> = (value, at, kindOf) =>
+  Array.isArray(value) && value.length === 1
+    ? value
+    : noneOr(ref('inode', 'pipe-inode', 'pts-inode', 'memfd'))(value, at, kindOf);
+const STAT = record({
+  ...{ ino: size, mode: word, nlink: size, uid: word, gid: word, rdev: size, size, blksize: size, blocks: size },
+  ...{ atime: wide, mtime: wide, ctime: wide, btime: wide },
+});
+const ANONYMOUS = { fs: oneOf('pipefs', 'sockfs', 'anon_inodefs'), shared: bool, stat: STAT };
+const SLOT: Shape<unknown> = record({
+  bytes: (value, at, kindOf) => {
+    const found = bytes(value, at, kindOf);
+    if (found.length > 4096) throw new ShapeError(`${at} is longer than a page`);
+    return found;
+  },
+  packet: bool,
+});
+const FILE_PAGE = record({ offset: size, bytes });
 
 const plain = (value: unknown) => value as Plain;
 
@@ -46,6 +85,7 @@ function restoreStat(inode: AnonymousInode, stat: Attributes): void {
 
 const anonymousInode: Kind<AnonymousInode> = {
   name: 'inode',
+  shape: record(ANONYMOUS),
   is: (object): object is AnonymousInode => object instanceof AnonymousInode && !(object instanceof PipeInode),
   save: saveAnonymous,
   create(fields, reader) {
@@ -59,6 +99,7 @@ const anonymousInode: Kind<AnonymousInode> = {
 
 const pipeInode: Kind<PipeInode> = {
   name: 'pipe-inode',
+  shape: record({ ...ANONYMOUS, pipe: ref('pipe') }),
   is: (object): object is PipeInode => object instanceof PipeInode,
   save: (inode, writer) => ({ ...saveAnonymous(inode), pipe: writer.id(inode.pipe) }),
   create(fields, reader) {
@@ -72,6 +113,10 @@ const pipeInode: Kind<PipeInode> = {
 
 const pipe: Kind<Pipe> = {
   name: 'pipe',
+  shape: record({
+    ...{ slots: list(SLOT, 65536), capacity: integer(1, 65536), readers: size, writers: size },
+    ...{ writerOpens: size, readerTickets: size, writerTickets: size },
+  }),
   is: (object): object is Pipe => object instanceof Pipe,
   save({ state }) {
     const slots = state.slots.map(({ page, start, end, packet }) => ({ bytes: page.slice(start, end), packet }));
@@ -89,6 +134,7 @@ const pipe: Kind<Pipe> = {
 
 const pipeFile: Kind<PipeFile> = {
   name: 'pipe-end',
+  shape: record({ pipe: ref('pipe'), inode: INODE, flags: word, name: text, quietUntil: real }),
   is: (object): object is PipeFile => object instanceof PipeFile,
   save: (file, writer) => ({
     pipe: writer.id(file.pipe),
@@ -107,6 +153,7 @@ const pipeFile: Kind<PipeFile> = {
 
 const event: Kind<EventFile> = {
   name: 'eventfd',
+  shape: record({ count: wide, semaphore: bool }),
   is: (object): object is EventFile => object instanceof EventFile,
   save: ({ state }) => ({ ...state }),
   create: (fields, { world }) => new EventFile(world.anonymous.anonInode, { ...fields } as unknown as EventState),
@@ -114,6 +161,7 @@ const event: Kind<EventFile> = {
 
 const timer: Kind<TimerFile> = {
   name: 'timerfd',
+  shape: record({ clock: int, next: real, interval: real, ticks: wide, setFlags: word }),
   is: (object): object is TimerFile => object instanceof TimerFile,
   save: ({ state }) => ({ ...state }),
   create: (fields, { world }) =>
@@ -122,6 +170,7 @@ const timer: Kind<TimerFile> = {
 
 const signal: Kind<SignalFile> = {
   name: 'signalfd',
+  shape: record({ mask: wide }),
   is: (object): object is SignalFile => object instanceof SignalFile,
   save: ({ mask }) => ({ mask }),
   create: ({ mask }, { world }) => new SignalFile(world.anonymous.anonInode, world.signals, mask as bigint),
@@ -129,6 +178,7 @@ const signal: Kind<SignalFile> = {
 
 const epoll: Kind<EpollFile> = {
   name: 'epoll',
+  shape: record({ items: list(record({ fd: size, file: ref(), events: word, data: wide, due: bool })) }),
   is: (object): object is EpollFile => object instanceof EpollFile,
   save: (set, writer) => ({
     items: set.watched
@@ -146,6 +196,10 @@ const epoll: Kind<EpollFile> = {
 
 const inotify: Kind<InotifyFile> = {
   name: 'inotify',
+  shape: record({
+    queue: list(record({ wd: int, mask: word, cookie: word, name: text })),
+    ...{ lastWd: size, watches: list(record({ wd: int, mask: word, inode: INODE })) },
+  }),
   is: (object): object is InotifyFile => object instanceof InotifyFile,
   save: (file, writer) => ({
     queue: plain(file.queue),
@@ -168,6 +222,7 @@ const inotify: Kind<InotifyFile> = {
 /** Nothing but a position is lost when these are opened anew. */
 const device: Kind<MemoryDeviceFile> = {
   name: 'device',
+  shape: record({ inode: INODE, flags: word }),
   is: (object): object is MemoryDeviceFile => object instanceof MemoryDeviceFile,
   save: (file, writer) => ({ inode: saveInode(file.inode, writer), flags: file.flags }),
   create({ inode, flags }, reader) {
@@ -179,6 +234,9 @@ const device: Kind<MemoryDeviceFile> = {
 
 const memfdInode: Kind<MemfdInode> = {
   name: 'memfd',
+  shape: record({
+    ...{ ino: size, name: text, seals: integer(0, 31), mode: word, uid: word, gid: word, size, pages: list(FILE_PAGE) },
+  }),
   is: (object): object is MemfdInode => object instanceof MemfdInode,
   save: ({ name, seals, node }) => ({
     ...{ ino: node.ino, name, seals, mode: node.mode & 0o7777, uid: node.uid, gid: node.gid, size: node.content.size },
@@ -201,6 +259,7 @@ const memfdInode: Kind<MemfdInode> = {
 
 const memfdFile: Kind<MemfdFile> = {
   name: 'memfd-file',
+  shape: record({ inode: ref('memfd'), flags: word }),
   is: (object): object is MemfdFile => object instanceof MemfdFile,
   save: (file, writer) => ({ inode: writer.id(file.inode), flags: file.flags }),
   create: ({ inode, flags }, reader) => reader.object<MemfdInode>(inode).open(reader.world.sleeper, flags as number),
@@ -209,6 +268,11 @@ const memfdFile: Kind<MemfdFile> = {
 /** A queue that nobody has open is saved because it has a name. */
 const messageQueue: Kind<MessageQueue> = {
   name: 'message-queue',
+  shape: record({
+    ...{ name: maybe(text), inode: ref('inode'), maxMessages: integer(1, 65536), messageSize: integer(1, 2 ** 24) },
+    messages: list(record({ priority: size, bytes })),
+    notification: maybe(record({ pid: size, signal: integer(0, 64), value: int })),
+  }),
   is: (object): object is MessageQueue => object instanceof MessageQueue,
   save: ({ name, inode, maxMessages, messageSize, messages, notification }, writer) => ({
     ...{ name, inode: writer.id(inode), maxMessages, messageSize },
@@ -229,6 +293,7 @@ const messageQueue: Kind<MessageQueue> = {
 
 const messageQueueFile: Kind<MessageQueueFile> = {
   name: 'message-queue-file',
+  shape: record({ queue: ref('message-queue'), name: text, flags: word }),
   is: (object): object is MessageQueueFile => object instanceof MessageQueueFile,
   save: (file, writer) => ({ queue: writer.id(file.queue), name: file.name, flags: file.flags }),
   create: ({ queue, name, flags }, reader) =>

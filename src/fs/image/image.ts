@@ -108,7 +108,7 @@ export interface ImageWorld {
 export interface Kind<T extends object> {
   readonly name: string;
   /** What its fields must be. */
-  readonly shape?: Shape<unknown>;
+  readonly shape: Shape<unknown>;
   is(object: object): object is T;
   save(object: T, writer: ImageWriter): Fields;
   create(fields: Fields, reader: ImageReader): T;
@@ -175,10 +175,7 @@ export class ImageReader {
     this.#nodes = nodes.map((node, id) => {
       const kind = this.#kinds.get(node.kind);
       if (kind === undefined) throw new ShapeError(`object ${id} is of an unknown kind`);
-      const { shape } = kind;
-      return shape === undefined
-        ? node
-        : { ...node, fields: shape(node.fields, `${node.kind} ${id}`, kindOf) as Fields };
+      return { ...node, fields: kind.shape(node.fields, `${node.kind} ${id}`, kindOf) as Fields };
     });
   }
 

@@ -1,4 +1,5 @@
 /** Images of sockets: their queues, their peers, and the names they are bound to. */
+import { AF_INET, AF_INET6, AF_UNIX, AF_UNSPEC } from '../../abi/socket.ts';
 import type { Inode } from '../../vfs/inode.ts';
 import type { OpenFile } from '../../vfs/open-file.ts';
 import type { Plain } from '../../wait/wait.ts';
@@ -9,8 +10,66 @@ import { TcpSocket, UdpSocket } from '../inet-socket.ts';
 import type { Ancillary, Socket, SocketKind } from '../socket.ts';
 import { abstractKey, type SocketWorld } from '../socket-names.ts';
 import { type Datagram, UnixConnection, UnixDatagram } from '../unix-socket.ts';
-import { loadInode, saveInode } from './event-kinds.ts';
+import { INODE, loadInode, saveInode } from './event-kinds.ts';
 import type { Fields, ImageReader, ImageWriter, Kind } from './image.ts';
+import {
+  bool,
+  bytes,
+  int,
+  integer,
+  list,
+  maybe,
+  noneOr,
+  oneOf,
+  real,
+  record,
+  ref,
+  type Shape,
+  size,
+  text,
+  word,
+} from './shape.ts';
+
+const ADDRESS: Shape<unknown> = (value, at, kindOf) => {
+  const { family } = record({ family: word })(value, at, kindOf);
+  if (family === AF_UNSPEC) return { family };
+  if (family === AF_UNIX) return record({ family: word, name: text })(value, at, kindOf);
+  return record({ family: oneOf(AF_INET, AF_INET6), host: list(integer(0, 255), 16), port: integer(0, 65535) })(
+    value,
+    at,
+    kindOf,
+  );
+};
+const UCRED = record({ pid: int, uid: int, gid: int });
+const ANCILLARY = { rights: list(ref(), 253), credentials: maybe(UCRED) };
+const OTHER_OPTIONS: Shape<unknown> = (value, at, kindOf) =>
+  Object.fromEntries(
+    Object.keys(Object(value)).map((name) => [
+      name,
+      int((value as Record<string, unknown>)[name], `${at}.${name}`, kindOf),
+    ]),
+  );
+const SOCKET = {
+  kind: record({ domain: int, type: int, protocol: int }),
+  options: record({
+    ...{ sendBuffer: size, receiveBuffer: size, receiveLowWater: size, sendTimeout: real, receiveTimeout: real },
+    ...{ passCredentials: bool, reuseAddress: bool, reusePort: bool, linger: record({ onoff: int, linger: int }) },
+    other: OTHER_OPTIONS,
+  }),
+  ...{ error: int, shut: integer(0, 3), flags: word, inode: ref('inode') },
+};
+const CONNECTED = ['unix-connection', 'tcp'];
+const CONNECTION = {
+  ...SOCKET,
+  ...{ state: oneOf('unconnected', 'listening', 'connected'), charged: int, backlog: int },
+  ...{ peerCredentials: maybe(UCRED), name: maybe(ADDRESS), peerName: maybe(ADDRESS), closed: bool },
+  ...{
+    peer: noneOr(ref(...CONNECTED)),
+    waiting: list(ref(...CONNECTED)),
+    queue: list(record({ bytes, ...ANCILLARY })),
+  },
+};
+const UNIX_NAME = { bound: maybe(ADDRESS), file: maybe(INODE) };
 
 const plain = (value: unknown) => value as Plain;
 
@@ -85,6 +144,7 @@ function linkUnixName(socket: UnixSocket, fields: Fields, reader: ImageReader): 
 
 const unixConnection: Kind<UnixConnection> = {
   name: 'unix-connection',
+  shape: record({ ...CONNECTION, ...UNIX_NAME }),
   is: (object): object is UnixConnection => object instanceof UnixConnection,
   save: (socket, writer) => ({ ...saveConnection(socket, writer), ...saveUnixName(socket, writer) }),
   create: (fields, reader) => createSocket(UnixConnection, fields, reader),
@@ -96,6 +156,10 @@ const unixConnection: Kind<UnixConnection> = {
 
 const unixDatagram: Kind<UnixDatagram> = {
   name: 'unix-datagram',
+  shape: record({
+    ...{ ...SOCKET, ...UNIX_NAME, closed: bool, peer: noneOr(ref('unix-datagram')) },
+    queue: list(record({ bytes, from: maybe(ADDRESS), ...ANCILLARY })),
+  }),
   is: (object): object is UnixDatagram => object instanceof UnixDatagram,
   save: (socket, writer) => ({
     ...saveSocket(socket, writer),
@@ -124,6 +188,7 @@ const unixDatagram: Kind<UnixDatagram> = {
 
 const tcp: Kind<TcpSocket> = {
   name: 'tcp',
+  shape: record({ ...CONNECTION, bound: maybe(ADDRESS), connecting: bool }),
   is: (object): object is TcpSocket => object instanceof TcpSocket,
   save: (socket, writer) => ({
     ...saveConnection(socket, writer),
@@ -140,6 +205,10 @@ const tcp: Kind<TcpSocket> = {
 
 const udp: Kind<UdpSocket> = {
   name: 'udp',
+  shape: record({
+    ...{ ...SOCKET, bound: maybe(ADDRESS), peer: maybe(ADDRESS), queued: int },
+    queue: list(record({ bytes, from: maybe(ADDRESS) })),
+  }),
   is: (object): object is UdpSocket => object instanceof UdpSocket,
   save: (socket, writer) => ({
     ...saveSocket(socket, writer),
