@@ -1,4 +1,6 @@
 /** Machines that begin as an image (DESIGN section 5): `new Machine({ host, kernel: checkpointed(image) })`. */
+
+import { CPU_MODEL_NAMES } from '../cpu/isa/cpuid.ts';
 import { bool, integer, list, maybe, oneOf, record, text } from '../fs/image/shape.ts';
 import { Kernel } from '../kernel/kernel.ts';
 import type { KernelModel, ModelledMachine } from '../syscall/kernel-model.ts';
@@ -20,7 +22,8 @@ export interface ThawOptions {
 const MANIFEST = record({
   format: oneOf(IMAGE_FORMAT),
   version: integer(1, Number.MAX_SAFE_INTEGER),
-  ...{ writer: text, created: integer(0, Number.MAX_SAFE_INTEGER), cpu: text },
+  ...{ writer: text, created: integer(0, Number.MAX_SAFE_INTEGER) },
+  cpu: oneOf(...CPU_MODEL_NAMES),
   processes: list(
     record({
       pid: integer(1, 2 ** 22),

@@ -106,7 +106,7 @@ export class DirectorySink {
       files.push({ name: file.name, size: file.size, sha256: hash.digest('hex') });
     }
     const complete = { ...manifest, files };
-    this.create(MANIFEST).write(new TextEncoder().encode(`${JSON.stringify(complete, null, 1)}\n`));
+    this.create(MANIFEST).write(new TextEncoder().encode(textOf({ ...complete, checksum: checksumOf(complete) })));
     await this.#calls.sync(this.#files.at(-1)!.fd);
     this.#close();
     await syncDirectory(this.#temporary, this.#calls);
@@ -159,6 +159,9 @@ function* chunksOf({ name, fd, size }: { name: string; fd: number; size: number 
 export function hasImage(path: string): boolean {
   return [path, `${path}${PREVIOUS}`].some((place) => existsSync(join(place, MANIFEST)));
 }
+
+const textOf = (manifest: object) => `${JSON.stringify(manifest, null, 1)}\n`;
+const checksumOf = (manifest: object) => createHash('sha256').update(textOf(manifest)).digest('hex');
 
 /** An image, or an empty directory. */
 function isReplaceable(path: string): boolean {
@@ -235,13 +238,15 @@ function readManifest(place: string, path: string): { files: File[] } {
     if (error instanceof ImageFileError) throw error;
     throw new ImageFileError(`${path} is no image: it has no ${MANIFEST}`);
   }
-  let manifest: { files?: unknown } | null;
+  let manifest: { files?: unknown };
   try {
-    manifest = JSON.parse(text);
+    const { checksum, ...rest } = JSON.parse(text);
+    if (checksumOf(rest) !== checksum || textOf({ ...rest, checksum }) !== text) throw new Error('checksum');
+    manifest = rest;
   } catch {
-    throw new ImageFileError(`${path}: its manifest is damaged`);
+    throw new ImageFileError(`${path}: its manifest is damaged or incomplete`);
   }
-  const files = manifest?.files;
+  const { files } = manifest;
   if (!Array.isArray(files) || !files.every(isFile)) throw new ImageFileError(`${path}: its manifest is damaged`);
   if (new Set(files.map(({ name }) => name)).size !== files.length) {
     throw new ImageFileError(`${path}: its manifest names a file twice`);

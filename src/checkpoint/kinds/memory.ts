@@ -62,7 +62,6 @@ export const MM_DERIVED = {
   onInvalidate: 'set by the processor',
   fills: 'follows from what is filled',
   auxv: 'auxv',
-  ldt: 'ldt',
   exe: 'exe',
   '#held': 'follows from the VMAs',
   '#users': 'follows from the tasks',
@@ -75,7 +74,6 @@ const mm: Kind<Mm> = {
     ...{
       state: MM_STATE,
       auxv: list(word, 256),
-      ldt: maybe(bytes),
       exe: noneOr(ref('shared-object')),
       vmas: list(VMA, 65536),
     },
@@ -92,7 +90,6 @@ const mm: Kind<Mm> = {
       ...{
         state: pick(space, MM_STATE) as unknown as Plain,
         auxv: [...space.auxv],
-        ldt: space.ldt,
         exe: writer.id(exe),
       },
       ...{ vmas: vmas as unknown as Plain, protection: space.protection },
@@ -104,7 +101,6 @@ const mm: Kind<Mm> = {
     processors.set(space, kernel.processorFor(space));
     Object.assign(space, fields.state);
     space.auxv = Uint32Array.from(fields.auxv as number[]);
-    space.ldt = fields.ldt as Uint8Array | null;
     space.exe = reader.optional<SharedObject>(fields.exe)?.backing ?? null;
     let last = 0;
     for (const vma of fields.vmas as unknown as (Omit<Vma, 'object'> & { object: number })[]) {
