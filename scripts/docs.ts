@@ -109,7 +109,7 @@ carries. These are the differences that it knows, from an Intel Xeon of family 6
 | Exception | Reason |
 |---|---|
 ${differencesFromHardware()}
-| x87 pointers | FOP and FDP stay 0: processors set them with unmasked exceptions only; FCS and FDS read as 0, as where CPUID deprecates them |
+| FCS and FDS | they read as 0, as where CPUID says that they are deprecated |
 
 ${sections.join('\n')}`;
 }

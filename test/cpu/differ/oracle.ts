@@ -15,7 +15,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { CODE, DATA, DATA_SIZE, SLOT, SLOT_SIZE, Slots } from './slot.ts';
+import { CODE, DATA, DATA_SIZE, ENTRY, SLOT, SLOT_SIZE, Slots, USER_CS, USER_DS } from './slot.ts';
 
 const program = fileURLToPath(new URL('../../../fixtures/bin/cpu-oracle', import.meta.url));
 /** Slots of the shared file: two batches are under way at a time. */
@@ -94,6 +94,25 @@ export class Oracle {
     request.set(0, SLOT.isSameCode, 0);
     await this.run(request, 1, reply);
     return reply;
+  }
+
+  /** Does FDP change without an exception, too (CPUID.7.0:EBX, FDP_EXCPTN_ONLY)? */
+  async keepsPointers(): Promise<boolean> {
+    const request = new Slots(1);
+    // fld qword ptr [eax]
+    request.u8.set([0xdd, 0x00], SLOT.code);
+    request.u8.set([USER_DS, 0, USER_CS, 0, USER_DS, 0, USER_DS, 0], SLOT.selectors);
+    for (const [field, value] of [
+      [SLOT.gpr, DATA + 0x1000],
+      [SLOT.eflags, 0x202],
+      [SLOT.eip, ENTRY],
+      [SLOT.codeAddress, ENTRY],
+      [SLOT.codeLength, 2],
+      [SLOT.fx, 0x37f],
+      [SLOT.fx + 24, 0x1f80],
+    ])
+      request.set(0, field, value);
+    return (await this.runOne(request)).get(0, SLOT.fx + 16) !== 0;
   }
 
   close(): void {

@@ -54,6 +54,7 @@ class Session {
   readonly #failures = new Map<string, Failure>();
   readonly #exceptions: Record<string, number> = {};
   readonly #rows: Row[];
+  #keepsPointers = false;
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -64,6 +65,7 @@ class Session {
   async run(): Promise<Summary> {
     const { seed, seconds, cases, randomOnly } = this.#options;
     const end = performance.now() + seconds * 1000;
+    this.#keepsPointers = await this.#differ.oracle.keepsPointers();
     const random = new Random(seed);
     let plan: Iterator<Program> | undefined = randomOnly ? undefined : systematic(this.#rows, random);
     const next = (): Program => {
@@ -82,7 +84,11 @@ class Session {
 
   async #examine(mismatch: Mismatch): Promise<void> {
     if (this.#ownMemory.length === 0) this.#ownMemory.push(...this.#differ.oracle.ownMemory());
-    const context = { ownMemory: this.#ownMemory, undefinedCount: this.#options.undefinedCount };
+    const context = {
+      ownMemory: this.#ownMemory,
+      keepsPointers: this.#keepsPointers,
+      undefinedCount: this.#options.undefinedCount,
+    };
     const single = await isolate(this.#differ, mismatch);
     const exception = explain(single, context) ?? ((await isConfirmed(this.#differ, single)) ? undefined : OWN_MEMORY);
     if (exception !== undefined) {
