@@ -79,6 +79,11 @@ export const CHECKPOINT_OPTIONS = options({
   json: { kind: 'flag', describe: 'the report as JSON' },
 });
 
+export const IMAGE_OPTIONS = options({
+  pid: { kind: 'number', value: 'PID', describe: 'of fds and maps: only this process' },
+  json: { kind: 'flag', describe: 'as JSON' },
+});
+
 export const ATTACH_OPTIONS = options({});
 export const LOGS_OPTIONS = options({
   follow: { letter: 'f', kind: 'flag', describe: 'go on as more is written, until the program ends' },
@@ -94,6 +99,7 @@ export type LayerValues = Values<typeof LAYER_OPTIONS>;
 export type PsValues = Values<typeof PS_OPTIONS>;
 export type KillValues = Values<typeof KILL_OPTIONS>;
 export type CheckpointValues = Values<typeof CHECKPOINT_OPTIONS>;
+export type ImageValues = Values<typeof IMAGE_OPTIONS>;
 export type AttachValues = Values<typeof ATTACH_OPTIONS>;
 export type LogsValues = Values<typeof LOGS_OPTIONS>;
 export type CompletionValues = Values<typeof COMPLETION_OPTIONS>;
@@ -222,6 +228,15 @@ export const COMMANDS: readonly Command[] = [
       ['tallship kill build -p 7 -s USR1', 'to process 7 in it'],
     ],
     run: async (values, operands) => (await import('./kill.ts')).main(values, operands),
+  },
+  {
+    name: 'image',
+    operands: 'ls [DIR] | show|ps|fds|maps|verify IMAGE | diff OLD NEW',
+    summary: 'what is in an image of a machine, and whether it is whole',
+    options: IMAGE_OPTIONS,
+    words: ['ls', 'show', 'ps', 'fds', 'maps', 'verify', 'diff'],
+    examples: [['tallship image fds job.image', 'open descriptors of its processes']],
+    run: async (values, operands) => (await import('./image.ts')).main(values, operands),
   },
   {
     name: 'attach',

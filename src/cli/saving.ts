@@ -9,6 +9,7 @@ import type { Machine } from '../machine.ts';
 import { milliseconds } from './duration.ts';
 import { CliError, EXIT } from './error.ts';
 import type { Session } from './session.ts';
+import { version } from './version.ts';
 
 export interface SaveValues {
   readonly image: string | undefined;
@@ -38,7 +39,7 @@ export class Saver {
     this.#busy = true;
     if (options.stop) this.#session.leaving = leaveWith;
     try {
-      return await this.#machine.checkpoint(options.stop ? verifying(path) : path, options);
+      return await this.#machine.checkpoint(options.stop ? verifying(path) : path, { ...options, writer: version() });
     } catch (error) {
       this.#session.leaving = undefined;
       throw error;

@@ -157,7 +157,9 @@ function* chunksOf({ name, fd, size }: { name: string; fd: number; size: number 
 
 /** An image is at this path, or was when its replacement was interrupted. */
 export function hasImage(path: string): boolean {
-  return [path, `${path}${PREVIOUS}`].some((place) => existsSync(join(place, MANIFEST)));
+  return [path, `${path}${PREVIOUS}`].some((place) =>
+    [MANIFEST, 'machine'].every((name) => existsSync(join(place, name))),
+  );
 }
 
 const textOf = (manifest: object) => `${JSON.stringify(manifest, null, 1)}\n`;

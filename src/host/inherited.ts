@@ -1,5 +1,5 @@
 /** Which of this process's descriptors its caller passed on (`diff <(a) <(b)`), told from those that Node opened itself. */
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { closeSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
 const O_CLOEXEC = 0o2000000;
 const O_ACCMODE = 3;
@@ -27,6 +27,12 @@ let inherited: readonly number[] | undefined;
 export function inheritedDescriptors(): readonly number[] {
   inherited ??= look();
   return inherited;
+}
+
+/** Closes all above the standard three: a machine in the background keeps nobody's pipe open. */
+export function keepStandardOnly(): void {
+  for (const fd of inheritedDescriptors()) if (fd > 2) closeSync(fd);
+  inherited = inheritedDescriptors().filter((fd) => fd <= 2);
 }
 
 function look(): number[] {

@@ -52,6 +52,48 @@ describe('tallship checkpoint', () => {
   });
 });
 
+describe('tallship image', () => {
+  const image = (...args: string[]) => harbour.run('image', ...args);
+
+  it('shows what is in an image, and what has changed since', async () => {
+    writeFileSync(at('text'), 'one two\n');
+    await harbour.run('run', '-d', '--name', 'job', ...COUNT);
+    await harbour.run('checkpoint', 'job');
+    await harbour.run('checkpoint', 'job', '-o', 'later.image', '--stop');
+    const [found] = JSON.parse((await image('ls', '--json')).stdout);
+    expect(found).toMatchObject({ path: 'job.image', processes: 1 });
+    expect((await image('show', 'job.image')).stdout).toMatch(/^version +1, written by tallship [\d.]+\nmade/);
+    expect((await image('ps', 'job.image')).stdout).toMatch(/^PID +PARENT .*\n\d+ +0 +sleeping +1 .*counter 100/);
+    const [{ descriptors }] = JSON.parse((await image('fds', 'job.image', '--json')).stdout);
+    expect(descriptors.map(({ fd, kind }: { fd: number; kind: string }) => [fd, kind])).toEqual([
+      [0, 'inherited'],
+      [1, 'inherited'],
+      [2, 'inherited'],
+    ]);
+    expect((await image('maps', 'job.image')).stdout).toMatch(
+      / {2}[\da-f]{8}-[\da-f]{8} {2}r-xp {2}[\da-f]{8} {2}\S*counter\n/,
+    );
+    expect((await image('verify', 'job.image')).stdout).toBe('job.image: whole\n');
+    expect((await image('diff', 'job.image', 'later.image')).stdout).toMatch(/pages: [1-9]\d* changed/);
+  });
+
+  it('says what is damaged', async () => {
+    await harbour.run('run', '-d', '--name', 'job', ...COUNT);
+    await harbour.run('checkpoint', 'job', '--stop');
+    const machine = readFileSync(at('job.image/machine'));
+    machine[machine.length >> 1] ^= 1;
+    writeFileSync(at('job.image/machine'), machine);
+    const { status, stderr } = await image('verify', 'job.image');
+    expect([status, stderr]).toEqual([
+      125,
+      expect.stringContaining('its file machine is damaged: its checksum differs'),
+    ]);
+    expect((await harbour.run('restore', 'job.image')).stderr).toContain('checksum differs');
+    expect((await image('verify', 'text')).stderr).toContain('is no image');
+    expect((await image('see', 'job.image')).stderr).toContain('one of ls, show');
+  });
+});
+
 describe('tallship run --state', () => {
   const job = (...options: string[]) => harbour.run('run', '--state', 'state', ...options, ...COUNT);
   const manifest = () => JSON.parse(readFileSync(at('state/manifest.json'), 'utf8'));

@@ -1,5 +1,6 @@
 /** A detached machine's own side: its record, and its terminal if it was given one. */
 import { basename } from 'node:path';
+import { keepStandardOnly } from '../../host/inherited.ts';
 import type { ExitStatus, Machine } from '../../machine.ts';
 import type { OpenFile } from '../../vfs/open-file.ts';
 import { startOf } from '../control/entry.ts';
@@ -47,5 +48,7 @@ export class DetachedSelf {
 export function detachedSelf(): DetachedSelf | undefined {
   const base = process.env[DETACHED];
   delete process.env[DETACHED];
-  return base === undefined ? undefined : new DetachedSelf(base);
+  if (base === undefined) return undefined;
+  keepStandardOnly();
+  return new DetachedSelf(base);
 }

@@ -1,0 +1,168 @@
+/** tallship image: what is in an image, and whether it is whole. Nothing of it runs. */
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { ImageError } from '../checkpoint/image.ts';
+import { type DescriptorView, diffPages, type ImageView, inspect, type MappingView } from '../checkpoint/inspect.ts';
+import { DirectorySource, hasImage } from '../host/image-files.ts';
+import type { ImageValues } from './commands.ts';
+import { CliError, EXIT } from './error.ts';
+
+type Show = (values: ImageValues, paths: readonly string[]) => { readonly data: unknown; readonly text: string };
+
+const ACTIONS: Readonly<Record<string, { readonly images: number; readonly show: Show }>> = {
+  ls: { images: Number.POSITIVE_INFINITY, show: list },
+  show: { images: 1, show: (_values, [path]) => opened(path, summary) },
+  ps: { images: 1, show: (_values, [path]) => opened(path, processes) },
+  fds: { images: 1, show: (values, [path]) => opened(path, (view) => perProcess(view, values.pid, fds)) },
+  maps: { images: 1, show: (values, [path]) => opened(path, (view) => perProcess(view, values.pid, maps)) },
+  verify: {
+    images: 1,
+    show: (_values, [path]) => opened(path, () => ({ data: { path, whole: true }, text: `${path}: whole\n` })),
+  },
+  diff: { images: 2, show: difference },
+};
+
+export async function main(values: ImageValues, [action = '', ...paths]: string[]): Promise<number> {
+  const chosen = Object.hasOwn(ACTIONS, action) ? ACTIONS[action] : undefined;
+  if (chosen === undefined) throw new CliError(EXIT.failure, `image: one of ${Object.keys(ACTIONS).join(', ')}`);
+  const { images, show } = chosen;
+  if (Number.isFinite(images) && paths.length !== images)
+    throw new CliError(EXIT.failure, `image ${action}: give ${images === 1 ? 'one image' : 'two images'}`);
+  const { data, text } = show(values, paths);
+  process.stdout.write(values.json ? `${JSON.stringify(data, null, 1)}\n` : text);
+  return 0;
+}
+
+/** An image's files are read and their checksums compared before anything is shown of it. */
+function opened<T>(path: string, use: (view: ImageView) => T): T {
+  return withSource(path, (source) => use(inspect(source)));
+}
+
+function withSource<T>(path: string, use: (source: DirectorySource) => T): T {
+  let source: DirectorySource | undefined;
+  try {
+    source = new DirectorySource(path);
+    return use(source);
+  } catch (error) {
+    if (!(error instanceof ImageError) && (error as Error).name !== 'ImageError') throw error;
+    throw new CliError(EXIT.failure, `${path}: ${(error as Error).message}`);
+  } finally {
+    source?.close();
+  }
+}
+
+/** Of directories: the images in them. */
+function list(_values: ImageValues, paths: readonly string[]) {
+  const found = (paths.length === 0 ? ['.'] : paths).flatMap((path) => {
+    if (hasImage(path)) return [path];
+    if (!existsSync(path)) throw new CliError(EXIT.failure, `${path}: there is no such directory`);
+    return readdirSync(path)
+      .map((name) => join(path, name))
+      .filter((one) => hasImage(one));
+  });
+  const data = found.map((path) => opened(path, (view) => ({ path, ...short(view) })));
+  const rows = data.map(({ path, created, size, processes }) => [path, created, bytes(size), String(processes)]);
+  return { data, text: table([['IMAGE', 'MADE', 'SIZE', 'PROCESSES'], ...rows]) };
+}
+
+function short({ manifest }: ImageView) {
+  const size = manifest.files.reduce((sum, file) => sum + file.size, 0);
+  return { created: new Date(manifest.created).toISOString(), size, processes: manifest.processes.length };
+}
+
+function summary(view: ImageView) {
+  const { version, writer, cpu, trees } = view.manifest;
+  const { created, size, processes } = short(view);
+  const data = { version, writer, cpu, created, size, processes, trees, files: view.manifest.files };
+  const lines = [
+    ['version', `${version}, written by ${writer || 'a program'}`],
+    ['made', created],
+    ['size', bytes(size)],
+    ['processor', cpu],
+    ['processes', String(processes)],
+    ...trees.map(({ path, source, readOnly }) => ['tree', `${path} is ${source}${readOnly ? ', read-only' : ''}`]),
+  ];
+  return { data, text: table(lines) };
+}
+
+function processes({ processes: all }: ImageView) {
+  const data = all.map(({ descriptors, mappings, ...rest }) => ({
+    ...{ ...rest, descriptors: descriptors.length, mappings: mappings.length },
+  }));
+  const rows = all.map(({ pid, parent, state, threads, saved, command }) => [
+    ...[String(pid), String(parent), state, String(threads), bytes(saved), command],
+  ]);
+  return { data, text: table([['PID', 'PARENT', 'STATE', 'THREADS', 'MEMORY', 'COMMAND'], ...rows]) };
+}
+
+type PerProcess = (one: ImageView['processes'][number]) => { data: unknown; rows: string[][] };
+
+function perProcess({ processes: all }: ImageView, pid: number | undefined, show: PerProcess) {
+  const chosen = all.filter((one) => pid === undefined || one.pid === pid);
+  if (chosen.length === 0) throw new CliError(EXIT.failure, `--pid ${pid}: the image has no such process`);
+  const parts = chosen.map((one) => ({ one, ...show(one) }));
+  const data = parts.map(({ one: { pid, command }, data }) => ({ pid, command, ...(data as object) }));
+  const text = parts.map(({ one, rows }) => `${one.pid} ${harmless(one.command)}\n${table(rows)}`).join('');
+  return { data, text };
+}
+
+const fds: PerProcess = ({ descriptors }) => ({
+  data: { descriptors },
+  rows: descriptors.map(({ fd, kind, name, position, cloexec }: DescriptorView) => [
+    ...[`  ${fd}`, kind, name, position > 0 ? `at ${position}` : '', cloexec ? 'close-on-exec' : ''],
+  ]),
+});
+
+const maps: PerProcess = ({ mappings }) => ({
+  data: { mappings },
+  rows: mappings.map(({ start, end, access, offset, name }: MappingView) => [
+    ...[`  ${hex(start)}-${hex(end)}`, access, hex(offset), name],
+  ]),
+});
+
+const hex = (value: number) => value.toString(16).padStart(8, '0');
+
+function difference(_values: ImageValues, [before, after]: readonly string[]) {
+  return withSource(before, (a) =>
+    withSource(after, (b) => {
+      const [old, now] = [inspect(a), inspect(b)];
+      const pids = (view: ImageView) => new Set(view.processes.map(({ pid }) => pid));
+      const ended = old.processes.filter(({ pid }) => !pids(now).has(pid));
+      const started = now.processes.filter(({ pid }) => !pids(old).has(pid));
+      const pages = diffPages(a, b);
+      const named = ({ pid, command }: { pid: number; command: string }) => ({ pid, command });
+      const data = { ended: ended.map(named), started: started.map(named), pages };
+      const rows = [
+        ...ended.map(({ pid, command }) => [`- ${pid}`, command]),
+        ...started.map(({ pid, command }) => [`+ ${pid}`, command]),
+        ...pages.map(({ pid, added, removed, changed }) => [
+          ...[`  ${pid}`, `pages: ${changed} changed, ${added} new, ${removed} gone`],
+        ]),
+      ];
+      return { data, text: table(rows) };
+    }),
+  );
+}
+
+/** 4 KB, 1.5 MB. */
+function bytes(count: number): string {
+  const unit = Math.min(3, Math.floor(Math.log2(Math.max(count, 1)) / 10));
+  const value = count / 1024 ** unit;
+  return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${['B', 'KB', 'MB', 'GB'][unit]}`;
+}
+
+const harmless = (text: string) => text.replace(/\p{Cc}/gu, '?');
+
+function table(rows: readonly (readonly string[])[]): string {
+  const safe = rows.map((row) => row.map(harmless));
+  const widths = (safe[0] ?? []).map((_, i) => Math.max(...safe.map((row) => row[i]?.length ?? 0)));
+  return safe
+    .map(
+      (row) =>
+        `${row
+          .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+          .join('  ')
+          .trimEnd()}\n`,
+    )
+    .join('');
+}
