@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { commandLine, ENVIRONMENT, type RunOptions, tallship } from '../support/run.ts';
 import { Sshd, sshMissing } from '../support/sshd.ts';
 import { MAIN, sysroot } from '../support/sysroot.ts';
+import { Terminal, tallshipCommand } from '../support/terminal.ts';
 
 const there = sysroot();
 const root = 'path' in there ? there.path : '';
@@ -84,6 +85,37 @@ describe.skipIf(root === '')('run --on exec:', () => {
     });
     expect(await new Promise((resolve) => child.on('exit', resolve))).toBe(9);
     expect(text).toBe('up\ncaught\n');
+  });
+
+  it('a terminal: modes, size, the keyboard, being stopped and going on', async () => {
+    const terminal = new Terminal('exec bash --norc -i', directory);
+    await terminal.see('$ ');
+    terminal.type('stty rows 31 cols 77\n');
+    await terminal.see('$ ');
+    const command = tallshipCommand(['run', '--on', WITH, '-L', root, '/bin/busybox', 'sh']);
+    terminal.type(`PS1='there> ' ${command}\n`);
+    await terminal.see('there> ');
+    terminal.type('/bin/busybox stty size; /bin/busybox tty\n');
+    await terminal.see('31 77\r\n/dev/pts/0\r\n');
+    terminal.type('/bin/busybox sleep 100\n');
+    await terminal.see('sleep 100\r\n');
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    terminal.type('\x03');
+    await terminal.see('there> ');
+    terminal.type('echo status $?\n');
+    await terminal.see('status 130');
+    terminal.type('kill -STOP $$\n');
+    await terminal.see('Stopped');
+    await terminal.see('$ ');
+    terminal.type('fg\n');
+    terminal.type('echo on again\n');
+    await terminal.see('\r\non again');
+    terminal.type('exit 3\n');
+    await terminal.see('$ ');
+    terminal.type('echo status $?; stty -a | grep -ow -e -icanon -e icanon\n');
+    await terminal.see('status 3\r\nicanon\r\n');
+    terminal.type('exit\n');
+    expect(await terminal.end()).toBe(0);
   });
 
   it('what fails is one line', async () => {

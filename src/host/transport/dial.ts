@@ -39,6 +39,8 @@ export function dialer(url: RemoteUrl, options: DialOptions = {}): Dial {
 }
 
 const TIMEOUT_MS = 20_000;
+/** After so long without a byte the other side is asked whether it is still there. */
+const KEEP_ALIVE_MS = 30_000;
 
 interface Reached {
   once(event: string, listener: (error: Error) => void): unknown;
@@ -70,7 +72,12 @@ async function overSocket(
   { timeoutMs }: DialOptions,
 ): Promise<Transport> {
   const { connect } = await import('node:net');
-  const socket = await reached(connect({ ...to, noDelay: true }), 'connect', where, timeoutMs);
+  const socket = await reached(
+    connect({ ...to, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS }),
+    'connect',
+    where,
+    timeoutMs,
+  );
   return new StreamTransport(socket, socket);
 }
 
@@ -80,6 +87,7 @@ async function overTls(host: string, port: number, { tls, timeoutMs }: DialOptio
   const socket = connect({ host, port, servername: isAddress(host) ? undefined : host, ...tlsOptions(tls) });
   await reached(socket, 'secureConnect', where, timeoutMs);
   socket.setNoDelay(true);
+  socket.setKeepAlive(true, KEEP_ALIVE_MS);
   return new StreamTransport(socket, socket);
 }
 

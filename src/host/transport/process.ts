@@ -8,7 +8,7 @@ const GRACE_MS = 2000;
 
 /** Up to the remote command. No terminal there, and nothing of our configuration that would open ports. */
 export function sshArguments({ user, host, port }: { user?: string; host: string; port?: number }): string[] {
-  const words = ['-T', '-o', 'ClearAllForwardings=yes', '-o', 'ServerAliveInterval=15'];
+  const words = ['-T', '-o', 'ClearAllForwardings=yes', '-o', 'ServerAliveInterval=15', '-o', 'ConnectTimeout=30'];
   if (port !== undefined) words.push('-p', String(port));
   if (user !== undefined) words.push('-l', user);
   return [...words, '--', host];

@@ -58,6 +58,9 @@ export class ChirpFs implements FileSystem {
   readonly connection: ChirpConnection;
   readonly #base: string;
   readonly #inodes = new Map<number, WeakRef<ChirpInode>>();
+  readonly #gone = new FinalizationRegistry<number>((ino) => {
+    if (this.#inodes.get(ino)?.deref() === undefined) this.#inodes.delete(ino);
+  });
   /** What is known of paths: attributes, or that there is nothing. */
   readonly #known = new Map<string, { stat: ChirpStat | null; time: number }>();
   readonly #looks = new WeakMap<Sleeper, { serial: number; looks: Map<string, Look> }>();
@@ -212,6 +215,7 @@ export class ChirpFs implements FileSystem {
     }
     const inode = new ChirpInode(this, stat, parent, name);
     this.#inodes.set(stat.ino, new WeakRef(inode));
+    this.#gone.register(inode, stat.ino);
     return inode;
   }
 
@@ -234,6 +238,15 @@ export class ChirpFs implements FileSystem {
     const [oldest] = this.#idle;
     this.#idle.delete(oldest);
     oldest.closeHandle();
+  }
+
+  /** A name has gone, or will: what was kept open of it without need is closed. */
+  dropIdle(parent: ChirpInode, name: string): void {
+    for (const inode of this.#idle) {
+      if (inode.parent !== parent || inode.name !== name) continue;
+      this.#idle.delete(inode);
+      inode.closeHandle();
+    }
   }
 
   busy(inode: ChirpInode): void {

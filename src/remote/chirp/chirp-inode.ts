@@ -166,7 +166,8 @@ export class ChirpInode extends Inode {
   }
   #remove(s: Sleeper, operation: string, name: string): number {
     const path = this.fs.quote(this.#child(name));
-    return this.fs.change(s, { line: () => `${operation} ${path}`, shape: 'nothing', done: ENOENT });
+    const arrived = () => this.fs.dropIdle(this, name);
+    return this.fs.change(s, { line: () => `${operation} ${path}`, shape: 'nothing', done: ENOENT, arrived });
   }
 
   override rename(s: Sleeper, name: string, to: Inode, newName: string, flags: number): number {
@@ -213,7 +214,8 @@ export class ChirpInode extends Inode {
   /** The server has given this file a number. */
   adopt(fd: number, write: boolean): void {
     this.closeHandle();
-    this.#handle = { fd, ino: this.#ino, write, failure: 0, path: () => this.fs.quote(this.place) };
+    const path = () => this.fs.quote(this.place);
+    this.#handle = { fd, ino: this.#ino, write, failure: 0, path, isUsed: () => this.#opens > 0 };
     this.fs.connection.handles.add(this.#handle);
     if (this.#opens === 0) this.fs.idle(this);
   }

@@ -29,6 +29,8 @@ export interface Handle {
   readonly write: boolean;
   /** Where it is found again. */
   path(): string;
+  /** A program has it open: it misses the file if that is another one by then. */
+  isUsed(): boolean;
   /** A negative errno: it was not found again. */
   failure: number;
 }
@@ -56,6 +58,7 @@ export interface Request {
 
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 10_000;
+const QUIET_MS = 2000;
 
 export class ChirpConnection {
   readonly dialect: Dialect;
@@ -176,8 +179,8 @@ export class ChirpConnection {
   /** Files that were open are opened again; those that are others by now are given up. */
   async #reopen(): Promise<void> {
     for (const handle of this.handles) {
-      const flags = handle.write ? 'rw' : 'r';
-      this.#say(`open ${handle.path()} ${flags} 0`);
+      const path = handle.path();
+      this.#say(`open ${path} ${handle.write ? 'rw' : 'r'} 0`);
       const result = toErrno(Number(await this.#nextLine()));
       if (result < 0) {
         handle.failure = result === -ENOENT ? -ESTALE : result;
@@ -187,7 +190,8 @@ export class ChirpConnection {
       const stat = parseStat(await this.#nextLine());
       if (stat !== null && stat.ino === handle.ino) continue;
       handle.failure = -ESTALE;
-      this.#options.log(`${this.#options.where}: a file that was open has been replaced meanwhile (${handle.path()})`);
+      if (handle.isUsed())
+        this.#options.log(`${this.#options.where}: a file that was open has been replaced meanwhile (${path})`);
     }
   }
 
@@ -274,17 +278,24 @@ export class ChirpConnection {
 
   async #comeBack(): Promise<void> {
     const { where, retryMs, log } = this.#options;
-    log(`${where}: connection lost; trying again`);
     const start = Date.now();
+    // Servers drop clients that have been idle for a minute: one that is back at once is not worth a line.
+    let told = false;
+    const timer = setTimeout(() => {
+      told = true;
+      log(`${where}: connection lost; trying again`);
+    }, QUIET_MS);
     for (let pause = FIRST_PAUSE_MS; Date.now() - start < retryMs; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
       try {
         await this.#connect();
-        log(`${where}: connected again`);
+        clearTimeout(timer);
+        if (told) log(`${where}: connected again`);
         return;
       } catch {
         await new Promise((resolve) => setTimeout(resolve, pause));
       }
     }
+    clearTimeout(timer);
     log(`${where}: given up after ${Math.round((Date.now() - start) / 1000)} seconds`);
     this.#givenUp = true;
     for (const request of this.#queue.splice(0)) request.answered({ result: -EIO });
