@@ -64,6 +64,8 @@ export interface MachineOptions {
   readonly hostname?: string;
   /** Counts instructions exactly: slices end, and scheduler.haltAt halts, at the same instruction in every run. */
   readonly exact?: boolean;
+  /** Whether code is compiled: what is hot (absent), nothing, or all as soon as it is reached. */
+  readonly jit?: boolean | 'always';
 }
 
 export interface SpawnOptions {
@@ -136,7 +138,7 @@ export class Machine implements ModelledMachine {
       host: options.host,
       table: this.table,
       namespace: this.namespace,
-      makeCpu: (mm) => new Cpu(mm, { model: cpu, exact: options.exact }),
+      makeCpu: (mm) => new Cpu(mm, { model: cpu, exact: options.exact, jit: options.jit }),
       hwcap: featureWord('edx', CPU_MODELS[cpu].features),
       seed: options.seed,
       protection: options.protection,

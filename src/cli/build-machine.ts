@@ -71,6 +71,7 @@ export class MachineBuilder {
       protection,
       cpu,
       exact: world.exact || values['max-insns'] !== undefined,
+      jit: values.jit === 'always' ? 'always' : values.jit !== 'off',
       seed: seed === undefined ? undefined : seedBytes(seed),
     });
     this.machine.mount({ path: '/tmp', fs: this.#memory(0o1777), source: 'tmpfs' });

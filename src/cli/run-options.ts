@@ -136,6 +136,12 @@ export const RUN_OPTIONS = options({
     value: 'MODEL',
     describe: `the processor that the program finds (default: ${DEFAULT_MODEL})`,
   },
+  jit: {
+    kind: 'choice',
+    choices: ['on', 'off', 'always'],
+    value: 'MODE',
+    describe: 'compile hot code (default), none, or all of it as soon as it is reached',
+  },
   seed: { kind: 'number', value: 'N', describe: 'fix addresses, random numbers and scheduling' },
   quiet: { letter: 'q', kind: 'flag', describe: 'no line about dropped changes at exit' },
   stats: { kind: 'flag', describe: 'system calls, instructions and memory on stderr at exit' },

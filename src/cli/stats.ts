@@ -1,5 +1,7 @@
 /** --stats: what the machine did, on stderr after the program's end. */
 import { writeSync } from 'node:fs';
+import type { JitStats } from '../cpu/jit/jit.ts';
+import { jitStats } from '../cpu/jit/jit.ts';
 import type { Machine } from '../machine.ts';
 import type { Traffic } from '../vfs/inode.ts';
 
@@ -22,6 +24,7 @@ export function showStats(machine: Machine, json: boolean): void {
     processes: kernel.forks,
     instructions: kernel.scheduler.instructions,
     systemCalls: total,
+    compiled: jitStats,
     calls,
     missing,
     remote: trafficOf(machine),
@@ -42,6 +45,7 @@ function text(facts: {
   processes: number;
   instructions: number;
   systemCalls: number;
+  compiled: JitStats;
   calls: Record<string, number>;
   missing: Record<string, number>;
   remote: Remote[];
@@ -51,6 +55,11 @@ function text(facts: {
       `${(facts.maxRss / 1e6).toFixed(0)} MB, ${facts.processes} processes and threads, ` +
       `${facts.instructions} instructions, ${facts.systemCalls} system calls`,
   ];
+  const { functions, instructions, bytes, milliseconds, invalidated } = facts.compiled;
+  lines.push(
+    `${String(functions).padStart(10)} functions compiled: ${instructions} instructions to ${bytes} bytes ` +
+      `in ${milliseconds.toFixed(0)} ms; ${invalidated} invalidated`,
+  );
   const byCount = Object.entries(facts.calls).sort((a, b) => b[1] - a[1]);
   for (const [name, count] of byCount) lines.push(`${String(count).padStart(10)} ${name}`);
   for (const [nr, count] of Object.entries(facts.missing)) {

@@ -27,24 +27,24 @@ export interface CpuOptions {
   model?: CpuModelName;
   features?: readonly Feature[];
   /**
-   * Count exactly: run() executes `budget` instructions and not one more. Code that is compiled for this has to leave for
-   * the interpreter when fewer than ROW instructions are left, wherever it jumps; until it can, nothing is compiled.
+   * Count exactly: run() executes `budget` instructions and not one more, and compiled code is as exact as the interpreter in
+   * all that a fault's handler can see.
    */
   exact?: boolean;
-  /** Compile hot code: yes, unless the environment says TALLSHIP_JIT=0. */
-  jit?: boolean;
+  /** Compile hot code (unless false), or all code as soon as it is reached. */
+  jit?: boolean | 'always';
 }
 
-/** Instructions per entry into the interpreter: V8 changes to optimised code only at entries. */
-const SLICE = 20_000;
-/** Instructions between two places where the interpreter looks at its budget, at most. */
+/** Instructions per entry into the interpreter: V8 changes to optimised code only at entries. Each ends with a sample. */
+const SLICE = 5_000;
+/** The same while compiled code runs. */
+const COMPILED_SLICE = 200_000;
+/** Instructions between two places where the interpreter, or compiled code, looks at its budget, at most. */
 const ROW = RUN_LENGTH;
 const PAGE = 4096;
 /** EFLAGS.TF and AC: each instruction by itself. */
 const STEPPED = 0x4_0100;
 const RESUME_FLAG = 0x1_0000;
-
-const isJitWanted = (): boolean => globalThis.process?.env?.TALLSHIP_JIT !== '0';
 
 export class Cpu {
   readonly regs: Int32Array;
@@ -82,11 +82,16 @@ export class Cpu {
     this.#cache = new RecordCache(memory, isa);
     this.#stepper = new Stepper(memory, this.state, () => isa.table);
     this.#watch = new SegmentWatch(this.#words, this.#stepper.segments);
-    if (options.exact) {
+    const { jit: mode = true, exact = false } = options;
+    if (exact) {
       const view = new DataView(vm.buffer, vm.byteOffset, vm.byteLength);
-      this.#stop = new ExactStop(view, memory.vmIndex, interp.fusion);
-    } else if (options.jit ?? isJitWanted()) {
-      const jit = new Jit(memory, this.#cache, instance.exports, table);
+      this.#stop = new ExactStop(view, memory.vmIndex, interp.fusion, (at) => this.#cache.handlerUnderneath(at));
+    }
+    if (mode) {
+      const jit = new Jit(memory, this.#cache, instance.exports, table, {
+        isEager: mode === 'always',
+        isExact: exact,
+      });
       this.#jit = jit;
       this.#cache.onFlush = () => jit.reset();
     }
@@ -162,14 +167,17 @@ export class Cpu {
     const words = this.#words;
     // It has held off debug exceptions at the instruction to come, of which there are none.
     words[STATE.flagSystem / 4] &= ~RESUME_FLAG;
-    let record = this.#cache.find(this.eip);
+    let record = this.#reach(this.eip);
     for (;;) {
       const reason = this.#stop ? this.#enterExactly(this.#stop, record, this.#left) : this.#enter(record, this.#left);
       switch (reason) {
         case Inner.link:
+          this.#jit?.reach(this.#cache.targetOf(words[STATE.record / 4] >>> 0));
           record = this.#cache.link(words[STATE.record / 4] >>> 0);
           break;
         case Inner.lookup:
+          this.#noteJump();
+          this.#jit?.reach(this.eip);
           record = this.#cache.findCached(this.eip);
           break;
         case Inner.stale:
@@ -180,7 +188,7 @@ export class Cpu {
           const found = this.#stepOnce();
           if (found !== undefined) return found;
           words[STATE.flagSystem / 4] &= ~RESUME_FLAG;
-          record = this.#cache.find(this.eip);
+          record = this.#reach(this.eip);
           break;
         }
         case Inner.exception:
@@ -191,7 +199,13 @@ export class Cpu {
           if (this.#isFetch() || !this.#isCured()) return reason;
           record = this.#cache.find(this.eip);
           break;
+        case Inner.compiledBudget:
+          this.#most = COMPILED_SLICE;
+          this.#jit?.passed();
+          record = this.#cache.find(this.eip);
+          break;
         case Exit.budget:
+          this.#most = SLICE;
           this.#jit?.sample(this.eip);
           record = this.#cache.find(this.eip);
           break;
@@ -201,6 +215,18 @@ export class Cpu {
       if (this.#left <= 0) return Exit.budget;
       if (this.#isStepping) return undefined;
     }
+  }
+
+  /** Compiles eagerly, if asked to. */
+  #reach(eip: number): number {
+    this.#jit?.reach(eip);
+    return this.#cache.find(eip);
+  }
+
+  /** An indirect jump whose target was not known: the compiler may take it into the same region. */
+  #noteJump(): void {
+    const record = this.#words[STATE.record / 4] >>> 0;
+    if (record !== 0) this.#jit?.noteJump(this.#cache.eipOf(record), this.eip);
   }
 
   /** Instruction by instruction, until that is not necessary any more. */
@@ -228,6 +254,8 @@ export class Cpu {
     if (decoded) notePointers(this.#words, decoded);
   }
 
+  /** Instructions until the next sample. */
+  #most = SLICE;
   /** Instructions of this run that are left. */
   #left = 0;
 
@@ -243,7 +271,7 @@ export class Cpu {
   /** Runs records until the interpreter leaves: about `left` instructions, or less. */
   #enter(record: number, left: number): number {
     const words = this.#words;
-    const slice = Math.min(left, SLICE);
+    const slice = Math.min(left, this.#most);
     words[STATE.budget / 4] = slice * RECORD_SIZE + record;
     words[STATE.restarts / 4] = 0;
     const reason = this.#execute(record);
@@ -259,6 +287,8 @@ export class Cpu {
     } catch (error) {
       if (!(error instanceof WebAssembly.RuntimeError) || !/out of bounds/.test(error.message)) throw error;
       const at = (words[STATE.record / 4] & -RECORD_SIZE) >>> 0;
+      // Compiled code has noted EIP.
+      if (at === 0) return Inner.evaluate;
       words[STATE.budget / 4] -= at;
       words[STATE.eip / 4] = this.#cache.eipOf(at);
       words[STATE.exitDetail / 4] = 0;

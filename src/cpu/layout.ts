@@ -6,8 +6,13 @@ export const VM_STATE = VM_CPU;
 /** Direct-mapped cache from EIP to record: pairs of u32. */
 export const VM_HASH = VM_CPU + 0x1_0000;
 export const HASH_ENTRIES = 0x8000;
+/** How deep compiled functions have called each other. */
+export const VM_DEPTH = VM_CPU + 0x1000;
+/** Direct-mapped cache from EIP to compiled code: pairs of u32, the second as in VM_COMPILED. */
+export const VM_CODE_HASH = VM_HASH + HASH_ENTRIES * 8;
+export const CODE_HASH_ENTRIES = 0x1_0000;
 /** Decoded instructions. */
-export const VM_RECORDS = VM_HASH + HASH_ENTRIES * 8;
+export const VM_RECORDS = VM_CODE_HASH + CODE_HASH_ENTRIES * 8;
 export const VM_RECORDS_END = VM_SIZE - 0x80_0000;
 /** A word for each record: function and entry of the compiled region that begins there (jit/). */
 export const VM_COMPILED = VM_RECORDS_END;

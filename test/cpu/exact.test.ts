@@ -12,13 +12,18 @@ const CODE = 0x0804_8000;
 const DATA = 0x0805_0000;
 const le32 = (value: number): number[] => [0, 8, 16, 24].map((shift) => (value >>> shift) & 0xff);
 
-function start({ memory, map }: MappedMemory, code: readonly number[], permissions = 5): Cpu {
+function start(
+  { memory, map }: MappedMemory,
+  code: readonly number[],
+  permissions = 5,
+  jit: boolean | 'always' = false,
+): Cpu {
   map(CODE, CODE + 0x1000, 7);
   map(DATA, DATA + 0x4000, 3);
   memory.u8.fill(0xcc, CODE, CODE + 0x1000);
   memory.u8.set(code, CODE);
   map(CODE, CODE + 0x1000, permissions);
-  const cpu = new Cpu(memory, { exact: true });
+  const cpu = new Cpu(memory, { exact: true, jit });
   const state = new Uint8Array(STATE_SIZE);
   resetState(state);
   cpu.load(state);
@@ -70,7 +75,7 @@ describe.each(modes)('exact counts with %s protection', (_, make) => {
     // mov; nine turns, of which one takes the jump; four and int.
     expect(states).toHaveLength(1 + 9 * 10 + 8 * (1 + 60 + 3) + 4 + 1);
     for (const size of [2, 3, 7, 47, 48, 49, 50, 64, 97, 200]) {
-      const cpu = start(make(), program(), permissions);
+      const cpu = start(make(), program(), permissions, size > 40 && 'always');
       let done = 0;
       for (;;) {
         const reason = cpu.run(size);
@@ -84,11 +89,11 @@ describe.each(modes)('exact counts with %s protection', (_, make) => {
     }
   });
 
-  it('does not count an instruction that faults, and one that faults in its middle once', () => {
+  it.each([false, 'always'] as const)('does not count an instruction that faults (compiled: %s)', (jit) => {
     // inc eax; mov ecx, 0x3000; mov edi, DATA + 0x3000; rep stosb
     const bench = make();
     const code = [0x40, 0xb9, ...le32(0x3000), 0xbf, ...le32(DATA + 0x3000), 0xf3, 0xaa, 0xcd, 0x80];
-    const cpu = start(bench, code);
+    const cpu = start(bench, code, 5, jit);
     expect(cpu.run(1000)).toBe(Exit.pageFault);
     expect([cpu.used, cpu.regs[ECX], cpu.regs[EDI], cpu.regs[EAX]]).toEqual([3, 0x2000, DATA + 0x4000, 1]);
     bench.map(DATA, DATA + 0x8000, 3);

@@ -35,8 +35,8 @@ export const ENVIRONMENT = {
   GIT_COMMITTER_DATE: '2000-01-01T00:00:00Z',
 };
 
-/** The mode that this run of the suite is for (.ci/run covers both). */
-const PROTECTION = process.env.TALLSHIP_TEST_PROTECTION;
+/** The modes that this run of the suite is for (.ci/run covers both protections). */
+const { TALLSHIP_TEST_PROTECTION: PROTECTION, TALLSHIP_TEST_JIT: JIT } = process.env;
 
 /** `tallship ARGS`. */
 export function tallship(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
@@ -46,7 +46,8 @@ export function tallship(args: readonly string[], options: RunOptions = {}): Pro
 /** Node's arguments for `tallship ARGS`: programs run in the mode that is being tested. */
 export function commandLine(args: readonly string[]): string[] {
   const runs = (findCommand(args[0])?.name ?? 'run') === 'run' && !['--help', '--version'].includes(args[0]);
-  const mode = runs && PROTECTION !== undefined ? ['--protection', PROTECTION] : [];
+  const protection = PROTECTION === undefined ? [] : ['--protection', PROTECTION];
+  const mode = runs ? [...protection, ...(JIT === undefined ? [] : ['--jit', JIT])] : [];
   return args[0] === 'run' ? [MAIN, 'run', ...mode, ...args.slice(1)] : [MAIN, ...mode, ...args];
 }
 

@@ -1,6 +1,5 @@
 /** What the interpreter's handlers and compiled regions share: leaving for other code, by its record. */
 
-import { Inner } from '../inner.ts';
 import { HASH_ENTRIES, VM_HASH } from '../layout.ts';
 import { STATE } from '../state.ts';
 import type { Operand } from './emitter.ts';
@@ -8,12 +7,6 @@ import { WasmEmitter } from './wasm-emitter.ts';
 import type { Node } from './wasm-ir.ts';
 
 export abstract class RecordEmitter extends WasmEmitter {
-  /** In fs or gs, whose segments have a base and end at offset 4 GiB: what would go beyond is for the evaluator to refuse. */
-  protected inSegment(offset: Node, base: Node, size: number): Node {
-    this.if(this.gtU(offset, this.const(-size)), () => this.fault(Inner.evaluate));
-    return this.add(offset, base);
-  }
-
   jumpIf(condition: Node, target: Operand): void {
     this.if(condition, () => this.jump(target));
   }

@@ -9,12 +9,14 @@ import { STATE } from '../state.ts';
 import type { MemoryType } from './base-emitter.ts';
 import { MEMORY_BYTES } from './base-emitter.ts';
 import { CompiledEmitter } from './compiled-emitter.ts';
-import type { ConditionCode, Flags, Size, Variable, WasmType } from './emitter.ts';
+import type { ConditionCode, Flags, Variable, WasmType } from './emitter.ts';
 import { applyOp } from './evaluate-ops.ts';
+import { FlagOrigin } from './flag-origin.ts';
 import { lazyFlags } from './flags.ts';
 import type { NumericOp } from './ops.ts';
 import { I32 } from './ops.ts';
 import type { Routine } from './routine.ts';
+import { accessCode, bytesOf } from './wasm-codes.ts';
 import type { Exitway, LocalSlot, Node } from './wasm-ir.ts';
 import { node } from './wasm-ir.ts';
 import {
@@ -26,11 +28,10 @@ import {
   isBoolOp,
   LANE_OPS,
   LOAD,
-  memoryArgument,
   STORE,
   VALUE_TYPE,
 } from './wasm-tables.ts';
-import { Bytes, leb, opcodeBytes, TYPE_CODE } from './wasm-writer.ts';
+import { Bytes, leb, TYPE_CODE } from './wasm-writer.ts';
 
 /** How emitted code reaches the VM's data, and who protects pages (DESIGN section 2). */
 export interface WasmTarget {
@@ -46,17 +47,6 @@ export interface RoutineTable {
 
 const FLAG_WORDS = new Set<number>([STATE.flagResult, STATE.flagAux]);
 
-const isDifference = ({ code, args }: Node, a: Node, b: Node): boolean =>
-  code[0] === I32.sub.code && args[0] === a && args[1] === b;
-
-/** A subtraction (two operands) or a logical operation whose flags are the present ones. */
-interface FlagOrigin {
-  readonly operands: readonly Node[] | undefined;
-  readonly result: Node;
-  readonly size: Size;
-  readonly list: Node[];
-}
-
 /** Sizes that one access has. */
 const PROBE_TYPE: Partial<Record<number, MemoryType>> = { 1: 'u8', 2: 'u16', 4: 'i32', 8: 'i64' };
 
@@ -67,9 +57,10 @@ export abstract class WasmEmitter extends CompiledEmitter<Node> {
   readonly #routines: RoutineTable;
   #list: Node[] = [];
   readonly #outer: Node[][] = [];
-  #ended = new Set<Node[]>();
-  readonly #variables: LocalSlot[] = [];
-  #flagOrigin: FlagOrigin | undefined;
+  readonly #outerEnded: boolean[] = [];
+  #isEnded = false;
+  #variables: LocalSlot[] = [];
+  readonly #flagOrigin: FlagOrigin;
   /** The last store to each of the flags' words, while nothing could have read it; and the word that is being stored. */
   readonly #unseenFlags = new Map<number, { store: Node; list: Node[] }>();
   #nextFlagStore: number | undefined;
@@ -85,58 +76,17 @@ export abstract class WasmEmitter extends CompiledEmitter<Node> {
     });
     this.target = target;
     this.#routines = routines;
-    this.flags = this.#rememberingFlags(lazyFlags(this));
+    this.#flagOrigin = new FlagOrigin(this);
+    this.flags = this.#flagOrigin.remembering(this.deferFlags(lazyFlags(this)));
   }
 
-  /** As `lazy`, and notes what the flags come from: a condition on them is then a comparison of its own. */
-  #rememberingFlags(lazy: Flags<Node>): Flags<Node> {
-    const remember = (origin: Omit<FlagOrigin, 'list'>): void => {
-      this.#flagOrigin = { ...origin, list: this.#list };
-    };
-    return {
-      ...lazy,
-      sub: (a, b, difference, size) => {
-        lazy.sub(a, b, difference, size);
-        // Not with a borrow (SBB).
-        if (isDifference(difference, a, b)) remember({ operands: [a, b], result: difference, size });
-      },
-      logic: (result, size) => {
-        lazy.logic(result, size);
-        remember({ operands: undefined, result, size });
-      },
-    };
-  }
-
-  /** The condition from its origin, if that still holds here; null: it takes the flags. */
-  #originCondition(positive: number): Node | null {
-    const origin = this.#flagOrigin;
-    if (!origin || (origin.list !== this.#list && !this.#outer.includes(origin.list))) return null;
-    const signed = (value: Node): Node => this.sext(value, origin.size);
-    const zero = this.const(0);
-    const [a, b] = origin.operands?.map((value) => this.zext(value, origin.size)) ?? [
-      this.zext(origin.result, origin.size),
-      zero,
-    ];
-    switch (positive) {
-      case 1:
-        return origin.operands ? this.ltU(a, b) : zero;
-      case 2:
-        return this.eq(a, b);
-      case 3:
-        return origin.operands ? this.leU(a, b) : this.eqz(a);
-      case 4:
-        return this.ltS(signed(origin.result), zero);
-      case 6:
-        return this.ltS(signed(a), signed(b));
-      case 7:
-        return this.leS(signed(a), signed(b));
-      default:
-        return null;
-    }
+  /** Compiled code computes flags only where somebody asks for them. */
+  protected deferFlags(flags: Flags<Node>): Flags<Node> {
+    return flags;
   }
 
   override condition(code: ConditionCode): Node {
-    const positive = this.#originCondition(code >> 1);
+    const positive = this.#flagOrigin.condition(code >> 1);
     if (!positive) return super.condition(code);
     return code & 1 ? this.eqz(positive) : positive;
   }
@@ -148,9 +98,23 @@ export abstract class WasmEmitter extends CompiledEmitter<Node> {
   get variables(): readonly LocalSlot[] {
     return this.#variables;
   }
+  /** Do values of this list hold here? */
+  isVisible(list: Node[]): boolean {
+    return list === this.#list || this.#outer.includes(list);
+  }
   /** True when control cannot reach this point. */
   get isEnded(): boolean {
-    return this.#ended.has(this.#list);
+    return this.#isEnded;
+  }
+
+  /** Other code, which begins with nothing known. */
+  protected startOver(): void {
+    this.#list = [];
+    this.#isEnded = false;
+    this.#variables = [];
+    this.#flagOrigin.forget();
+    this.#noted = undefined;
+    this.#unseenFlags.clear();
   }
 
   /** Nothing that was noted about the running instruction holds any more. */
@@ -159,7 +123,7 @@ export abstract class WasmEmitter extends CompiledEmitter<Node> {
   }
 
   protected append(one: Node): Node {
-    if (!this.isEnded) this.#list.push(one);
+    if (!this.#isEnded) this.#list.push(one);
     return one;
   }
   #op(code: readonly number[], type: WasmType | undefined, args: readonly Node[]): Node {
@@ -179,18 +143,24 @@ export abstract class WasmEmitter extends CompiledEmitter<Node> {
           ) as number,
         );
     }
-    return this.append(node({ code: opcodeBytes(op.code), type: op.result, args, isBool: isBoolOp(op, args) }));
+    return this.append(node({ code: bytesOf(op), type: op.result, args, isBool: isBoolOp(op, args) }));
   }
 
+  readonly #constants = new Map<number, Node>();
   const(value: number): Node {
     const constant = value | 0;
-    return node({
-      code: constantBytes(constant),
-      type: 'i32',
-      inline: true,
-      constant,
-      isBool: constant === 0 || constant === 1,
-    });
+    let known = this.#constants.get(constant);
+    if (!known) {
+      known = node({
+        code: constantBytes(constant),
+        type: 'i32',
+        inline: true,
+        constant,
+        isBool: constant === 0 || constant === 1,
+      });
+      this.#constants.set(constant, known);
+    }
+    return known;
   }
   const64(value: bigint): Node {
     return node({ code: [...new Bytes().u8(0x42).s64(value).bytes()], type: 'i64', inline: true });
@@ -208,11 +178,11 @@ export abstract class WasmEmitter extends CompiledEmitter<Node> {
 
   /** Loads and stores of the VM's own data: `address` counts from the wasm index 0 of its area. */
   protected vmLoad(address: Node, type: MemoryType, offset: number): Node {
-    return this.#op([...LOAD[type], ...memoryArgument(this.target.vmOffset + offset)], VALUE_TYPE[type], [address]);
+    return this.#op(accessCode(LOAD, type, this.target.vmOffset + offset), VALUE_TYPE[type], [address]);
   }
   protected vmStore(address: Node, value: Node, type: MemoryType, offset: number): void {
     checkTypes([address, value], ['i32', VALUE_TYPE[type]]);
-    const code = [...STORE[type], ...memoryArgument(this.target.vmOffset + offset)];
+    const code = accessCode(STORE, type, this.target.vmOffset + offset);
     const store = this.append(node({ code, args: [address, value], effect: true }));
     if (this.#nextFlagStore !== undefined) this.#unseenFlags.set(this.#nextFlagStore, { store, list: this.#list });
     this.#nextFlagStore = undefined;
@@ -239,7 +209,7 @@ export abstract class WasmEmitter extends CompiledEmitter<Node> {
   }
   setState(offset: number, value: Node, type: MemoryType = 'i32', index?: Node): void {
     if (FLAG_WORDS.has(offset)) {
-      this.#flagOrigin = undefined;
+      this.#flagOrigin.forget();
       this.#overwriteFlags(offset);
     }
     this.vmStore(this.#vmAddress(index), value, type, VM_STATE + offset);
@@ -249,22 +219,26 @@ export abstract class WasmEmitter extends CompiledEmitter<Node> {
   protected abstract recordPointer(): Node | undefined;
 
   /** Before a guest access: where we are and what we touch, for whoever handles its fault. */
-  #note(address: Node, kind: number): void {
+  protected note(address: Node, kind: number): void {
     const record = this.recordPointer();
     if (!record) throw new Error('a routine may not access guest memory');
     this.setState(STATE.record, this.or(record, this.const(kind)));
     this.setState(STATE.lastAccess, address);
   }
 
+  /** The access that follows may fault: what is kept elsewhere than in the register file goes there. */
+  protected beforeAccess(): void {}
+
   /** What was checked once need not be checked again: the store of a read-modify-write costs nothing more. */
   #checkAccess(address: Node, bytes: number, isWrite: boolean): void {
     this.#showFlags();
+    this.beforeAccess();
     const kind = ACCESS_SIZE[bytes]! | (isWrite ? ACCESS_WRITE : 0);
     const { address: known, list, kind: knownKind } = this.#noted ?? {};
     const isKnown =
       known === address && list === this.#list && (kind === knownKind || (kind | ACCESS_WRITE) === knownKind);
     if (isKnown) return;
-    if (this.target.protection === 'hardware') this.#note(address, kind);
+    if (this.target.protection === 'hardware') this.note(address, kind);
     else this.#checkPermission(address, bytes, kind);
     this.#noted = { address, list: this.#list, kind };
   }
@@ -275,21 +249,27 @@ export abstract class WasmEmitter extends CompiledEmitter<Node> {
     const first = page(address);
     const both = bytes === 1 ? first : this.and(first, page(this.add(address, this.const(bytes - 1))));
     this.if(this.eqz(this.and(both, this.const(kind & ACCESS_WRITE ? PERMISSION_WRITE : PERMISSION_READ))), () => {
-      this.#note(address, kind);
+      this.note(address, kind);
       this.leave('pageFault');
     });
   }
 
   protected guestLoad(address: Node, type: MemoryType, isModified = false): Node {
     this.#checkAccess(address, MEMORY_BYTES[type], isModified);
-    const code = [...LOAD[type], ...memoryArgument(0)];
+    const code = accessCode(LOAD, type, 0);
     return this.append(node({ code, type: VALUE_TYPE[type], args: [address], effect: true }));
   }
   protected guestStore(address: Node, value: Node, type: MemoryType): void {
     checkTypes([address, value], ['i32', VALUE_TYPE[type]]);
     this.#checkAccess(address, MEMORY_BYTES[type], true);
-    this.append(node({ code: [...STORE[type], ...memoryArgument(0)], args: [address, value], effect: true }));
+    this.append(node({ code: accessCode(STORE, type, 0), args: [address, value], effect: true }));
   }
+  /** In fs or gs, whose segments have a base and end at offset 4 GiB: what would go beyond is for the evaluator to refuse. */
+  protected inSegment(offset: Node, base: Node, size: number): Node {
+    this.if(this.gtU(offset, this.const(-size)), () => this.fault(Inner.evaluate));
+    return this.add(offset, base);
+  }
+
   noteException(): void {
     this.trap(Inner.exception);
   }
@@ -323,16 +303,20 @@ export abstract class WasmEmitter extends CompiledEmitter<Node> {
     return { set, get: () => this.append(node({ code: [0x20], type, variable })) };
   }
 
-  #inList(list: Node[], fill: () => void): Node[] {
+  /** Fills a list; does it end, so that nothing runs behind it? */
+  #inList(list: Node[], fill: () => void): boolean {
     this.#showFlags();
     const noted = this.#noted;
     this.#outer.push(this.#list);
+    this.#outerEnded.push(this.#isEnded);
     this.#list = list;
     if (noted) this.#noted = { ...noted, list };
     fill();
+    const isEnded = this.#isEnded;
     this.#list = this.#outer.pop()!;
+    this.#isEnded = this.#outerEnded.pop()!;
     this.#noted = undefined;
-    return list;
+    return isEnded;
   }
 
   if(condition: Node, then: () => void, otherwise: () => void = () => {}): void {
@@ -342,22 +326,24 @@ export abstract class WasmEmitter extends CompiledEmitter<Node> {
       return;
     }
     const noted = this.#noted;
-    const lists = [this.#inList([], then), []];
+    const lists: Node[][] = [[], []];
+    const isThenEnded = this.#inList(lists[0], then);
     this.#noted = noted && { ...noted, list: this.#list };
-    lists[1] = this.#inList([], otherwise);
+    const isElseEnded = this.#inList(lists[1], otherwise);
     // Where one arm always leaves, what holds in the other holds after it.
-    if (this.#ended.has(lists[0]) && lists[1].length === 0) this.#noted = noted;
+    if (isThenEnded && lists[1].length === 0) this.#noted = noted;
     this.append(node({ kind: 'if', code: [], args: [condition], lists }));
-    if (lists.every((list) => this.#ended.has(list))) this.#ended.add(this.#list);
+    if (isThenEnded && isElseEnded) this.#isEnded = true;
   }
 
   while(condition: () => Node, body: () => void): void {
     let value: Node | undefined;
     this.#noted = undefined;
-    const before = this.#inList([], () => {
+    const lists: Node[][] = [[], []];
+    this.#inList(lists[0], () => {
       value = condition();
     });
-    const lists = [before, this.#inList([], body)];
+    this.#inList(lists[1], body);
     this.append(node({ kind: 'while', code: [], lists, condition: value, effect: true }));
   }
 
@@ -378,7 +364,7 @@ export abstract class WasmEmitter extends CompiledEmitter<Node> {
   }
   /** Nothing runs behind this point. */
   protected end(): void {
-    this.#ended.add(this.#list);
+    this.#isEnded = true;
   }
 
   #stop(way: 'fault' | 'trap', reason: number, detail = this.const(0)): void {

@@ -19,7 +19,9 @@ export type Exitway =
   | 'next'
   | 'proceed'
   | 'join'
-  | 'block';
+  | CompiledExit;
+/** Those of compiled regions: to a block, to it with the registers loaded anew, to the block of a number, out with an answer. */
+export type CompiledExit = 'block' | 'resume' | 'dispatch' | 'answer';
 
 /** A local that a variable lives in; the index is known when the code is assembled. */
 export interface LocalSlot {
@@ -112,7 +114,7 @@ export function countUses(list: readonly Node[]): void {
   for (let i = list.length - 1; i >= 0; i--) {
     const one = list[i];
     if (one.kind === 'while') countLoop(one);
-    else one.lists?.forEach(countUses);
+    else if (one.lists) countArms(one);
     if (isAlive(one)) for (const arg of one.args) arg.uses++;
   }
 }
@@ -123,8 +125,13 @@ function countLoop(one: Node): void {
   countUses(one.lists![0]);
 }
 
+/** An `if` is needed for what its arms do. */
+function countArms(one: Node): void {
+  for (const list of one.lists!) countUses(list);
+  one.effect = one.lists!.some((list) => list.some(isAlive));
+}
+
 function isAlive(one: Node): boolean {
-  if (one.kind === 'if') return one.lists!.some((list) => list.some(isAlive));
   return one.effect || one.uses > 0;
 }
 
@@ -133,7 +140,21 @@ interface Tree {
   /** Values that get their local inside this tree. */
   readonly teed: ReadonlySet<Node>;
   /** A tree to compute in place, or a value to get. */
-  readonly args: (Tree | Node)[];
+  readonly args: readonly (Tree | Node)[];
+}
+
+const NONE: ReadonlySet<Node> = new Set();
+
+/** What the arguments' trees give locals to, they themselves among it. */
+function teedIn(args: readonly (Tree | Node)[]): ReadonlySet<Node> {
+  let teed: Set<Node> | undefined;
+  for (const arg of args) {
+    if (!isTree(arg) || (arg.node.uses <= 1 && arg.teed.size === 0)) continue;
+    teed ??= new Set();
+    if (arg.node.uses > 1) teed.add(arg.node);
+    for (const one of arg.teed) teed.add(one);
+  }
+  return teed ?? NONE;
 }
 
 const isTree = (arg: Tree | Node): arg is Tree => 'node' in arg;
@@ -148,16 +169,22 @@ export interface Assembler {
   leave(way: Exitway, argument: (() => void) | undefined, block: number | undefined): void;
 }
 
+function isFetchedEarlier(args: readonly Node[], end: number, { node: top, teed }: Tree): boolean {
+  for (let i = 0; i < end; i++) if (args[i] === top || teed.has(args[i])) return true;
+  return false;
+}
+
 /** Folds values into their user where that keeps the order of everything. */
 function foldTrees(list: readonly Node[], condition?: Node): { trees: Tree[]; last: Tree | Node | undefined } {
   const pending: Tree[] = [];
-  const fold = (args: readonly Node[]): (Tree | Node)[] => {
+  const fold = (args: readonly Node[]): readonly (Tree | Node)[] => {
+    if (args.length === 0) return NO_ARGS;
     const folded: (Tree | Node)[] = [...args];
     for (let i = args.length - 1; i >= 0; i--) {
       const top = pending.at(-1);
       if (top?.node !== args[i]) continue;
       // An argument further left would be fetched before its local is set.
-      if (args.slice(0, i).some((left) => left === top.node || top.teed.has(left))) break;
+      if (isFetchedEarlier(args, i, top)) break;
       folded[i] = pending.pop()!;
     }
     return folded;
@@ -165,9 +192,7 @@ function foldTrees(list: readonly Node[], condition?: Node): { trees: Tree[]; la
   for (const one of list) {
     if (one.inline || !isAlive(one)) continue;
     const args = fold(one.args);
-    const trees = args.filter(isTree);
-    const teed = new Set(trees.flatMap((t) => (t.node.uses > 1 ? [t.node, ...t.teed] : [...t.teed])));
-    pending.push({ node: one, args, teed });
+    pending.push({ node: one, args, teed: teedIn(args) });
   }
   const last = condition && fold([condition])[0];
   return { trees: pending, last };

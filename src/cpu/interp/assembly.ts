@@ -1,7 +1,7 @@
 /** Turns a handler's statements into bytes: as part of the interpreter's one big function, or as a function of its own. */
 
 import type { WasmEmitter } from '../emit/wasm-emitter.ts';
-import type { Assembler, Exitway } from '../emit/wasm-ir.ts';
+import type { Assembler, CompiledExit, Exitway } from '../emit/wasm-ir.ts';
 import { assemble, countUses, LocalPool } from '../emit/wasm-ir.ts';
 import { Bytes } from '../emit/wasm-writer.ts';
 import { RECORD_SIZE } from './record.ts';
@@ -71,7 +71,10 @@ class InlineAssembler implements Assembler {
         this.#branch('next');
         return;
       case 'block':
-        throw new Error('only compiled regions have blocks');
+      case 'resume':
+      case 'dispatch':
+      case 'answer':
+        throw new Error(`only compiled regions have the way out ${way}`);
       default:
         this.#branch(way);
     }
@@ -79,7 +82,7 @@ class InlineAssembler implements Assembler {
 }
 
 /** What a handler's own function answers; anything else is the record to go to. */
-export const OUTCOME: Record<Exclude<Exitway, 'land' | 'proceed' | 'join' | 'block'>, number> = {
+export const OUTCOME: Record<Exclude<Exitway, 'land' | 'proceed' | 'join' | CompiledExit>, number> = {
   next: 1,
   fault: 2,
   trap: 3,
@@ -101,8 +104,11 @@ class FunctionAssembler implements Assembler {
 
   leave(way: Exitway, argument: (() => void) | undefined): void {
     argument?.();
-    if (way === 'proceed' || way === 'join' || way === 'block') throw new Error(`a handler's function does not ${way}`);
-    if (way !== 'land') this.out.u8(0x41).s32(OUTCOME[way]);
+    if (way !== 'land') {
+      const outcome = (OUTCOME as Partial<Record<Exitway, number>>)[way];
+      if (outcome === undefined) throw new Error(`a handler's function has no way out ${way}`);
+      this.out.u8(0x41).s32(outcome);
+    }
     this.out.u8(0x0f);
   }
 }

@@ -11,7 +11,8 @@ const STOP = specialIndex('stop');
 /** They stand before an instruction, and are none. */
 const PREFIXES = new Set((['address', 'narrowAddress', 'segmentAddress', 'check'] as const).map(specialIndex));
 /** The row ends with them. */
-const ENDS = new Set([STOP, specialIndex('proceed'), specialIndex('decodeFault'), specialIndex('compiled')]);
+const ENDS = new Set([STOP, specialIndex('proceed'), specialIndex('decodeFault')]);
+const COMPILED = specialIndex('compiled');
 
 export class ExactStop {
   readonly #vm: DataView;
@@ -21,7 +22,11 @@ export class ExactStop {
   /** Handlers to put back. */
   readonly #changed: { at: number; handler: number }[] = [];
 
-  constructor(vm: DataView, vmIndex: number, fusion: FusionTable) {
+  readonly #handlerUnderneath: (at: number) => number;
+
+  /** `handlerUnderneath`: what a record did before compiled code began there. */
+  constructor(vm: DataView, vmIndex: number, fusion: FusionTable, handlerUnderneath: (at: number) => number) {
+    this.#handlerUnderneath = handlerUnderneath;
     this.#vm = vm;
     this.#vmIndex = vmIndex;
     this.#firstOf = firstHandlers(fusion);
@@ -31,7 +36,11 @@ export class ExactStop {
   place(record: number, count: number): void {
     let at = record - this.#vmIndex;
     for (let left = count; at + RECORD_SIZE <= VM_RECORDS_END; ) {
-      const handler = this.#handler(at);
+      let handler = this.#handler(at);
+      if (handler === COMPILED && left > 0) {
+        handler = this.#handlerUnderneath(at);
+        this.#change(at, handler);
+      }
       // Where another row begins, control lands, and the slice may end by itself.
       if (ENDS.has(handler)) return;
       if (left === 0) return this.#stopAt(at, record - this.#vmIndex);

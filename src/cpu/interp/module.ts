@@ -12,14 +12,16 @@
  */
 import type { WasmTarget } from '../emit/wasm-emitter.ts';
 import type { FunctionCode } from '../emit/wasm-writer.ts';
-import { Bytes, writeModule } from '../emit/wasm-writer.ts';
+import { writeModule } from '../emit/wasm-writer.ts';
 import { Exit } from '../exit.ts';
 import { Inner } from '../inner.ts';
 import type { Insn } from '../isa/insn.ts';
-import { VM_COMPILED, VM_RECORDS, VM_STATE } from '../layout.ts';
+import { VM_COMPILED, VM_RECORDS } from '../layout.ts';
 import { STATE } from '../state.ts';
 import type { InlineCode, Label } from './assembly.ts';
 import { assembleFunction, assembleInline, bigFunctionLocals, LOCAL, OUTCOME } from './assembly.ts';
+import { Code } from './code.ts';
+import { compiledFunctions, HANDLER_TYPE, RUN_COMPILED } from './compiled.ts';
 import { fusedHandlers } from './fusions.ts';
 import type { Handler } from './handlers.ts';
 import { allHandlers } from './handlers.ts';
@@ -42,12 +44,7 @@ function inlineLimit(handler: Handler): number {
   if (handler.key.includes('+')) return Infinity;
   return handler.isFrequent ? 420 : 60;
 }
-/** A region's word: function in the upper bits, entry in the lower ones. */
-export const ENTRY_BITS = 12;
-export const ENTRY_MASK = (1 << ENTRY_BITS) - 1;
 const RUN_TYPE = { parameters: ['i32'], results: [] } as const;
-/** A handler in a function of its own: record to outcome; a compiled region: entry to outcome. */
-export const HANDLER_TYPE = { parameters: ['i32'], results: ['i32'] } as const;
 
 /** Ways out, innermost first. */
 const EXITS = ['budget', 'lookup', 'link', 'pageFault', 'trap', 'fault'] as const;
@@ -60,56 +57,6 @@ const OUTCOME_BLOCK = LAND + 1;
 const HANDLERS = OUTCOME_BLOCK;
 
 const depthOf = (label: Label): number => (label === 'next' ? NEXT : label === 'land' ? LAND : depthOfExit(label));
-
-class Code extends Bytes {
-  readonly #target: WasmTarget;
-  constructor(target: WasmTarget) {
-    super();
-    this.#target = target;
-  }
-  get(local: number): this {
-    return this.u8(0x20).u32(local);
-  }
-  set(local: number): this {
-    return this.u8(0x21).u32(local);
-  }
-  const(value: number): this {
-    return this.u8(0x41).s32(value);
-  }
-  /** Field of the record that `local` points to. */
-  field(local: number, offset: number, load = 0x28): this {
-    return this.get(local)
-      .u8(load)
-      .u8(0)
-      .u32(this.#target.vmOffset + offset);
-  }
-  vmLoad(offset: number): this {
-    return this.u8(0x28)
-      .u8(0)
-      .u32(this.#target.vmOffset + offset);
-  }
-  state(offset: number, load = 0x28): this {
-    return this.const(this.#target.vmIndex)
-      .u8(load)
-      .u8(0)
-      .u32(this.#target.vmOffset + VM_STATE + offset);
-  }
-  setState(offset: number, value: () => void): this {
-    this.const(this.#target.vmIndex);
-    value();
-    return this.u8(0x36)
-      .u8(0)
-      .u32(this.#target.vmOffset + VM_STATE + offset);
-  }
-  br(from: number, to: number): this {
-    return this.u8(0x0c).u32(from - to);
-  }
-  /** Two bytes at `at` that the assembly left open. */
-  patch(at: number, value: number): void {
-    this.data[at] = (value & 0x7f) | 0x80;
-    this.data[at + 1] = value >> 7;
-  }
-}
 
 interface Placed {
   readonly inline: InlineCode | undefined;
@@ -138,10 +85,12 @@ export function buildInterpreter(insns: readonly Insn[], target: WasmTarget): In
     if (code.bytes.length <= inlineLimit(handler)) return { inline: code, outlined: 0 };
     return { inline: undefined, outlined: functions.push(outline(handler)) };
   });
+  const first = functions.length + 1;
+  functions.push(...compiledFunctions(target));
   const run: FunctionCode = {
     type: RUN_TYPE,
     locals: locals.types,
-    code: bigFunction(target, placed),
+    code: bigFunction(target, placed, first + RUN_COMPILED),
     exported: 'run',
   };
   const bytes = writeModule({
@@ -158,7 +107,7 @@ function outline(handler: Handler): FunctionCode {
   return { type: HANDLER_TYPE, locals: locals.types, code };
 }
 
-function bigFunction(target: WasmTarget, placed: readonly Placed[]): Uint8Array {
+function bigFunction(target: WasmTarget, placed: readonly Placed[], runCompiled: number): Uint8Array {
   const code = new Code(target);
   code.state(STATE.budget).set(LOCAL.credit);
   for (let i = 0; i < EXITS.length; i++) code.all([0x02, 0x40]);
@@ -172,7 +121,7 @@ function bigFunction(target: WasmTarget, placed: readonly Placed[]): Uint8Array 
   placed.forEach((one, i) => {
     code.u8(0x0b);
     const depth = HANDLERS + placed.length - 1 - i;
-    if (i === specialIndex('compiled')) compiledCode(code, target, depth);
+    if (i === specialIndex('compiled')) compiledCode(code, target, depth, runCompiled);
     else placeHandler(code, one, depth);
   });
   code.u8(0x0b);
@@ -206,12 +155,9 @@ function placeHandler(code: Code, { inline, outlined }: Placed, depth: number): 
   for (const { at, depth: inner, label } of inline.fixups) code.patch(start + at, depth + inner - depthOf(label));
 }
 
-/**
- * Enters a compiled region: its word says which function of the table, and where in it. It leaves the record that it got to
- * in STATE.record and the credit in STATE.budget.
- */
-function compiledCode(code: Code, { vmIndex }: WasmTarget, depth: number): void {
-  code.setState(STATE.budget, () => code.get(LOCAL.credit));
+/** Enters compiled code, which answers the record where the interpreter is to go on, or 0 when all has been said. */
+function compiledCode(code: Code, { vmIndex }: WasmTarget, depth: number, runCompiled: number): void {
+  code.setState(STATE.budget, () => code.get(LOCAL.credit).get(LOCAL.record).u8(0x6b));
   code
     .get(LOCAL.record)
     .const(vmIndex + VM_RECORDS)
@@ -220,11 +166,11 @@ function compiledCode(code: Code, { vmIndex }: WasmTarget, depth: number): void 
     .u8(0x76)
     .const(vmIndex)
     .u8(0x6a);
-  code.vmLoad(VM_COMPILED).u8(0x22).u32(LOCAL.target).const(ENTRY_MASK).u8(0x71);
-  code.get(LOCAL.target).const(ENTRY_BITS).u8(0x76).u8(0x11).u32(1).u8(0).set(LOCAL.target);
-  code.state(STATE.budget).set(LOCAL.credit);
-  code.state(STATE.record).const(-RECORD_SIZE).u8(0x71).set(LOCAL.record);
-  code.br(depth, OUTCOME_BLOCK);
+  code.vmLoad(VM_COMPILED).u8(0x10).u32(runCompiled).u8(0x22).u32(LOCAL.record);
+  code.u8(0x45).all([0x04, 0x40, 0x0f, 0x0b]);
+  code.state(STATE.budget).get(LOCAL.record).u8(0x6a).set(LOCAL.credit);
+  code.setState(STATE.budget, () => code.get(LOCAL.credit));
+  code.br(depth, NEXT);
 }
 
 /** After the block `outcome`: LOCAL.target is what the handler's function answered. */

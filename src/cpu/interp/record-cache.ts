@@ -8,7 +8,6 @@ import { codeLimit, fetchError, isExecutable, permissionsOf } from '../decode/fe
 import type { Row, RowTable } from '../decode/rows.ts';
 import type { Templates } from '../decode/templates.ts';
 import { Exit } from '../exit.ts';
-import type { RegionInsn } from '../jit/region.ts';
 import { HASH_ENTRIES, VM_COMPILED, VM_HASH, VM_RECORDS, VM_RECORDS_END } from '../layout.ts';
 import type { CpuMemory } from '../memory.ts';
 import type { OpenSegments } from '../segment/evaluated.ts';
@@ -67,6 +66,8 @@ export class RecordCache {
   readonly #code: { bytes: Uint8Array; limit: number };
   readonly #fusion: RunFusion;
   readonly #fast: FastDecoder | undefined;
+  /** Handlers of the records that lead into compiled code instead. */
+  readonly #underneath = new Map<number, number>();
   /** The record of an instruction that cannot be decoded: made anew each time. */
   #faulting = 0;
   /** Called when everything is forgotten. */
@@ -94,6 +95,7 @@ export class RecordCache {
   flush(): void {
     this.#records.clear();
     this.#pages.clear();
+    this.#underneath.clear();
     this.#hasOverrides = false;
     this.#memory.vm.fill(0, VM_HASH, VM_HASH + HASH_ENTRIES * 8);
     // An empty entry must not match: 0 is the EIP of entry 0 only.
@@ -139,26 +141,44 @@ export class RecordCache {
     return this.#writer.free + REGION_RECORDS * RECORD_SIZE < VM_RECORDS_END;
   }
 
+  /** Before the compiler asks: memory may have changed. */
+  beginCompiling(): void {
+    this.#code.limit = 0;
+  }
   /** The instruction for the compiler: not from a writable page, and not one for the evaluator. */
-  compilable(eip: number): RegionInsn | undefined {
-    const record = this.find(eip);
-    if (this.#isFaulting(record)) return undefined;
-    const decoded = this.decodedAt(eip);
-    if (!decoded || isEvaluated(decoded, this.#open) || this.#isWritable(decoded)) return undefined;
-    return { decoded, record };
+  compilable(eip: number): Decoded | undefined {
+    const decoded = this.#decodeAt(eip);
+    if (isFault(decoded) || isEvaluated(decoded, this.#open) || this.#isWritable(decoded)) return undefined;
+    return decoded;
   }
 
-  /** Makes a record lead into a compiled region: the handler that it had, or undefined if it does so already. */
-  enterCompiled(record: number, word: number): number | undefined {
+  /** Has the interpreter met the instruction at `eip`, or one shortly before it? */
+  isKnown(eip: number): boolean {
+    return this.#records.get(eip) !== 0;
+  }
+  /** Has the branch at `eip` been taken, or its target been met? Then it knows its target's record. */
+  isTaken(eip: number): boolean {
+    const record = this.#records.get(eip);
+    return record !== 0 && this.#vm.getUint32(record - this.#memory.vmIndex + RECORD.immediate, true) !== 0;
+  }
+
+  /** Makes a record lead into a compiled region; or false, if it leads into one already. */
+  enterCompiled(record: number, word: number): boolean {
     const at = record - this.#memory.vmIndex;
-    const handler = this.#vm.getUint16(at + RECORD.handler, true);
-    if (handler === specialIndex('compiled')) return undefined;
+    if (this.#underneath.has(at)) return false;
+    this.#underneath.set(at, this.#vm.getUint16(at + RECORD.handler, true));
     this.#vm.setUint16(at + RECORD.handler, specialIndex('compiled'), true);
     this.#vm.setUint32(VM_COMPILED + ((at - VM_RECORDS) >> 3), word, true);
-    return handler;
+    return true;
   }
-  leaveCompiled(record: number, handler: number): void {
-    this.#vm.setUint16(record - this.#memory.vmIndex + RECORD.handler, handler, true);
+  leaveCompiled(record: number): void {
+    const at = record - this.#memory.vmIndex;
+    this.#vm.setUint16(at + RECORD.handler, this.handlerUnderneath(at), true);
+    this.#underneath.delete(at);
+  }
+  /** What the record at this place does where it does not lead into compiled code. */
+  handlerUnderneath(at: number): number {
+    return this.#underneath.get(at) ?? this.#vm.getUint16(at + RECORD.handler, true);
   }
 
   /** Tells a branch, or the end of a run, where it leads. */
@@ -172,6 +192,10 @@ export class RecordCache {
     return target;
   }
 
+  /** Where a branch, or the end of a run, leads. */
+  targetOf(record: number): number {
+    return this.#vm.getUint32(record - this.#memory.vmIndex + RECORD.displacement, true);
+  }
   /** The EIP, and the raw fields, of a record. */
   eipOf(record: number): number {
     return this.#vm.getUint32(record - this.#memory.vmIndex + RECORD.eip, true);

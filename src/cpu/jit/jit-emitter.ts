@@ -1,44 +1,77 @@
-/**
- * The wasm emitter of compiled code: operands are constants. General registers live in wasm locals; each write also goes to
- * the register file, so that whoever looks there (a fault's handler, the interpreter, a routine) sees the truth.
- */
+/** The wasm emitter of compiled code: operands are constants, targets of jumps are blocks or other compiled code. */
 import type { Decoded, DecodedOperand } from '../decode/decoded.ts';
 import type { MemoryType } from '../emit/base-emitter.ts';
 import type { Operand } from '../emit/emitter.ts';
-import { RecordEmitter } from '../emit/record-emitter.ts';
-import type { RoutineTable, WasmTarget } from '../emit/wasm-emitter.ts';
+import type { WasmTarget } from '../emit/wasm-emitter.ts';
 import type { Exitway, LocalSlot, Node } from '../emit/wasm-ir.ts';
 import { node } from '../emit/wasm-ir.ts';
-import { RECORD, RECORD_SIZE } from '../interp/record.ts';
-import { STATE } from '../state.ts';
+import { leb } from '../emit/wasm-writer.ts';
+import { Inner } from '../inner.ts';
+import { RECORD_SIZE } from '../interp/record.ts';
+import { CODE_HASH_ENTRIES, VM_CODE_HASH } from '../layout.ts';
+import { ESP, STATE } from '../state.ts';
+import type { Flow } from './flow.ts';
+import { KeptEmitter } from './kept-emitter.ts';
+import type { FlagLiveness } from './liveness.ts';
+import { flagEffects } from './liveness.ts';
 import type { Block, Region, RegionInsn } from './region.ts';
+import { isNearCall } from './region.ts';
+import type { ImportedRoutines } from './routines.ts';
+import { ENTER, JUMP } from './routines.ts';
 
-const GPR_END = STATE.gpr + 32;
+/** The entry's number in a function's word. */
+const ENTRY_MASK = 0xfff;
 
 /** Locals that all blocks of a region share. */
 export interface RegionLocals {
-  readonly registers: readonly LocalSlot[];
-  readonly credit: LocalSlot;
+  /** Eight registers and two flag words. */
+  readonly kept: readonly LocalSlot[];
+  /** What is left of the slice, times RECORD_SIZE. */
+  readonly left: LocalSlot;
+  /** The function's word without the entry. */
+  readonly self: LocalSlot;
 }
 
-export class JitEmitter extends RecordEmitter {
-  readonly #region: Region;
-  readonly #block: Block;
-  readonly #locals: RegionLocals;
-  #insn: RegionInsn;
+/** All that a region's blocks are emitted with. */
+export interface RegionContext {
+  readonly target: WasmTarget;
+  readonly routines: ImportedRoutines;
+  readonly region: Region;
+  readonly flow: Flow;
+  readonly flags: FlagLiveness;
+  readonly locals: RegionLocals;
+  /** Flags and counts are right at every access; slices end where they must. */
+  readonly isExact: boolean;
+}
 
-  constructor(target: WasmTarget, routines: RoutineTable, region: Region, block: Block, locals: RegionLocals) {
-    super(target, routines);
-    this.#region = region;
-    this.#block = block;
-    this.#locals = locals;
-    this.#insn = block.insns[0];
+export class JitEmitter extends KeptEmitter {
+  readonly #context: RegionContext;
+  #block: Block;
+  #insn: RegionInsn;
+  #position = 0;
+  #isSettled = false;
+
+  constructor(context: RegionContext) {
+    super(context.target, context.routines, context.locals.kept);
+    this.#context = context;
+    this.#block = context.region.blocks[0];
+    this.#insn = this.#block.insns[0];
   }
 
-  begin(insn: RegionInsn): void {
+  startBlock(block: Block): void {
+    this.startOver();
+    this.#block = block;
+    this.#isSettled = false;
+    this.#addresses.clear();
+  }
+
+  begin(insn: RegionInsn, position: number): void {
     this.#insn = insn;
+    this.#position = position;
     this.modified = undefined;
     this.forgetAccess();
+    // Where only some paths write flags, what they had been is computed for all.
+    if (flagEffects(insn.decoded).mayWrite) this.materialize();
   }
   get #decoded(): Decoded {
     return this.#insn.decoded;
@@ -54,40 +87,10 @@ export class JitEmitter extends RecordEmitter {
     return this.#decoded.repeat;
   }
   protected recordPointer(): Node {
-    return this.const(this.#insn.record);
+    return this.const(0);
   }
 
-  #get(slot: LocalSlot): Node {
-    return this.append(node({ code: [0x20], type: 'i32', variable: slot }));
-  }
-  #set(slot: LocalSlot, value: Node): void {
-    this.append(node({ code: [0x21], args: [value], effect: true, variable: slot }));
-  }
-
-  override state(offset: number, type: MemoryType = 'i32', index?: Node): Node {
-    if (offset === STATE.zero && index === undefined) return this.const(0);
-    if (offset >= GPR_END || index !== undefined) return super.state(offset, type, index);
-    const value = this.#get(this.#locals.registers[offset >> 2]);
-    const part = this.shrU(value, this.const((offset & 3) * 8));
-    if (type === 'i32') return part;
-    return this.and(part, this.const(type === 'u8' ? 0xff : 0xffff));
-  }
-
-  override setState(offset: number, value: Node, type: MemoryType = 'i32', index?: Node): void {
-    if (offset >= GPR_END || index !== undefined) {
-      super.setState(offset, value, type, index);
-      return;
-    }
-    const slot = this.#locals.registers[offset >> 2];
-    const whole =
-      type === 'i32' ? value : this.#insert(this.#get(slot), value, (offset & 3) * 8, type === 'u8' ? 0xff : 0xffff);
-    this.#set(slot, whole);
-    super.setState(offset & ~3, whole);
-  }
-  #insert(old: Node, part: Node, shift: number, mask: number): Node {
-    const kept = this.and(old, this.const(~(mask << shift)));
-    return this.or(kept, this.shl(this.and(part, this.const(mask)), this.const(shift)));
-  }
+  // Operands.
 
   protected fileLoad(operand: Operand, type: MemoryType, delta = 0): Node {
     return this.state((operand as DecodedOperand).offset + delta, type);
@@ -101,11 +104,14 @@ export class JitEmitter extends RecordEmitter {
   farSelector(operand: Operand): Node {
     return this.const((operand as DecodedOperand).selector);
   }
-
   effectiveAddress(operand: Operand): Node {
     const { base, index, shift, displacement, narrow } = (operand as DecodedOperand).address!;
-    const scaled = this.shl(this.state(index), this.const(shift));
-    const sum = this.add(this.add(this.state(base), scaled), this.const(displacement));
+    let sum = this.state(base);
+    if (index !== STATE.zero) {
+      const scaled = this.shl(this.state(index), this.const(shift));
+      sum = base === STATE.zero ? scaled : this.add(sum, scaled);
+    }
+    sum = this.add(sum, this.const(displacement));
     return narrow ? this.and(sum, this.const(0xffff)) : sum;
   }
   readonly #addresses = new Map<Operand, Node>();
@@ -132,46 +138,163 @@ export class JitEmitter extends RecordEmitter {
     return this.const(this.#decoded.eip + this.#decoded.length);
   }
 
-  /** To the interpreter, which goes on from this instruction's record as the way out says. */
-  protected override leave(way: Exitway, argument?: Node): void {
-    // The access that faults has noted the record already, and with it what kind of access it was.
-    if (way !== 'pageFault') super.setState(STATE.record, this.const(this.#insn.record));
-    super.leave(way, argument);
+  // Accesses.
+
+  protected override beforeAccess(): void {
+    if (this.target.protection === 'software') return;
+    this.flush();
+    if (this.#context.isExact) this.storeFlags();
+  }
+  /** In software mode this is the path of the fault already. */
+  protected override note(): void {
+    if (this.target.protection === 'software') return;
+    this.setState(STATE.eip, this.currentEip());
+    if (this.#context.isExact) this.setState(STATE.budget, this.#leftAfter(this.#position));
   }
 
-  jump(target: Operand): void {
-    const block = this.#region.byEip.get((target as DecodedOperand).value);
-    if (block) {
-      this.#transition(block);
+  // Ways out.
+
+  /** What is left when `count` instructions of the block have been done. */
+  #leftAfter(count: number): Node {
+    const settled = this.#isSettled ? this.#block.insns.length : 0;
+    return this.sub(this.getLocal(this.#context.locals.left), this.const((count - settled) * RECORD_SIZE));
+  }
+  #answer(eip: Node): void {
+    super.leave('answer', eip);
+  }
+
+  /** To the interpreter: its fault, its trap, the instruction that is to be done again. */
+  protected override leave(way: Exitway): void {
+    this.flush();
+    this.storeFlags();
+    // A repeated instruction counts once, when it is over.
+    const isDone = way === 'trap';
+    this.setState(STATE.budget, this.#leftAfter(this.#position + Number(isDone)));
+    if (way === 'restart') {
+      this.#answer(this.currentEip());
       return;
     }
-    const record = this.vmLoad(this.const(this.#insn.record), 'i32', RECORD.immediate);
-    this.if(this.eqz(record), () => this.leave('link'));
-    this.leave('land', record);
+    if (way === 'pageFault') this.setState(STATE.exitReason, this.const(Inner.evaluate));
+    this.setState(STATE.eip, way === 'trap' ? this.nextEip() : this.currentEip());
+    this.#answer(this.const(0));
+  }
+  restart(): void {
+    this.leave('restart');
   }
 
-  /** Within the region. Backwards, the slice may end: the interpreter finds that out when it lands there. */
-  #transition(block: Block): void {
-    const start = block.insns[0].record;
-    const passed = this.const(this.#insn.record + RECORD_SIZE);
-    if (block.index <= this.#block.index) {
-      const left = this.sub(this.#get(this.#locals.credit), passed);
-      this.if(this.leS(left, this.const(0)), () => this.leave('land', this.const(start)));
+  /** The block is over: registers to the register file, its instructions off the slice. */
+  #settle(extra = 0): void {
+    if (this.#isSettled) return;
+    this.#isSettled = true;
+    this.flush();
+    const { left } = this.#context.locals;
+    const count = this.#block.insns.length + extra;
+    this.setLocal(left, this.sub(this.getLocal(left), this.const(count * RECORD_SIZE)));
+  }
+  #storeLeft(): void {
+    this.setState(STATE.budget, this.getLocal(this.#context.locals.left));
+  }
+
+  jumpIf(condition: Node, target: Operand): void {
+    this.#settle();
+    this.if(condition, () => this.jump(target));
+  }
+  jump(target: Operand): void {
+    const { value } = target as DecodedOperand;
+    if (isNearCall(this.#decoded) && value !== this.#block.next) {
+      this.#call(this.const(value));
+      return;
     }
-    if (start !== this.#insn.record + RECORD_SIZE) {
-      const credit = this.add(this.#get(this.#locals.credit), this.sub(this.const(start), passed));
-      this.#set(this.#locals.credit, credit);
-      super.setState(STATE.budget, this.#get(this.#locals.credit));
+    this.#settle();
+    this.#goTo(value);
+  }
+  jumpIndirect(target: Node): void {
+    if (isNearCall(this.#decoded)) {
+      this.#call(target);
+      return;
     }
-    this.append(node({ kind: 'goto', code: [], exitway: 'block', block: block.index, effect: true }));
+    this.#settle();
+    this.#leaveFlags();
+    this.#storeLeft();
+    if (this.#decoded.insn.name === 'ret') this.#answer(target);
+    else this.#jumpAnywhere(target);
+  }
+
+  #leaveFlags(): void {
+    if (this.#context.flags.isAskedOutside(this.#block.index)) this.storeFlags();
+  }
+
+  /** A block of this region, if the address is one that control can come in at; or other code. */
+  #jumpAnywhere(target: Node): void {
+    if (this.#context.flow.isRootLoop && this.#decoded.insn.name === 'jmp') {
+      const slot = this.shl(this.and(target, this.const(CODE_HASH_ENTRIES - 1)), this.const(3));
+      const entry = this.add(slot, this.const(this.target.vmIndex));
+      this.if(this.eq(this.vmLoad(entry, 'i32', VM_CODE_HASH), target), () => {
+        const word = this.vmLoad(entry, 'i32', VM_CODE_HASH + 4);
+        const number = this.xor(word, this.getLocal(this.#context.locals.self));
+        const left = this.getLocal(this.#context.locals.left);
+        const isHere = this.and(this.leU(number, this.const(ENTRY_MASK)), this.gtS(left, this.const(0)));
+        this.if(isHere, () => super.leave('dispatch', number));
+      });
+    }
+    this.#jumpTo(target);
+  }
+  /** Other code goes on in this code's place. */
+  #jumpTo(target: Node): void {
+    this.append(node({ code: [0x12, ...leb(JUMP)], args: [target], effect: true }));
     this.end();
+  }
+
+  #call(target: Node): void {
+    const { thunk } = this.#insn;
+    if (thunk !== undefined) {
+      this.setState(thunk, this.nextEip());
+      this.setRegister(ESP, this.add(this.register(ESP, 4), this.const(4)), 4);
+      this.#settle(2);
+      this.#goTo(this.#block.next);
+      return;
+    }
+    this.#settle();
+    this.#leaveFlags();
+    this.#storeLeft();
+    const answer = node({ kind: 'result', code: [], type: 'i32' });
+    this.append(node({ kind: 'call', code: [0x10, ...leb(ENTER)], args: [target], results: [answer], effect: true }));
+    this.if(this.ne(answer, this.nextEip()), () => this.#answer(answer));
+    const next = this.#context.region.byEip.get(this.#block.next);
+    if (next) this.#toBlock('resume', next);
+    else this.#jumpTo(this.nextEip());
+  }
+
+  #toBlock(way: 'block' | 'resume', { index }: Block): void {
+    this.append(node({ kind: 'goto', code: [], exitway: way, block: index, effect: true }));
+    this.end();
+  }
+
+  /** Within the region, where it has code for the target. Backwards, the slice may end. */
+  #goTo(eip: number): void {
+    const { region, flow, flags, locals } = this.#context;
+    const to = region.byEip.get(eip);
+    if (!to) {
+      this.storeFlags();
+      this.#storeLeft();
+      this.#jumpTo(this.const(eip));
+      return;
+    }
+    if (flags.isAsked(to.index)) this.materialize();
+    if (this.#context.isExact || flow.isBackward(this.#block.index, to.index)) {
+      this.if(this.leS(this.getLocal(locals.left), this.const(0)), () => {
+        if (flags.isAsked(to.index)) this.storeFlags();
+        this.#storeLeft();
+        this.#answer(this.const(eip));
+      });
+    }
+    this.#toBlock('block', to);
   }
 
   /** Behind the block's last instruction: into the next block, or out of the region. */
   finish(): void {
     if (this.isEnded) return;
-    const block = this.#region.byEip.get(this.#block.next);
-    if (block) this.#transition(block);
-    else this.jumpIndirect(this.const(this.#block.next));
+    this.#settle();
+    this.#goTo(this.#block.next);
   }
 }

@@ -1,86 +1,181 @@
 /**
  * Compiles hot code. Where a slice ends is a sample of where the guest spends its time: what turns up again is compiled, and
- * the records at which control enters it lead there from then on.
+ * whatever goes to one of its entries finds it from then on.
  */
-import { ENTRY_BITS } from '../interp/module.ts';
+import type { Decoded } from '../decode/decoded.ts';
+import { ENTRY_BITS } from '../interp/compiled.ts';
 import type { RecordCache } from '../interp/record-cache.ts';
 import type { CpuMemory } from '../memory.ts';
-import type { Region } from './region.ts';
+import { CodeTable } from './code-table.ts';
+import type { CodeSource, Region } from './region.ts';
 import { findRegion } from './region.ts';
+import type { RegionCode } from './region-module.ts';
 import { compileRegion } from './region-module.ts';
 
 interface Installed {
   readonly slot: number;
   readonly pages: ReadonlySet<number>;
-  /** Records that lead into the region, and the handlers that they had. */
-  readonly patched: readonly { record: number; handler: number }[];
+  /** EIPs of its entries, with their records, and whether those lead here. */
+  readonly entries: readonly { eip: number; record: number; isLed: boolean }[];
 }
 
-/** Samples after which code is hot: one is taken every 20,000 instructions, and compiling costs as much as a million. */
-const HOT = 16;
+/** What `--stats` shows. */
+export interface JitStats {
+  functions: number;
+  instructions: number;
+  bytes: number;
+  milliseconds: number;
+  invalidated: number;
+}
+export const jitStats: JitStats = { functions: 0, instructions: 0, bytes: 0, milliseconds: 0, invalidated: 0 };
+
+/** Samples of a place after which it may be compiled. */
+const HOT = 8;
+/**
+ * Compiling may take about a third of the time that passes, by estimate (microseconds): so a short program compiles its
+ * innermost loops only, and a long one everything that is warm. The compiler itself is slow until V8 has optimised it.
+ */
+const SAMPLE_CREDIT = 5;
+const COMPILED_CREDIT = 30;
+const COST = 20;
+const COLD_COST = 80;
+const COLD_INSNS = 5000;
 /** V8 has limits on modules (DESIGN section 3): for one processor, by when everything hot is compiled, and for all. */
-const MAX_REGIONS = 1000;
+const MAX_REGIONS = 2000;
 const MAX_MODULES = 20_000;
 let modules = 0;
+let credit = 0;
 const PAGE_SHIFT = 12;
+
+export interface JitOptions {
+  /** Compile all code when it is first reached: for tests. */
+  readonly isEager: boolean;
+  /** Flags and instruction counts are right at each access, and slices end at the very instruction. */
+  readonly isExact: boolean;
+}
 
 export class Jit {
   readonly #memory: CpuMemory;
   readonly #cache: RecordCache;
   readonly #interp: Record<string, unknown>;
   readonly #table: WebAssembly.Table;
+  readonly #code: CodeTable;
+  readonly #options: JitOptions;
   readonly #samples = new Map<number, number>();
+  readonly #jumps = new Map<number, Set<number>>();
+  /** Where compilation was tried, so that eager compilation tries once. */
+  readonly #tried = new Set<number>();
   #installed: Installed[] = [];
   #free: number[] = [];
   #slots = 0;
   #made = 0;
 
-  constructor(memory: CpuMemory, cache: RecordCache, interp: Record<string, unknown>, table: WebAssembly.Table) {
+  constructor(
+    memory: CpuMemory,
+    cache: RecordCache,
+    interp: Record<string, unknown>,
+    table: WebAssembly.Table,
+    options: JitOptions,
+  ) {
     this.#memory = memory;
     this.#cache = cache;
     this.#interp = interp;
     this.#table = table;
+    this.#code = new CodeTable(memory);
+    this.#options = options;
+  }
+
+  get isEager(): boolean {
+    return this.#options.isEager;
   }
 
   /** The guest was seen at `eip`, the target of a branch. */
   sample(eip: number): void {
     const count = (this.#samples.get(eip) ?? 0) + 1;
     this.#samples.set(eip, count);
-    if (count === HOT && this.#made < MAX_REGIONS && modules < MAX_MODULES) this.compile(eip);
+    credit += SAMPLE_CREDIT;
+    if (count < HOT || credit < 0 || this.#tried.has(eip)) return;
+    this.#tried.add(eip);
+    const before = jitStats.instructions;
+    this.compile(eip);
+    const made = jitStats.instructions - before;
+    credit -= made * (jitStats.instructions < COLD_INSNS ? COLD_COST : COST);
+  }
+  /** A slice has passed in compiled code. */
+  passed(): void {
+    credit += COMPILED_CREDIT;
+  }
+
+  /** Execution reaches `eip`: compiled now, if everything is. */
+  reach(eip: number): void {
+    if (!this.#options.isEager || this.#tried.has(eip)) return;
+    this.#tried.add(eip);
+    this.compile(eip);
+  }
+
+  /** An indirect jump was seen to lead somewhere. */
+  noteJump(from: number, to: number): void {
+    const targets = this.#jumps.get(from);
+    if (targets) targets.add(to);
+    else this.#jumps.set(from, new Set([to]));
+  }
+
+  #source(): CodeSource {
+    const decoded = new Map<number, Decoded | undefined>();
+    return {
+      compilable: (eip) => {
+        let found = decoded.get(eip);
+        if (found || decoded.has(eip)) return found;
+        // What has never been met is left to the interpreter.
+        if (this.#options.isEager || this.#cache.isKnown(eip)) found = this.#cache.compilable(eip);
+        decoded.set(eip, found);
+        return found;
+      },
+      isTaken: (eip) => this.#cache.isTaken(eip),
+      jumpTargets: (eip) => [...(this.#jumps.get(eip) ?? [])],
+    };
   }
 
   /** Compiles what runs at `eip`, hot or not. */
   compile(eip: number): void {
-    if (!this.#cache.hasRoom) return;
-    const region = findRegion(this.#cache, eip);
-    if (!region) return;
-    this.#made++;
-    modules++;
-    const { bytes, routines } = compileRegion(region, this.#memory);
-    const interp = Object.fromEntries(routines.map(({ name }) => [name, this.#interp[name]]));
-
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
-      env: { memory: this.#memory.memory },
-      interp,
-    });
-    this.#install(region, instance.exports.region);
+    if (!this.#cache.hasRoom || this.#made >= MAX_REGIONS || modules >= MAX_MODULES) return;
+    const begin = performance.now();
+    this.#cache.beginCompiling();
+    const source = this.#source();
+    const region = findRegion(source, eip, this.#options.isEager);
+    if (region) {
+      this.#made++;
+      modules++;
+      const code = compileRegion(source, region, this.#memory, this.#options.isExact);
+      const interp = Object.fromEntries(code.imports.map((name) => [name, this.#interp[name]]));
+      const instance = new WebAssembly.Instance(new WebAssembly.Module(code.bytes), {
+        env: { memory: this.#memory.memory },
+        interp,
+      });
+      this.#install(region, code, instance.exports.region);
+      jitStats.functions++;
+      jitStats.instructions += region.blocks.reduce((sum, { insns }) => sum + insns.length, 0);
+      jitStats.bytes += code.bytes.length;
+    }
+    jitStats.milliseconds += performance.now() - begin;
   }
 
-  #install(region: Region, code: unknown): void {
+  #install(region: Region, code: RegionCode, compiled: unknown): void {
     const slot = this.#free.pop() ?? this.#slots++;
     if (slot >= this.#table.length) this.#table.grow(256);
-    this.#table.set(slot, code);
-    const patched = region.entries.flatMap(({ index, insns }) => {
-      const { record } = insns[0];
-      const handler = this.#cache.enterCompiled(record, (slot << ENTRY_BITS) | index);
-      return handler === undefined ? [] : [{ record, handler }];
+    this.#table.set(slot, compiled);
+    const entries = code.entries.map(({ eip }, number) => {
+      const word = (slot << ENTRY_BITS) | number;
+      this.#code.set(eip, word);
+      const record = this.#cache.find(eip);
+      return { eip, record, isLed: this.#cache.enterCompiled(record, word) };
     });
     const insns = region.blocks.flatMap((block) => block.insns);
     const pages = insns.flatMap(({ decoded: { eip, length } }) => [
       eip >>> PAGE_SHIFT,
       (eip + length - 1) >>> PAGE_SHIFT,
     ]);
-    this.#installed.push({ slot, pages: new Set(pages), patched });
+    this.#installed.push({ slot, pages: new Set(pages), entries });
   }
 
   /** Code in this range changes: what was compiled of it is not entered any more. To be called before the records go. */
@@ -91,19 +186,29 @@ export class Jit {
     const isHit = ({ pages }: Installed): boolean => [...pages].some((page) => page >= first && page < last);
     const hit = this.#installed.filter(isHit);
     if (hit.length === 0) return;
-    for (const { slot, patched } of hit) {
-      for (const { record, handler } of patched) this.#cache.leaveCompiled(record, handler);
+    jitStats.invalidated += hit.length;
+    for (const { slot, entries } of hit) {
+      for (const { eip, record, isLed } of entries) {
+        this.#code.remove(eip, slot);
+        if (isLed) this.#cache.leaveCompiled(record);
+      }
+      this.#table.set(slot, null);
       this.#free.push(slot);
     }
     this.#installed = this.#installed.filter((one) => !hit.includes(one));
     this.#samples.clear();
+    this.#tried.clear();
+    this.#jumps.clear();
   }
 
   /** All records are gone. */
   reset(): void {
+    this.#code.clear();
     this.#installed = [];
     this.#free = [];
     this.#slots = 0;
     this.#samples.clear();
+    this.#tried.clear();
+    this.#jumps.clear();
   }
 }

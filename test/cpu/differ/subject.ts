@@ -156,7 +156,7 @@ export class CpuSubject {
     this.#memory = Object.assign(memory, { ldt: LDT_BYTES });
     this.#map = map;
     this.#compiles = compiles;
-    this.#cpu = new Cpu(memory, { features: ALL_FEATURES, jit: compiles });
+    this.#cpu = new Cpu(memory, { features: ALL_FEATURES, jit: compiles, exact: compiles });
     const { state } = this.#cpu;
     this.#words = new Int32Array(state.buffer, state.byteOffset, STATE_SIZE / 4);
     map(CODE, CODE + CODE_SIZE, 3);
@@ -182,7 +182,8 @@ export class CpuSubject {
   }
 
   #compile(): void {
-    if (++this.#compiled % MOST_REGIONS === 0) this.#cpu = new Cpu(this.#memory, { features: ALL_FEATURES, jit: true });
+    if (++this.#compiled % MOST_REGIONS === 0)
+      this.#cpu = new Cpu(this.#memory, { features: ALL_FEATURES, jit: true, exact: true });
     this.#cpu.compile();
   }
 

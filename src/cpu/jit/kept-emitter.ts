@@ -1,0 +1,181 @@
+/**
+ * What compiled code keeps in wasm locals: the general registers and the flags' two words.
+ *
+ * A register that was written goes to the register file before anything that may fault and at the end of its block, so that
+ * whoever looks there (a fault's handler, the interpreter, a routine) sees the truth. Flags are computed where somebody asks
+ * for them and go to the register file where control leaves the region; exact code does that before each access, too.
+ */
+import type { MemoryType } from '../emit/base-emitter.ts';
+import type { Flags } from '../emit/emitter.ts';
+import type { RoutineTable, WasmTarget } from '../emit/wasm-emitter.ts';
+import { WasmEmitter } from '../emit/wasm-emitter.ts';
+import type { LocalSlot, Node } from '../emit/wasm-ir.ts';
+import { node } from '../emit/wasm-ir.ts';
+import { STATE } from '../state.ts';
+
+const GPR_END = STATE.gpr + 32;
+/** Numbers of the locals: the general registers, then the flags' words. */
+export const FLAG_RESULT = 8;
+export const FLAG_AUX = 9;
+export const KEPT = 10;
+const keptNumber = (offset: number): number => {
+  if (offset < GPR_END) return offset >> 2;
+  return offset === STATE.flagResult ? FLAG_RESULT : offset === STATE.flagAux ? FLAG_AUX : -1;
+};
+export const keptOffset = (number: number): number =>
+  number < FLAG_RESULT ? STATE.gpr + number * 4 : number === FLAG_RESULT ? STATE.flagResult : STATE.flagAux;
+
+export abstract class KeptEmitter extends WasmEmitter {
+  readonly #kept: readonly LocalSlot[];
+  /** Registers whose local is newer than the register file; flags are not among them. */
+  #dirty = 0;
+  /** Writes the flags' words, which nobody has asked for yet. */
+  #pending: (() => void) | undefined;
+  #depth = 0;
+  /** Registers that the block reads before it has written them, and those that it writes in any case. */
+  uses = 0;
+  definitions = 0;
+
+  constructor(target: WasmTarget, routines: RoutineTable, kept: readonly LocalSlot[]) {
+    super(target, routines);
+    this.#kept = kept;
+  }
+
+  protected override startOver(): void {
+    super.startOver();
+    this.#dirty = 0;
+    this.#pending = undefined;
+    this.uses = 0;
+    this.definitions = 0;
+  }
+
+  protected getLocal(slot: LocalSlot): Node {
+    return this.append(node({ code: [0x20], type: 'i32', variable: slot }));
+  }
+  protected setLocal(slot: LocalSlot, value: Node): void {
+    this.append(node({ code: [0x21], args: [value], effect: true, variable: slot }));
+  }
+  #get(number: number): Node {
+    if (!(this.definitions & (1 << number))) this.uses |= 1 << number;
+    return this.getLocal(this.#kept[number]);
+  }
+  #set(number: number, value: Node): void {
+    const bit = 1 << number;
+    if (this.#depth === 0) this.definitions |= bit;
+    else if (!(this.definitions & bit)) this.uses |= bit;
+    this.setLocal(this.#kept[number], value);
+    if (number < FLAG_RESULT) this.#dirty |= bit;
+  }
+
+  override state(offset: number, type: MemoryType = 'i32', index?: Node): Node {
+    if (offset === STATE.zero && index === undefined) return this.const(0);
+    const number = index === undefined ? keptNumber(offset) : -1;
+    if (number < 0) return super.state(offset, type, index);
+    if (number >= FLAG_RESULT) this.materialize();
+    const part = this.shrU(this.#get(number), this.const((offset & 3) * 8));
+    if (type === 'i32') return part;
+    return this.and(part, this.const(type === 'u8' ? 0xff : 0xffff));
+  }
+
+  override setState(offset: number, value: Node, type: MemoryType = 'i32', index?: Node): void {
+    const number = index === undefined ? keptNumber(offset) : -1;
+    if (number < 0) super.setState(offset, value, type, index);
+    else if (type === 'i32') this.#set(number, value);
+    else this.#set(number, this.#insert(number, value, (offset & 3) * 8, type === 'u8' ? 0xff : 0xffff));
+  }
+  #insert(number: number, part: Node, shift: number, mask: number): Node {
+    const kept = this.and(this.#get(number), this.const(~(mask << shift)));
+    return this.or(kept, this.shl(this.and(part, this.const(mask)), this.const(shift)));
+  }
+
+  protected override deferFlags(flags: Flags<Node>): Flags<Node> {
+    const defer = (compute: () => void): void => {
+      this.#pending = compute;
+    };
+    return {
+      ...flags,
+      add: (a, b, sum, size) => defer(() => flags.add(a, b, sum, size)),
+      sub: (a, b, difference, size) => defer(() => flags.sub(a, b, difference, size)),
+      logic: (result, size) => defer(() => flags.logic(result, size)),
+      result: (result, size, rest) => defer(() => flags.result(result, size, rest)),
+      inc: (a, sum, size) => {
+        this.materialize();
+        defer(() => flags.inc(a, sum, size));
+      },
+      dec: (a, difference, size) => {
+        this.materialize();
+        defer(() => flags.dec(a, difference, size));
+      },
+      set: (values) => {
+        this.materialize();
+        flags.set(values);
+      },
+      restore: (image) => {
+        this.#pending = undefined;
+        flags.restore(image);
+      },
+    };
+  }
+
+  /** Computes the flags into their locals. */
+  protected materialize(): void {
+    const compute = this.#pending;
+    this.#pending = undefined;
+    compute?.();
+  }
+
+  #store(number: number): void {
+    super.setState(keptOffset(number), this.#get(number));
+  }
+  /** The registers' truth into the register file. */
+  protected flush(): void {
+    for (let number = 0; number < FLAG_RESULT; number++) if (this.#dirty & (1 << number)) this.#store(number);
+    this.#dirty = 0;
+  }
+  protected storeFlags(): void {
+    this.materialize();
+    this.#store(FLAG_RESULT);
+    this.#store(FLAG_AUX);
+  }
+
+  // Paths: what holds at a path's beginning holds at the beginning of the other one too.
+
+  override if(condition: Node, then: () => void, otherwise: () => void = () => {}): void {
+    if (condition.constant !== undefined) {
+      super.if(condition, then, otherwise);
+      return;
+    }
+    const dirty = this.#dirty;
+    const pending = this.#pending;
+    let after = dirty;
+    const arm = (fill: () => void) => (): void => {
+      this.#dirty = dirty;
+      this.#pending = pending;
+      this.#depth++;
+      fill();
+      if (!this.isEnded && this.#pending !== pending) this.materialize();
+      this.#depth--;
+      if (!this.isEnded) after |= this.#dirty;
+    };
+    super.if(condition, arm(then), arm(otherwise));
+    this.#dirty = after;
+    this.#pending = pending;
+  }
+
+  override while(condition: () => Node, body: () => void): void {
+    this.materialize();
+    this.flush();
+    this.#depth++;
+    const settled = (): Node => {
+      const value = condition();
+      this.flush();
+      return value;
+    };
+    super.while(settled, () => {
+      body();
+      this.materialize();
+      this.flush();
+    });
+    this.#depth--;
+  }
+}

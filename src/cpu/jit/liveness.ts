@@ -1,0 +1,101 @@
+/** Which flags and registers are still asked for where a block begins. */
+import type { Decoded } from '../decode/decoded.ts';
+import type { FlagEffects } from '../emit/flag-effects.ts';
+import { flagEffectsOf } from '../emit/flag-effects.ts';
+import type { Block, CodeSource, Region } from './region.ts';
+import { relativeTarget } from './region.ts';
+
+const known = new WeakMap<Decoded, FlagEffects>();
+export function flagEffects(decoded: Decoded): FlagEffects {
+  let effects = known.get(decoded);
+  if (!effects) {
+    effects = flagEffectsOf(decoded.insn, decoded.operands, decoded.repeat !== 0);
+    known.set(decoded, effects);
+  }
+  return effects;
+}
+
+/** Instructions of a called function that are looked at. */
+const PEEK = 8;
+
+/** Are flags that come with a call ever looked at? */
+function isAskedAt(source: CodeSource, start: number): boolean {
+  let eip = start;
+  for (let i = 0; i < PEEK; i++) {
+    const decoded = source.compilable(eip);
+    if (!decoded || decoded.insn.options.branch) return true;
+    const { reads, writes } = flagEffects(decoded);
+    if (reads) return true;
+    if (writes) return false;
+    eip += decoded.length;
+  }
+  return true;
+}
+
+export interface FlagLiveness {
+  /** At the beginning of a block. */
+  isAsked(block: number): boolean;
+  /** By what a block's last instruction leads to outside of the region, a called function among it. */
+  isAskedOutside(block: number): boolean;
+}
+
+/** `isExact`: everybody may look at the flags at any time. */
+export function flagLiveness(source: CodeSource, region: Region, isExact: boolean): FlagLiveness {
+  if (isExact) return { isAsked: () => true, isAskedOutside: () => true };
+  const { blocks } = region;
+  const asked = new Uint8Array(blocks.length);
+  const outside = blocks.map((block) => askedOutside(source, block));
+  const through = blocks.map(({ insns }) => {
+    // 1: asks, 0: overwrites, 2: passes on.
+    for (const { decoded } of insns) {
+      const { reads, writes } = flagEffects(decoded);
+      if (reads) return 1;
+      if (writes) return 0;
+    }
+    return 2;
+  });
+  for (let changed = true; changed; ) {
+    changed = false;
+    for (let i = blocks.length - 1; i >= 0; i--) {
+      const { successors, isCall } = blocks[i];
+      const atEnd = (): boolean => outside[i] || (!isCall && successors.some((next) => asked[next] !== 0));
+      const value = through[i] === 1 || (through[i] === 2 && atEnd()) ? 1 : 0;
+      if (value === asked[i]) continue;
+      asked[i] = value;
+      changed = true;
+    }
+  }
+  return { isAsked: (block) => asked[block] !== 0, isAskedOutside: (block) => outside[block] };
+}
+
+function askedOutside(source: CodeSource, block: Block): boolean {
+  if (!block.isCall) return block.leaves;
+  const target = relativeTarget(block.insns[block.insns.length - 1].decoded);
+  return target === undefined || isAskedAt(source, target);
+}
+
+/** Registers (a bit each) that are in their locals where a block begins: those that it or a later one reads first. */
+export function liveRegisters(
+  region: Region,
+  uses: readonly number[],
+  definitions: readonly number[],
+): readonly number[] {
+  const live = [...uses];
+  const isIndirect = ({ leaves, isCall, insns }: Block): boolean =>
+    leaves && !isCall && insns[insns.length - 1].decoded.insn.name === 'jmp';
+  for (let changed = true; changed; ) {
+    changed = false;
+    for (let i = region.blocks.length - 1; i >= 0; i--) {
+      const { successors, isCall } = region.blocks[i];
+      // Behind a call they are loaded anew.
+      let after = isCall ? 0 : successors.reduce((all, next) => all | live[next], 0);
+      // It may come back to any of the region's entries.
+      if (isIndirect(region.blocks[i])) for (const { index } of region.entries) after |= live[index];
+      const before = uses[i] | (after & ~definitions[i]);
+      if (before === live[i]) continue;
+      live[i] = before;
+      changed = true;
+    }
+  }
+  return live;
+}
