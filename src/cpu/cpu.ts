@@ -199,6 +199,10 @@ export class Cpu {
           if (this.#isFetch() || !this.#isCured()) return reason;
           record = this.#cache.find(this.eip);
           break;
+        case Inner.left:
+          this.#jit?.left(words[STATE.address / 4] >>> 0, this.eip);
+          record = this.#cache.find(this.eip);
+          break;
         case Inner.compiledBudget:
           this.#most = COMPILED_SLICE;
           this.#jit?.passed();

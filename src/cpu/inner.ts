@@ -7,4 +7,5 @@ export const Inner = {
   /** The instruction before EIP has left an unmasked x87 exception: x87-pointers.ts. */ exception: 69,
   /** The instruction at EIP is for the evaluator (stepper.ts). */ evaluate: 68,
   /** The slice ended in compiled code. */ compiledBudget: 70,
+  /** Compiled code has gone on in the interpreter, at EIP, again and again. */ left: 71,
 } as const;

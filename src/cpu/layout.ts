@@ -8,6 +8,9 @@ export const VM_HASH = VM_CPU + 0x1_0000;
 export const HASH_ENTRIES = 0x8000;
 /** How deep compiled functions have called each other. */
 export const VM_DEPTH = VM_CPU + 0x1000;
+/** Counts, by low bits of EIP, of how often compiled code went on in the interpreter. */
+export const VM_LEAVINGS = VM_CPU + 0x2000;
+export const LEAVING_ENTRIES = 0x400;
 /** Direct-mapped cache from EIP to compiled code: pairs of u32, the second as in VM_COMPILED. */
 export const VM_CODE_HASH = VM_HASH + HASH_ENTRIES * 8;
 export const CODE_HASH_ENTRIES = 0x1_0000;

@@ -12,7 +12,7 @@ import type { Kernel } from './kernel.ts';
 import type { Task } from './task.ts';
 
 /** Guest instructions in one run of the CPU: 50 us, or 2 ms while V8 has not optimised the interpreter yet. */
-const SLICE = 20_000;
+const SLICE = 100_000;
 /** The time-stamp counter is read by the kernel, in place of the instruction. */
 const isEmulated = (reason: ExitReason): boolean => reason === Exit.rdtsc;
 /** Nanoseconds until a task has to let others run, and until Node's event loop has its turn. */

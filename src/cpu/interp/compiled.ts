@@ -7,7 +7,15 @@
 import type { WasmTarget } from '../emit/wasm-emitter.ts';
 import type { FunctionCode } from '../emit/wasm-writer.ts';
 import { Inner } from '../inner.ts';
-import { CODE_HASH_ENTRIES, HASH_ENTRIES, VM_CODE_HASH, VM_DEPTH, VM_HASH } from '../layout.ts';
+import {
+  CODE_HASH_ENTRIES,
+  HASH_ENTRIES,
+  LEAVING_ENTRIES,
+  VM_CODE_HASH,
+  VM_DEPTH,
+  VM_HASH,
+  VM_LEAVINGS,
+} from '../layout.ts';
 import { STATE } from '../state.ts';
 import { Code } from './code.ts';
 
@@ -19,6 +27,9 @@ const HANDLER_TYPE_INDEX = 1;
 
 /** Calls of compiled functions inside each other: what is deeper starts over, with the host's stack free. */
 const MAX_DEPTH = 100;
+
+/** Times that compiled code goes on at the same place in the interpreter before the compiler is asked about it. */
+const MANY = 300;
 
 /** In the order of compiledFunctions. */
 export const RUN_COMPILED = 0;
@@ -118,6 +129,31 @@ function runCompiled(target: WasmTarget): Code {
   code.u8(0x45).all(IF);
   stop(Inner.lookup);
   code.u8(END);
+  // ENTRY is still needed: the count's address is computed twice.
+  const counter = (): void => {
+    code
+      .get(ARGUMENT)
+      .const(LEAVING_ENTRIES - 1)
+      .u8(0x71)
+      .const(2)
+      .u8(0x74)
+      .const(target.vmIndex)
+      .u8(0x6a);
+  };
+  const store = (value: () => void): void => {
+    counter();
+    value();
+    code
+      .u8(0x36)
+      .u8(0)
+      .u32(target.vmOffset + VM_LEAVINGS);
+  };
+  counter();
+  code.vmLoad(VM_LEAVINGS).const(1).u8(0x6a).u8(0x22).u32(DEPTH).const(MANY).u8(0x4a).all(IF);
+  store(() => code.const(0));
+  stop(Inner.left);
+  code.u8(END);
+  store(() => code.get(DEPTH));
   code.get(ENTRY).vmLoad(VM_HASH + 4);
   return code;
 }

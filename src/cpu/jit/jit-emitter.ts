@@ -217,7 +217,11 @@ export class JitEmitter extends KeptEmitter {
     this.#leaveFlags();
     this.#storeLeft();
     if (this.#decoded.insn.name === 'ret') this.#answer(target);
-    else this.#jumpAnywhere(target);
+    else {
+      // Where it came from, should the target be unknown.
+      this.setState(STATE.address, this.currentEip());
+      this.#jumpAnywhere(target);
+    }
   }
 
   #leaveFlags(): void {
@@ -275,6 +279,7 @@ export class JitEmitter extends KeptEmitter {
     const { region, flow, flags, locals } = this.#context;
     const to = region.byEip.get(eip);
     if (!to) {
+      this.setState(STATE.address, this.currentEip());
       this.storeFlags();
       this.#storeLeft();
       this.#jumpTo(this.const(eip));

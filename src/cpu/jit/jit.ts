@@ -13,7 +13,10 @@ import type { RegionCode } from './region-module.ts';
 import { compileRegion } from './region-module.ts';
 
 interface Installed {
+  readonly start: number;
   readonly slot: number;
+  /** EIPs of its instructions that may end a block. */
+  readonly branches: ReadonlySet<number>;
   readonly pages: ReadonlySet<number>;
   /** EIPs of its entries, with their records, and whether those lead here. */
   readonly entries: readonly { eip: number; record: number; isLed: boolean }[];
@@ -35,17 +38,21 @@ const HOT = 8;
  * Compiling may take about a third of the time that passes, by estimate (microseconds): so a short program compiles its
  * innermost loops only, and a long one everything that is warm. The compiler itself is slow until V8 has optimised it.
  */
-const SAMPLE_CREDIT = 5;
+const SAMPLE_CREDIT = 6;
 const COMPILED_CREDIT = 30;
-const COST = 20;
-const COLD_COST = 80;
-const COLD_INSNS = 5000;
+const COST = 12;
+const COLD_COST = 40;
+const COLD_INSNS = 4000;
 /** V8 has limits on modules (DESIGN section 3): for one processor, by when everything hot is compiled, and for all. */
 const MAX_REGIONS = 2000;
 const MAX_MODULES = 20_000;
 let modules = 0;
 let credit = 0;
 const PAGE_SHIFT = 12;
+/** Jumps not farther than this stay in a region. */
+const NEAR = 0x1_0000;
+/** After so many jumps out of it, and their square, a region is compiled again to take them in. */
+const GROW = 16;
 
 export interface JitOptions {
   /** Compile all code when it is first reached: for tests. */
@@ -63,9 +70,11 @@ export class Jit {
   readonly #options: JitOptions;
   readonly #samples = new Map<number, number>();
   readonly #jumps = new Map<number, Set<number>>();
+  /** How often a region was found to lack something, by its start. */
+  readonly #growths = new Map<number, number>();
   /** Where compilation was tried, so that eager compilation tries once. */
   readonly #tried = new Set<number>();
-  #installed: Installed[] = [];
+  readonly #installed: Installed[] = [];
   #free: number[] = [];
   #slots = 0;
   #made = 0;
@@ -94,12 +103,34 @@ export class Jit {
     const count = (this.#samples.get(eip) ?? 0) + 1;
     this.#samples.set(eip, count);
     credit += SAMPLE_CREDIT;
-    if (count < HOT || credit < 0 || this.#tried.has(eip)) return;
+    if (count >= HOT && !this.#tried.has(eip)) this.#afford(eip);
+  }
+
+  /** Compiles, if there has been time for it. */
+  #afford(eip: number, followsJumps = true): void {
+    if (credit < 0) return;
     this.#tried.add(eip);
     const before = jitStats.instructions;
-    this.compile(eip);
+    this.compile(eip, followsJumps);
     const made = jitStats.instructions - before;
     credit -= made * (jitStats.instructions < COLD_INSNS ? COLD_COST : COST);
+  }
+
+  /**
+   * Compiled code often goes on in the interpreter at `eip`, from a jump at `from` if it was one. That becomes a region of its
+   * own, and if it is near, part of the other one when that is compiled again.
+   */
+  left(from: number, eip: number): void {
+    const isNew = !this.#tried.has(eip);
+    const region = this.#installed.find(({ branches }) => branches.has(from));
+    if (region && Math.abs(eip - from) < NEAR) {
+      this.noteJump(from, eip);
+      const times = (this.#growths.get(region.start) ?? 0) + 1;
+      this.#growths.set(region.start, times);
+      // Ever more rarely, as it is dear.
+      if (times === GROW || times === GROW * GROW) return this.#afford(region.start);
+      if (isNew) this.#afford(eip, false);
+    } else if (isNew) this.#afford(eip);
   }
   /** A slice has passed in compiled code. */
   passed(): void {
@@ -120,7 +151,7 @@ export class Jit {
     else this.#jumps.set(from, new Set([to]));
   }
 
-  #source(): CodeSource {
+  #source(followsJumps: boolean): CodeSource {
     const decoded = new Map<number, Decoded | undefined>();
     return {
       compilable: (eip) => {
@@ -131,17 +162,18 @@ export class Jit {
         decoded.set(eip, found);
         return found;
       },
-      isTaken: (eip) => this.#cache.isTaken(eip),
-      jumpTargets: (eip) => [...(this.#jumps.get(eip) ?? [])],
+      isTaken: (eip) => this.#jumps.has(eip) || this.#cache.isTaken(eip),
+      // A conditional jump that is noted here was taken by compiled code.
+      jumpTargets: (eip) => (followsJumps ? [...(this.#jumps.get(eip) ?? [])] : []),
     };
   }
 
   /** Compiles what runs at `eip`, hot or not. */
-  compile(eip: number): void {
+  compile(eip: number, followsJumps = true): void {
     if (!this.#cache.hasRoom || this.#made >= MAX_REGIONS || modules >= MAX_MODULES) return;
     const begin = performance.now();
     this.#cache.beginCompiling();
-    const source = this.#source();
+    const source = this.#source(followsJumps);
     const region = findRegion(source, eip, this.#options.isEager);
     if (region) {
       this.#made++;
@@ -161,6 +193,8 @@ export class Jit {
   }
 
   #install(region: Region, code: RegionCode, compiled: unknown): void {
+    const before = this.#installed.find(({ start }) => start === region.entries[0].eip);
+    if (before) this.#remove(before);
     const slot = this.#free.pop() ?? this.#slots++;
     if (slot >= this.#table.length) this.#table.grow(256);
     this.#table.set(slot, compiled);
@@ -175,7 +209,18 @@ export class Jit {
       eip >>> PAGE_SHIFT,
       (eip + length - 1) >>> PAGE_SHIFT,
     ]);
-    this.#installed.push({ slot, pages: new Set(pages), entries });
+    const branches = new Set(region.blocks.map((block) => block.insns[block.insns.length - 1].decoded.eip));
+    this.#installed.push({ start: region.entries[0].eip, slot, branches, pages: new Set(pages), entries });
+  }
+
+  #remove(one: Installed): void {
+    for (const { eip, record, isLed } of one.entries) {
+      this.#code.remove(eip, one.slot);
+      if (isLed) this.#cache.leaveCompiled(record);
+    }
+    this.#table.set(one.slot, null);
+    this.#free.push(one.slot);
+    this.#installed.splice(this.#installed.indexOf(one), 1);
   }
 
   /** Code in this range changes: what was compiled of it is not entered any more. To be called before the records go. */
@@ -187,28 +232,22 @@ export class Jit {
     const hit = this.#installed.filter(isHit);
     if (hit.length === 0) return;
     jitStats.invalidated += hit.length;
-    for (const { slot, entries } of hit) {
-      for (const { eip, record, isLed } of entries) {
-        this.#code.remove(eip, slot);
-        if (isLed) this.#cache.leaveCompiled(record);
-      }
-      this.#table.set(slot, null);
-      this.#free.push(slot);
-    }
-    this.#installed = this.#installed.filter((one) => !hit.includes(one));
+    for (const one of hit) this.#remove(one);
     this.#samples.clear();
     this.#tried.clear();
     this.#jumps.clear();
+    this.#growths.clear();
   }
 
   /** All records are gone. */
   reset(): void {
     this.#code.clear();
-    this.#installed = [];
+    this.#installed.length = 0;
     this.#free = [];
     this.#slots = 0;
     this.#samples.clear();
     this.#tried.clear();
     this.#jumps.clear();
+    this.#growths.clear();
   }
 }

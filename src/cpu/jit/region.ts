@@ -43,8 +43,8 @@ export interface CodeSource {
   jumpTargets(eip: number): readonly number[];
 }
 
-const MAX_INSNS = 1500;
-const MAX_BLOCKS = 400;
+const MAX_INSNS = 3000;
+const MAX_BLOCKS = 600;
 /** Instructions in a block: slices end between blocks, and exact ones not much too late (cpu.ts, ROW). */
 const MAX_BLOCK = 40;
 /** Jumps farther than this leave the region. */
