@@ -5,8 +5,10 @@ import { fileURLToPath } from 'node:url';
 import type { Row } from './main.ts';
 import { cpuTime, fixture, interleaved, MAIN, output } from './measure.ts';
 
-const CALLS = 2_000_000;
-const FEW = CALLS / 4;
+/** Hot: the first of them wait for V8's compilers. */
+const CALLS = 8_000_000;
+/** A line of 40 bytes each. */
+const LINES = 2_000_000;
 /** strace is slow enough to need fewer. */
 const TRACED = 100_000;
 
@@ -21,13 +23,13 @@ export function syscalls(): Row[] {
   const ways: { argv: string[]; calls: number }[] = [
     { argv: tallship(), calls: CALLS },
     { argv: tallship('--layer', FOUR), calls: CALLS },
-    { argv: tallship('--strace', '-f', '-o', file), calls: CALLS },
+    { argv: tallship('--strace', '-f', '-o', file), calls: LINES },
   ];
   const native = output([loop, '1']) !== undefined;
   const strace = native && output(['strace', '-V']) !== undefined;
   if (native) ways.push({ argv: [loop], calls: CALLS });
   if (strace) ways.push({ argv: ['strace', '-f', '-o', file, loop], calls: TRACED });
-  const commands = ways.flatMap(({ argv, calls }) => [calls, FEW * (calls / CALLS)].map((n) => [...argv, String(n)]));
+  const commands = ways.flatMap(({ argv, calls }) => [calls, calls / 4].map((n) => [...argv, String(n)]));
   const times = interleaved(commands, 3, cpuTime);
   rmSync(directory, { recursive: true });
   const [plain, four, traced, own, other] = ways.map(

@@ -154,7 +154,8 @@ export class Scheduler {
       const reason = this.#slice(task, budget);
       if (reason === Exit.syscall) {
         budget = SLICE;
-        const goesOn = calls % CALLS_PER_SAMPLE === 0 ? this.#timedCall(task) : this.#enterCall(task);
+        const each = calls < CALLS_PER_LOOK ? CALLS_PER_SAMPLE : CALLS_PER_LOOK;
+        const goesOn = calls % each === 0 ? this.#timedCall(task, each) : this.#enterCall(task);
         if (!goesOn) break;
         if (++calls % CALLS_PER_LOOK !== 0 && !this.#yielding) continue;
       } else if (reason !== Exit.budget && raiseFault(task, reason)) {
@@ -201,12 +202,12 @@ export class Scheduler {
     chargeTime(task, total - system, system);
   }
 
-  /** One call of many is timed and stands for the others: reading the clock costs more than a short call. */
-  #timedCall(task: Task): boolean {
+  /** One of so many calls is timed and stands for the others: reading the clock costs more than a short call. */
+  #timedCall(task: Task, calls: number): boolean {
     const { clock } = this.#kernel;
     const start = clock.now();
     const goesOn = this.#enterCall(task);
-    this.#systemTime += (clock.now() - start) * CALLS_PER_SAMPLE;
+    this.#systemTime += (clock.now() - start) * calls;
     return goesOn;
   }
 
