@@ -1,0 +1,114 @@
+import { describe, expect, it } from 'vitest';
+import { Cpu } from '../../src/cpu/cpu.ts';
+import { resetState } from '../../src/cpu/eflags.ts';
+import { Exit } from '../../src/cpu/exit.ts';
+import { ESP, STATE, STATE_SIZE } from '../../src/cpu/state.ts';
+import { hardwareAvailable } from '../../src/memory/guest-memory.ts';
+import { FlatCpuMemory } from '../support/flat-cpu-memory.ts';
+import type { MappedMemory } from '../support/hardware-cpu-memory.ts';
+import { hardwareMemory } from '../support/hardware-cpu-memory.ts';
+
+const CODE = 0x0804_8000;
+const DATA = 0x0805_0000;
+const STACK = 0x0810_0000;
+const le32 = (value: number): number[] => [0, 8, 16, 24].map((shift) => (value >>> shift) & 0xff);
+
+function software(): MappedMemory {
+  const memory = new FlatCpuMemory();
+  return { memory, map: (start, end, permissions) => memory.map(start, end, permissions) };
+}
+const modes: [string, () => MappedMemory][] = [['software', software]];
+if (hardwareAvailable()) modes.push(['hardware', () => hardwareMemory()!]);
+
+function start({ memory, map }: MappedMemory, code: readonly number[], jit: boolean | 'always', exact = false): Cpu {
+  map(CODE, CODE + 0x1000, 3);
+  map(DATA, DATA + 0x1000, 3);
+  map(STACK, STACK + 0x4_0000, 3);
+  memory.u8.fill(0xcc, CODE, CODE + 0x1000);
+  memory.u8.set(code, CODE);
+  map(CODE, CODE + 0x1000, 5);
+  const cpu = new Cpu(memory, { jit, exact });
+  const state = new Uint8Array(STATE_SIZE);
+  resetState(state);
+  cpu.load(state);
+  cpu.eip = CODE;
+  cpu.regs[ESP] = STACK + 0x4_0000;
+  return cpu;
+}
+
+const word = (cpu: Cpu, offset: number): number =>
+  new DataView(cpu.state.buffer, cpu.state.byteOffset).getUint32(offset, true);
+
+/** What is left when the code has run to something that is no end of a slice, in slices of this length. */
+function outcome(cpu: Cpu, slice = 1_000_000): number[] {
+  let reason: number = Exit.budget;
+  for (let i = 0; i < 100_000 && reason === Exit.budget; i++) reason = cpu.run(slice);
+  return [reason, cpu.eip, ...cpu.regs, cpu.eflags(), reason === Exit.pageFault ? word(cpu, STATE.lastAccess) : 0];
+}
+
+/** Each ends with int 0x80 or a fault. */
+const programs: [string, readonly number[]][] = [
+  // mov ecx, 5000; call f; int 0x80; f: dec ecx; jz 1f; call f; 1: inc eax; ret
+  [
+    'recursion deeper than the host could go',
+    [0xb9, ...le32(5000), 0xe8, ...le32(2), 0xcd, 0x80, 0x49, 0x74, 5, 0xe8, ...le32(-8), 0x40, 0xc3],
+  ],
+  // mov ecx, 600; 1: mov edx, ecx; and edx, 1; lea edx, [edx*4 + 1f]; jmp edx; 1f: add eax, ecx; jmp 2f (4 bytes); inc ebx;
+  // nop x 3; 2: dec ecx; jnz 1b; int 0x80
+  [
+    'computed jumps',
+    [
+      ...[0xb9, ...le32(600), 0x89, 0xca, 0x83, 0xe2, 0x01, 0x8d, 0x14, 0x95, ...le32(CODE + 19), 0xff, 0xe2],
+      ...[0x01, 0xc8, 0xeb, 0x04, 0x43, 0x90, 0x90, 0x90, 0x49, 0x75, 0xe5, 0xcd, 0x80],
+    ],
+  ],
+  // mov ecx, 400; 1: call f; inc eax (skipped); dec ecx; jnz 1b; int 0x80; f: inc dword [esp]; inc ebx; ret
+  [
+    'a return elsewhere',
+    [0xb9, ...le32(400), 0xe8, ...le32(6), 0x40, 0x49, 0x75, 0xf7, 0xcd, 0x80, 0xff, 0x04, 0x24, 0x43, 0xc3],
+  ],
+  // mov ecx, 300; mov ebx, DATA + 0xe00; 1: call f; dec ecx; jnz 1b; int 0x80; f: add ebx, 8; mov [ebx], ecx; add eax, ecx; ret
+  [
+    'a fault in a called function',
+    [
+      ...[0xb9, ...le32(300), 0xbb, ...le32(DATA + 0xe00), 0xe8, ...le32(5), 0x49, 0x75, 0xf8, 0xcd, 0x80],
+      ...[0x83, 0xc3, 0x08, 0x89, 0x0b, 0x01, 0xc8, 0xc3],
+    ],
+  ],
+  // mov ecx, 200; 1: call 2f; 2: pop ebx; sub ecx, 1; cmp ecx, 50; ja 1b; div ecx-less: xor ecx, ecx; div ecx
+  [
+    'a position asked for, and a division by zero',
+    [
+      ...[0xb9, ...le32(200), 0xe8, ...le32(0), 0x5b, 0x83, 0xe9, 0x01, 0x83, 0xf9, 0x32, 0x77, 0xf2],
+      ...[0x31, 0xc9, 0xf7, 0xf1],
+    ],
+  ],
+];
+
+describe.each(modes)('compiled code with %s protection', (_, make) => {
+  it.each(programs)('does what the interpreter does: %s', (_name, code) => {
+    const expected = outcome(start(make(), code, false));
+    expect(outcome(start(make(), code, 'always', true))).toEqual(expected);
+    expect(outcome(start(make(), code, 'always', true), 70)).toEqual(expected);
+    // Flags that nobody asks for are not computed: a fault's handler may find older ones.
+    const [, , ...rest] = expected;
+    const [reason, eip, ...others] = outcome(start(make(), code, 'always'));
+    expect([reason, eip, others.slice(0, 8)]).toEqual([expected[0], expected[1], rest.slice(0, 8)]);
+  });
+
+  it('is forgotten when the code changes', () => {
+    // mov ecx, 100; 1: call f; dec ecx; jnz 1b; int 0x80; f: inc eax; ret
+    const code = [0xb9, ...le32(100), 0xe8, ...le32(5), 0x49, 0x75, 0xf8, 0xcd, 0x80, 0x40, 0xc3];
+    const bench = make();
+    const cpu = start(bench, code, 'always');
+    expect(cpu.run(1_000_000)).toBe(Exit.syscall);
+    expect(cpu.regs[0]).toBe(100);
+    bench.map(CODE, CODE + 0x1000, 3);
+    bench.memory.u8[CODE + code.length - 2] = 0x48; // dec eax
+    bench.map(CODE, CODE + 0x1000, 5);
+    cpu.invalidate(CODE, CODE + 0x1000);
+    cpu.eip = CODE;
+    expect(cpu.run(1_000_000)).toBe(Exit.syscall);
+    expect(cpu.regs[0]).toBe(0);
+  });
+});
