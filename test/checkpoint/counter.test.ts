@@ -22,7 +22,7 @@ function output(machine: Machine): string {
 
 describe('a program that counts', () => {
   it('goes on after a restore as if nothing had happened', async () => {
-    const args = ['12', '100000'];
+    const args = ['60', '2000000'];
     const expected = (await runGuest('counter', args)).output;
     const { machine, output: file } = prepare('counter');
     machine.spawn({ path: '/counter', argv: ['counter', ...args], fds: [null, file, file] });
