@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { ImageError } from '../checkpoint/image.ts';
 import { type DescriptorView, diffPages, type ImageView, inspect, type MappingView } from '../checkpoint/inspect.ts';
 import { DirectorySource, hasImage } from '../host/image-files.ts';
+import { columns, harmless } from './columns.ts';
 import type { ImageValues } from './commands.ts';
 import { CliError, EXIT } from './error.ts';
 
@@ -62,7 +63,7 @@ function list(_values: ImageValues, paths: readonly string[]) {
   });
   const data = found.map((path) => opened(path, (view) => ({ path, ...short(view) })));
   const rows = data.map(({ path, created, size, processes }) => [path, created, bytes(size), String(processes)]);
-  return { data, text: table([['IMAGE', 'MADE', 'SIZE', 'PROCESSES'], ...rows]) };
+  return { data, text: columns([['IMAGE', 'MADE', 'SIZE', 'PROCESSES'], ...rows]) };
 }
 
 function short({ manifest }: ImageView) {
@@ -82,7 +83,7 @@ function summary(view: ImageView) {
     ['processes', String(processes)],
     ...trees.map(({ path, source, readOnly }) => ['tree', `${path} is ${source}${readOnly ? ', read-only' : ''}`]),
   ];
-  return { data, text: table(lines) };
+  return { data, text: columns(lines) };
 }
 
 function processes({ processes: all }: ImageView) {
@@ -92,7 +93,7 @@ function processes({ processes: all }: ImageView) {
   const rows = all.map(({ pid, parent, state, threads, saved, command }) => [
     ...[String(pid), String(parent), state, String(threads), bytes(saved), command],
   ]);
-  return { data, text: table([['PID', 'PARENT', 'STATE', 'THREADS', 'MEMORY', 'COMMAND'], ...rows]) };
+  return { data, text: columns([['PID', 'PARENT', 'STATE', 'THREADS', 'MEMORY', 'COMMAND'], ...rows]) };
 }
 
 type PerProcess = (one: ImageView['processes'][number]) => { data: unknown; rows: string[][] };
@@ -102,7 +103,7 @@ function perProcess({ processes: all }: ImageView, pid: number | undefined, show
   if (chosen.length === 0) throw new CliError(EXIT.failure, `--pid ${pid}: the image has no such process`);
   const parts = chosen.map((one) => ({ one, ...show(one) }));
   const data = parts.map(({ one: { pid, command }, data }) => ({ pid, command, ...(data as object) }));
-  const text = parts.map(({ one, rows }) => `${one.pid} ${harmless(one.command)}\n${table(rows)}`).join('');
+  const text = parts.map(({ one, rows }) => `${one.pid} ${harmless(one.command)}\n${columns(rows)}`).join('');
   return { data, text };
 }
 
@@ -139,7 +140,7 @@ function difference(_values: ImageValues, [before, after]: readonly string[]) {
           ...[`  ${pid}`, `pages: ${changed} changed, ${added} new, ${removed} gone`],
         ]),
       ];
-      return { data, text: table(rows) };
+      return { data, text: columns(rows) };
     }),
   );
 }
@@ -149,20 +150,4 @@ function bytes(count: number): string {
   const unit = Math.min(3, Math.floor(Math.log2(Math.max(count, 1)) / 10));
   const value = count / 1024 ** unit;
   return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${['B', 'KB', 'MB', 'GB'][unit]}`;
-}
-
-const harmless = (text: string) => text.replace(/\p{Cc}/gu, '?');
-
-function table(rows: readonly (readonly string[])[]): string {
-  const safe = rows.map((row) => row.map(harmless));
-  const widths = (safe[0] ?? []).map((_, i) => Math.max(...safe.map((row) => row[i]?.length ?? 0)));
-  return safe
-    .map(
-      (row) =>
-        `${row
-          .map((cell, i) => cell.padEnd(widths[i] ?? 0))
-          .join('  ')
-          .trimEnd()}\n`,
-    )
-    .join('');
 }

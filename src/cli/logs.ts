@@ -3,6 +3,7 @@ import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 import { SIGPIPE } from '../abi/signal.ts';
 import { say } from '../host/node.ts';
 import { dieOf } from '../host/signals.ts';
+import { columns } from './columns.ts';
 import type { LogsValues } from './commands.ts';
 import { findRun, isRunning, type Kept, logOf, readRun, readRuns, stateOf } from './detached/runs.ts';
 import { CliError, EXIT } from './error.ts';
@@ -80,15 +81,8 @@ function list(json: boolean): string {
     });
     return `${JSON.stringify(shown, null, 1)}\n`;
   }
-  const rows = runs.map(({ pid, state, name, started }) => [
-    String(pid),
-    state,
-    name,
-    new Date(started).toLocaleString(),
-  ]);
-  const all = [['PID', 'STATE', 'NAME', 'STARTED'], ...rows].map((row) =>
-    row.map((cell) => cell.replace(/\p{Cc}/gu, '?')),
-  );
-  const widths = [0, 1, 2].map((i) => Math.max(...all.map((row) => row[i].length)));
-  return all.map((row) => `${row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  ')}\n`).join('');
+  const rows = runs.map(({ pid, state, name, started }) => {
+    return [String(pid), state, name, new Date(started).toLocaleString()];
+  });
+  return columns([['PID', 'STATE', 'NAME', 'STARTED'], ...rows]);
 }

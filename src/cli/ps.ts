@@ -1,4 +1,5 @@
 /** tallship ps: running machines of this user, and the processes in them. */
+import { columns } from './columns.ts';
 import type { PsValues } from './commands.ts';
 import { connectAll, type Found } from './control/client.ts';
 import type { ProcessLine } from './control/processes.ts';
@@ -35,7 +36,7 @@ async function describe({ entry, control }: Found): Promise<Listed> {
 
 /** Machines at the left, their processes below them. */
 function table(machines: readonly Listed[]): string {
-  const rows: (readonly [string, string, string, string, string])[] = [['PID', 'STATE', 'TIME', 'NAME', 'COMMAND']];
+  const rows = [['PID', 'STATE', 'TIME', 'NAME', 'COMMAND']];
   for (const { pid, name, started, command, processes } of machines) {
     const since = elapsed(Date.now() - Date.parse(started));
     rows.push([String(pid), processes === null ? 'silent' : '', since, name, shown(command)]);
@@ -44,18 +45,8 @@ function table(machines: readonly Listed[]): string {
       rows.push([`  ${one.pid}`, one.state, elapsed(one.time), one.name, command]);
     }
   }
-  const safe = rows.map((row) => row.map(harmless));
-  const widths = [0, 1, 2, 3].map((i) => Math.max(...safe.map((row) => row[i].length)));
-  return safe
-    .map(
-      (row) =>
-        `${row.map((cell, i) => (i === 2 ? cell.padStart(widths[i]) : cell.padEnd(widths[i] ?? 0))).join('  ')}\n`,
-    )
-    .join('');
+  return columns(rows, [2]);
 }
-
-/** What guests call themselves is nothing that a terminal should obey. */
-const harmless = (text: string) => text.replace(/\p{Cc}/gu, '?');
 
 /** Words quoted as for a shell where they need it. */
 function shown(command: readonly string[]): string {
