@@ -80,7 +80,10 @@ const OPERATIONS = Object.values(REMOTE_OPERATIONS) as WireOperation[];
 
 /** A request that is right but for its values, and then perhaps not even that. */
 function request(dice: Dice, id: number): Uint8Array {
-  const { number, parameters } = OPERATIONS[dice.below(OPERATIONS.length)];
+  const operation = OPERATIONS[dice.below(OPERATIONS.length)];
+  const { number, parameters } = operation;
+  // Room that is allocated is taken from the disk.
+  const small = operation === REMOTE_OPERATIONS.allocate;
   const bytes = frame(FRAME.request, (w) => {
     w.i64(id)
       .i64(0)
@@ -88,7 +91,10 @@ function request(dice: Dice, id: number): Uint8Array {
       .i64(dice.below(8) === 0 ? 1 : 0)
       .u32(dice.below(12));
     for (const [, kind] of parameters) {
-      (CODECS[kind].put as (to: typeof w, value: unknown) => void)(w, someValue(dice, kind));
+      (CODECS[kind].put as (to: typeof w, value: unknown) => void)(
+        w,
+        small ? dice.below(65536) : someValue(dice, kind),
+      );
     }
   });
   return spoil(dice, bytes);
@@ -111,7 +117,10 @@ function spoil(dice: Dice, bytes: Uint8Array): Uint8Array {
 /** Sends so many frames to a server of the tree. Answers how many connections it closed. */
 export function fuzzServer(tree: FileSystem, count: number, seed: number): number {
   const dice = new Dice(seed);
-  const shadow = shadowOf(tree);
+  const log = (line: string) => {
+    if (line.includes('internal error')) throw new Error(line);
+  };
+  const shadow = shadowOf(tree, { log });
   let welcome: Welcome | null = null;
   let closed = 0;
   let puppet: Puppet | null = null;

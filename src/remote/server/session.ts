@@ -73,13 +73,13 @@ export class Session {
     const handler = HANDLERS[request.operation] as Handler;
     const task = new RequestTask(
       this.shadow.clock,
-      (s) => {
+      this.#guarded(request, (s) => {
         if (request.again !== 0 && request.operation === 'append') {
           return appendAgain(node, s, ...(request.values as WireArguments<'append'>));
         }
         const answer = handler(this, node, s, ...request.values);
         return request.again !== 0 && isDoubtful(request.operation, answer) ? -EIO : answer;
-      },
+      }),
       (answer) => {
         this.#running.delete(request.id);
         this.#answer(request, node, answer, task);
@@ -87,6 +87,18 @@ export class Session {
     );
     this.#running.set(request.id, task);
     task.run();
+  }
+
+  /** An error of ours is an answer and a line in the log: other clients go on. */
+  #guarded(request: Request, operation: (s: Sleeper) => unknown): (s: Sleeper) => unknown {
+    return (s) => {
+      try {
+        return operation(s);
+      } catch (error) {
+        this.shadow.log(`session ${this.id}: internal error in ${request.operation}: ${error}`);
+        return -EIO;
+      }
+    };
   }
 
   cancel(id: number): void {

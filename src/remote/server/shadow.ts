@@ -67,6 +67,10 @@ export class Shadow {
     };
   }
 
+  log(line: string): void {
+    this.#options.log(line);
+  }
+
   /** Serves a connection until one side ends it. */
   accept(transport: Transport): void {
     const connection = new Connection(this, transport, (line) => this.#options.log(line));
