@@ -16,6 +16,6 @@ export const VM_CODE_HASH = VM_HASH + HASH_ENTRIES * 8;
 export const CODE_HASH_ENTRIES = 0x1_0000;
 /** Decoded instructions. */
 export const VM_RECORDS = VM_CODE_HASH + CODE_HASH_ENTRIES * 8;
-export const VM_RECORDS_END = VM_SIZE - 0x80_0000;
+export const VM_RECORDS_END = VM_SIZE - 0x60_0000;
 /** A word for each record: function and entry of the compiled region that begins there (jit/). */
 export const VM_COMPILED = VM_RECORDS_END;

@@ -12,7 +12,8 @@ export const PERMISSION_EXECUTE = 4;
 
 /** First byte after the memory's own tables. */
 export const VM_CPU = VM_PERMISSIONS + VM_PERMISSIONS_SIZE;
-export const VM_SIZE = 0x400_0000;
+/** Under 64 MB: V8 collects garbage as soon as buffers of that size come from outside, and this is one. */
+export const VM_SIZE = 0x300_0000;
 
 /**
  * Where the area lies in the wasm index space, as a constant index and a static offset (DESIGN section 2). The offset fits
