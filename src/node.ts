@@ -36,20 +36,27 @@ export interface RestoreOptions extends Partial<MachineOptions>, Pick<ThawOption
 
 /** A machine that goes on where its image was made: `(await restore('image')).run()`. Throws an ImageError. */
 export async function restore(from: string | ImageSource, options: RestoreOptions = {}): Promise<Machine> {
-  const { trees = {}, openTree = openTreeOfHost(trees), files, warn, ...rest } = options;
+  const { trees = {}, openTree, files, warn, ...rest } = options;
   const source = typeof from === 'string' ? new DirectorySource(from) : from;
   try {
-    return new Machine({ host: nodeHost(), ...rest, kernel: checkpointed(source, { openTree, files, warn }) });
+    return new Machine({
+      host: nodeHost(),
+      ...rest,
+      kernel: checkpointed(source, { openTree: openTree ?? openTreeOfHost(trees, source.isOwn), files, warn }),
+    });
   } finally {
     source.close();
   }
 }
 
 /** Directories are opened where they were, or where `trees` says that they are. */
-export function openTreeOfHost(trees: Readonly<Record<string, string>>): ThawOptions['openTree'] {
+export function openTreeOfHost(trees: Readonly<Record<string, string>>, isOwn = false): ThawOptions['openTree'] {
   const files = new HostFiles();
   const owner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
   return ({ kind, source, readOnly }, device) => {
+    if (!isOwn && trees[source] === undefined) {
+      throw new ImageError(`it was made elsewhere and wants ${source}: say where that is here (--map ${source}=DIR)`);
+    }
     const path = trees[source] ?? source;
     if (kind === 'tar') return openArchive(path, device);
     if (kind !== 'host') throw new ImageError(`${source} is a tree of an unknown kind (${kind})`);

@@ -57,6 +57,8 @@ export interface ImageInput {
 /** An image that is read. Its files are those of the manifest, byte by byte; checkedManifest() looks at the rest of it. */
 export interface ImageSource {
   readonly manifest: unknown;
+  /** It is this user's own; absent or false: it comes from elsewhere, and gets no directory that is not named for it. */
+  readonly isOwn?: boolean;
   open(name: string): ImageInput;
   close(): void;
 }

@@ -17,6 +17,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { isSealed, sealOf } from './image-key.ts';
 import { AT_FDCWD, libc } from './libc.ts';
 
 const MANIFEST = 'manifest.json';
@@ -106,7 +107,7 @@ export class DirectorySink {
       files.push({ name: file.name, size: file.size, sha256: hash.digest('hex') });
     }
     const complete = { ...manifest, files };
-    this.create(MANIFEST).write(new TextEncoder().encode(textOf({ ...complete, checksum: checksumOf(complete) })));
+    this.create(MANIFEST).write(new TextEncoder().encode(textOf(sealed(complete))));
     await this.#calls.sync(this.#files.at(-1)!.fd);
     this.#close();
     await syncDirectory(this.#temporary, this.#calls);
@@ -163,6 +164,11 @@ export function hasImage(path: string): boolean {
 }
 
 const textOf = (manifest: object) => `${JSON.stringify(manifest, null, 1)}\n`;
+/** With its checksum, and the seal that says which user's it is. */
+function sealed(manifest: object): object {
+  const checksum = checksumOf(manifest);
+  return { ...manifest, checksum, seal: sealOf(checksum) };
+}
 const checksumOf = (manifest: object) => createHash('sha256').update(textOf(manifest)).digest('hex');
 
 /** An image, or an empty directory. */
@@ -190,11 +196,15 @@ const NAME = /^(machine|pages|core\.[1-9][0-9]{0,6})$/;
 /** Reads an image from a directory. The manifest's members are the caller's to check, its files are checked here. */
 export class DirectorySource {
   readonly manifest: { readonly files: readonly File[] };
+  /** Made by this user's own Tallship. */
+  readonly isOwn: boolean;
   readonly #open = new Map<string, { fd: number; size: number }>();
 
   constructor(path: string) {
     const place = existsSync(join(path, MANIFEST)) ? path : `${path}${PREVIOUS}`;
-    this.manifest = readManifest(place, path);
+    const { manifest, isOwn } = readManifest(place, path);
+    this.manifest = manifest;
+    this.isOwn = isOwn;
     try {
       for (const file of this.manifest.files) this.#open.set(file.name, openVerified(place, file));
     } catch (error) {
@@ -225,7 +235,7 @@ export class DirectorySource {
   }
 }
 
-function readManifest(place: string, path: string): { files: File[] } {
+function readManifest(place: string, path: string): { manifest: { files: File[] }; isOwn: boolean } {
   let text: string;
   try {
     const fd = openSync(join(place, MANIFEST), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
@@ -241,10 +251,12 @@ function readManifest(place: string, path: string): { files: File[] } {
     throw new ImageFileError(`${path} is no image: it has no ${MANIFEST}`);
   }
   let manifest: { files?: unknown };
+  let isOwn = false;
   try {
-    const { checksum, ...rest } = JSON.parse(text);
-    if (checksumOf(rest) !== checksum || textOf({ ...rest, checksum }) !== text) throw new Error('checksum');
+    const { checksum, seal, ...rest } = JSON.parse(text);
+    if (checksumOf(rest) !== checksum || textOf({ ...rest, checksum, seal }) !== text) throw new Error('checksum');
     manifest = rest;
+    isOwn = isSealed(checksum, seal, place);
   } catch {
     throw new ImageFileError(`${path}: its manifest is damaged or incomplete`);
   }
@@ -253,7 +265,7 @@ function readManifest(place: string, path: string): { files: File[] } {
   if (new Set(files.map(({ name }) => name)).size !== files.length) {
     throw new ImageFileError(`${path}: its manifest names a file twice`);
   }
-  return manifest as { files: File[] };
+  return { manifest: manifest as { files: File[] }, isOwn };
 }
 
 function isFile(value: unknown): value is File {
