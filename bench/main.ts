@@ -5,6 +5,7 @@
 import { writeSync } from 'node:fs';
 import { cpu } from './cpu.ts';
 import { memory } from './memory.ts';
+import { remote } from './remote.ts';
 import { speed } from './speed.ts';
 import { startup } from './startup.ts';
 import { syscalls } from './syscalls.ts';
@@ -20,9 +21,9 @@ export interface Row {
   note?: string;
 }
 
-const BENCHES: Record<string, () => Row[]> = { startup, memory, speed, cpu, syscalls };
+const BENCHES: Record<string, () => Row[] | Promise<Row[]>> = { startup, memory, speed, cpu, syscalls, remote };
 
-function main(args: string[]): void {
+async function main(args: string[]): Promise<void> {
   const json = args.includes('--json');
   const names = args.filter((arg) => !arg.startsWith('--'));
   for (const name of names) {
@@ -30,7 +31,8 @@ function main(args: string[]): void {
       throw new Error(`no bench ${name}: there are ${Object.keys(BENCHES).join(', ')}`);
   }
   const chosen = names.length > 0 ? names : Object.keys(BENCHES);
-  const results = chosen.map((name) => [name, BENCHES[name]()] as const);
+  const results: [string, Row[]][] = [];
+  for (const name of chosen) results.push([name, await BENCHES[name]()]);
   if (json) writeSync(1, `${JSON.stringify(Object.fromEntries(results), null, 1)}\n`);
   else for (const [name, rows] of results) writeSync(1, table(name, rows));
 }
@@ -63,4 +65,4 @@ function shown(value: number): string {
   return value >= 100 ? value.toFixed(0) : value.toPrecision(3);
 }
 
-main(process.argv.slice(2));
+await main(process.argv.slice(2));
