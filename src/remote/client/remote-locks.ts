@@ -70,6 +70,8 @@ export class RemoteLocks implements LocksElsewhere {
     if (!this.#owners.delete(owner)) return;
     this.#inode.data.writes.send();
     this.#inode.fs.link.send('unlockAll', this.#inode, [numberOf(owner)]);
+    // Others may be waiting.
+    this.#inode.fs.link.flush();
   }
 
   #synchronize(s: Sleeper, unlocking: boolean): number {
