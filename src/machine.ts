@@ -143,6 +143,7 @@ export class Machine implements ModelledMachine {
       seed: options.seed,
       protection: options.protection,
     });
+    this.kernel.objects.assumeResident = options.exact === true;
     this.table.layers.kernel = this.kernel;
     this.kernel.watcher = this.table.layers;
     if (options.hostname !== undefined) this.kernel.uts.nodename = options.hostname;

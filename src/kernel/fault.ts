@@ -94,7 +94,7 @@ function pageFault(task: Task, address: number, bits: number): boolean {
   const access = (bits & FETCH) !== 0 ? 'fetch' : (bits & WRITE) !== 0 ? 'write' : 'read';
   const answer = task.mm.fault(address, access);
   if (answer === 'retry') {
-    task.usage.minorFaults++;
+    if (!task.mm.objects.assumeResident) task.usage.minorFaults++;
     return true;
   }
   const present = (task.mm.guest.permissions[answer.address >>> 12] & 7) === 0 ? 0 : 1;

@@ -217,6 +217,8 @@ function same(a: Uint8Array, b: Uint8Array): boolean {
 
 /** The objects that the address spaces of one machine share. */
 export class SharedObjects {
+  /** For recordings: all pages count as resident. Which ones are differs between hosts and ways to protect pages. */
+  assumeResident = false;
   readonly #files = new Map<string, SharedObject>();
   #anonymous = 0;
 

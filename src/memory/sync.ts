@@ -36,6 +36,7 @@ export function mincore(mm: Mm, address: number, size: number, vector: number): 
 
 /** One byte per page of the part: 1 where the content is in memory. */
 export function residency(mm: Mm, part: Vma): Uint8Array {
+  if (mm.objects.assumeResident) return new Uint8Array(pages(part)).fill(1);
   const resident = part.object === null ? mm.guest.resident(part.start, part.end) : null;
   return Uint8Array.from({ length: pages(part) }, (_, i) => {
     const present = (mm.guest.permissions[part.start / PAGE_SIZE + i] & PRESENT) !== 0;

@@ -90,7 +90,8 @@ describe('a recording of a shell', () => {
   it('has its pipelines, time and chance', async () => {
     expect(missing).toBeUndefined();
     const to = fresh();
-    const script = 'for i in 1 2 3; do echo $i | busybox cat; done; busybox date +%N; echo $RANDOM $$; exit 7';
+    const script =
+      'for i in 1 2 3; do echo $i | busybox cat; done; busybox date +%N; echo $RANDOM $$; busybox cat /proc/self/smaps /proc/meminfo; exit 7';
     const recorded = await record(to, busybox(script));
     expect(recorded.status).toBe(7);
     await expectReplays(to, recorded);
