@@ -1,0 +1,94 @@
+/** A call that sleeps in its layers while the machine becomes an image: it leaves them in the restored machine, once. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, it } from 'vitest';
+import type { Outside } from '../../src/layers/outside.ts';
+import { PLAIN, traceFor } from '../../src/layers/trace/index.ts';
+import type { Machine } from '../../src/machine.ts';
+import { restore } from '../../src/node.ts';
+import { type Layer, layer } from '../../src/syscall/layer.ts';
+import { openPath } from '../../src/vfs/open.ts';
+import { failed } from '../../src/wait/wait.ts';
+import { content, prepare } from '../support/machine.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'tallship-layers-'));
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+/** Runs slow-read with layers, makes an image while its read sleeps, and goes on from that with other instances of them. */
+async function interrupted(name: string, make: () => Layer[]): Promise<string> {
+  const { machine, output } = prepare('slow-read');
+  for (const each of make()) machine.layers.install(each, 'innermost');
+  const pid = machine.spawn({ path: '/slow-read', fds: [null, output, output] });
+  const done = machine.run();
+  const { kernel } = machine;
+  const sleeps = () => kernel.tasks.get(pid)?.call.nr === 3 && kernel.groups.size > 1;
+  while (!sleeps()) await new Promise((resolve) => setImmediate(resolve));
+  // A busy machine of the test's may take longer over the image than the call sleeps.
+  const release = kernel.scheduler.hold();
+  const image = join(directory, name);
+  await machine.checkpoint(image, { stop: true });
+  release();
+  await done;
+  const restored = await restore(image, { layers: make() });
+  expect(await restored.run()).toEqual({ status: 0 });
+  return written(restored);
+}
+
+function written(machine: Machine): string {
+  const ctx = machine.context();
+  const file = openPath(ctx, ctx.fs.root, '/output', 0o100000);
+  if (failed(file)) throw new Error(`/output: ${file}`);
+  return content(machine, file);
+}
+
+it('what it keeps from enter to exit, and for its task, is in the image', async () => {
+  const seen: string[] = [];
+  const text = await interrupted('state', () => [
+    layer('keeper', {
+      read: {
+        enter(call) {
+          call.state.token = `read ${call.task.tid}`;
+          call.taskState.reads = ((call.taskState.reads as number) ?? 0) + 1;
+          seen.push('enter');
+        },
+        exit(call, result) {
+          seen.push(`exit ${call.state.token} ${call.taskState.reads} ${result}`);
+          return result + 10;
+        },
+      },
+    }),
+  ]);
+  expect(seen).toEqual(['enter', 'exit read 2 1 1']);
+  expect(text).toContain('read 11\nbyte 120\n');
+});
+
+it('a trace has one line for it', async () => {
+  let text = '';
+  const write = (line: string) => (text += line);
+  const outside = { error: write, output: () => write } as unknown as Outside;
+  const options = { ...PLAIN, expression: ['trace=read', 'signal=none', 'quiet=exit'] };
+  await interrupted('trace', () => [traceFor(options, outside, new Set(['read'])).layer]);
+  expect(text.match(/read\(3, .*"x", 1\) += 1\n/g)).toHaveLength(1);
+  expect(text.match(/read\(/g)).toHaveLength(1);
+});
+
+it('an asynchronous hook at work is waited for; one declared idempotent is begun anew', async () => {
+  let begun = 0;
+  const text = await interrupted('asynchronous', () => [
+    layer(
+      'slow',
+      {
+        async read(call) {
+          begun++;
+          const answer = await (call as unknown as { next(): Promise<number> }).next();
+          await new Promise((resolve) => setTimeout(resolve, 5));
+          return answer;
+        },
+      },
+      { idempotent: true },
+    ),
+  ]);
+  expect(begun).toBe(2);
+  expect(text).toContain('read 1\nbyte 120\n');
+});
