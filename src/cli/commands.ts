@@ -133,6 +133,7 @@ export const COMMANDS: readonly Command[] = [
       ['tallship -L sysroot -w . make', 'what it writes in this directory is kept'],
       ['tallship -v ~/data:/data:ro ./scan /data', 'grant one more directory, read-only'],
       ['tallship -L debian-i386.tar bash', 'a container image, as docker export writes it'],
+      ['tallship run --on ssh://fast -L ~/i386 -w . make', 'on another machine, with the files of this one'],
     ],
     run: async (values, operands) => (await import('./run.ts')).main(values, operands),
   },

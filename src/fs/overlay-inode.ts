@@ -16,33 +16,33 @@ export class OverlayInode extends OverlayNode {
 
   // Directories
 
-  override lookup(s: Sleeper, name: string): OverlayInode | number {
+  override lookup(s: Sleeper, name: string, rest?: string): OverlayInode | number {
     if (this.type !== S_IFDIR) return -ENOTDIR;
     const upper = this.upper === null ? -ENOENT : this.upper.lookup(s, name);
     if (failed(upper) && upper !== -ENOENT) return upper;
     if (failed(upper)) {
-      const lower = this.#lookupLower(s, name);
+      const lower = this.#lookupLower(s, name, rest);
       return failed(lower) ? lower : this.fs.inodeOf(null, lower, this, name, `${this.lowerPath}/${name}`);
     }
     const gone = isWhiteout(s, upper);
     if (gone !== false) return gone === true ? -ENOENT : gone;
     if (upper.type !== S_IFDIR) return this.fs.inodeOf(upper, null, this, name, '');
-    return this.#lookupMerged(s, name, upper);
+    return this.#lookupMerged(s, name, upper, rest);
   }
 
-  #lookupLower(s: Sleeper, name: string): Inode | number {
-    return this.lower === null ? -ENOENT : this.lower.lookup(s, name);
+  #lookupLower(s: Sleeper, name: string, rest?: string): Inode | number {
+    return this.lower === null ? -ENOENT : this.lower.lookup(s, name, rest);
   }
 
   /** A directory of the upper layer, with what belongs to it below. */
-  #lookupMerged(s: Sleeper, name: string, upper: Inode): OverlayInode | number {
+  #lookupMerged(s: Sleeper, name: string, upper: Inode, rest?: string): OverlayInode | number {
     const opaque = upper.getxattr(s, OPAQUE);
     if (!failed(opaque)) return this.fs.inodeOf(upper, null, this, name, '');
     if (opaque !== -ENODATA) return opaque;
     const redirect = upper.getxattr(s, REDIRECT);
     if (failed(redirect) && redirect !== -ENODATA) return redirect;
     const path = failed(redirect) ? `${this.lowerPath}/${name}` : decodePath(redirect);
-    const lower = failed(redirect) ? this.#lookupLower(s, name) : this.#walkLower(s, path);
+    const lower = failed(redirect) ? this.#lookupLower(s, name, rest) : this.#walkLower(s, path);
     if (failed(lower) && lower !== -ENOENT && lower !== -ENOTDIR) return lower;
     const merged = failed(lower) || lower.type !== S_IFDIR ? null : lower;
     return this.fs.inodeOf(upper, merged, this, name, path);

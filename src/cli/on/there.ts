@@ -122,7 +122,8 @@ async function copyThere(url: Reachable, { platform }: Missing): Promise<void> {
   );
   await readLine(transport, [READY]);
   const { spawn } = await import('node:child_process');
-  const parts = ['package.json', 'dist/src/bin/tallship.js', 'dist/src/bin/main.cjs', 'dist/src/interp'];
+  // V8's cache is of use to the very same Node.js alone.
+  const parts = ['--exclude=*.cache', 'package.json', 'dist/src/bin', 'dist/src/interp'];
   const tar = spawn('tar', ['czhf', '-', '-C', PACKAGE, ...parts, ...nativeParts(platform)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
