@@ -97,13 +97,14 @@ class Crew {
   }
 
   async #makeMachine(message: StartMessage, host: NodeHost, trees: CrewTrees): Promise<Machine> {
-    const { seed, protection, cpu } = message.options;
+    const { seed, protection, cpu, jit } = message.options;
     prepareCpu();
     this.#streams = new CrewStreams(message, this.#channels, host);
     const machine = new Machine({
       host,
       mounts: [{ path: '/', fs: trees.root }],
       console: this.#streams.makeConsole,
+      jit: jit === 'always' ? 'always' : jit !== 'off',
       ...{ protection, cpu, seed: seed === undefined ? undefined : seedBytes(seed) },
     });
     machine.mount({ path: '/tmp', fs: trees.memory(0o1777), source: 'tmpfs' });

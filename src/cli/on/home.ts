@@ -39,7 +39,7 @@ export async function runThere(values: RunValues, operands: string[]): Promise<n
 /** Options that look at the machine, which is not here. */
 function refuseWhatIsLocal(values: RunValues): void {
   const local = ['strace', 'stats', 'summary', 'detach'] as const;
-  const settings = ['remote', 'max-insns', 'record'] as const;
+  const settings = ['remote', 'max-insns', 'record', 'every', 'state'] as const;
   const lists = ['layer', 'inject', 'expression', 'mount', 'on-signal'] as const;
   const asked = [
     ...local.filter((name) => values[name]),
@@ -50,14 +50,14 @@ function refuseWhatIsLocal(values: RunValues): void {
 }
 
 function planOf(
-  { protection, cpu, seed, quiet }: RunValues,
+  { protection, cpu, seed, jit, quiet }: RunValues,
   { trees, keeping }: MachineBuilder,
   { path, argv = [path], env, cwd = '/', umask = 0o022 }: SpawnOptions,
 ) {
   return {
     ...{ path, argv, env: env as Record<string, string>, cwd, umask },
     trees: trees.map(({ guest, mode, source }) => ({ guest, mode, source, keep: keeping.get(guest) })),
-    options: { protection, cpu, seed, quiet },
+    options: { protection, cpu, seed, jit, quiet },
   };
 }
 

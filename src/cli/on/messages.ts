@@ -37,7 +37,7 @@ export interface StartMessage {
   readonly streams: readonly StreamPlan[];
   /** struct termios2 and the window's size, where there is a terminal. */
   readonly terminal?: { readonly modes: readonly number[]; readonly size: WindowSize };
-  readonly options: Pick<RunValues, 'protection' | 'cpu' | 'seed' | 'quiet'>;
+  readonly options: Pick<RunValues, 'protection' | 'cpu' | 'seed' | 'jit' | 'quiet'>;
 }
 
 export interface WindowSize {
