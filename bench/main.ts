@@ -9,6 +9,7 @@ import { remote } from './remote.ts';
 import { speed } from './speed.ts';
 import { startup } from './startup.ts';
 import { syscalls } from './syscalls.ts';
+import { translation } from './translation.ts';
 
 export interface Row {
   what: string;
@@ -21,7 +22,15 @@ export interface Row {
   note?: string;
 }
 
-const BENCHES: Record<string, () => Row[] | Promise<Row[]>> = { startup, memory, speed, cpu, syscalls, remote };
+const BENCHES: Record<string, () => Row[] | Promise<Row[]>> = {
+  startup,
+  memory,
+  speed,
+  cpu,
+  syscalls,
+  remote,
+  translation,
+};
 
 async function main(args: string[]): Promise<void> {
   const json = args.includes('--json');

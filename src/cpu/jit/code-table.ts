@@ -10,7 +10,9 @@ export class CodeTable {
   constructor({ vm }: CpuMemory) {
     this.#vm = vm;
     this.#words = new Int32Array(vm.buffer, vm.byteOffset + VM_CODE_HASH, CODE_HASH_ENTRIES * 2);
-    this.clear();
+    // Memory that has never held one is all zeros, and stays untouched.
+    if (this.#words[0] === 0) this.#words[0] = 1;
+    else this.clear();
   }
 
   clear(): void {
