@@ -59,6 +59,7 @@ async function callCost(socket: string): Promise<number> {
     costs.push(((performance.now() - start) * 1000) / (fs.traffic.waits - before));
   }
   await fs.finish();
+  fs.close();
   return Math.min(...costs);
 }
 
@@ -72,6 +73,7 @@ async function throughput(socket: string): Promise<{ write: number; read: number
   await close(writer.task, out);
   const write = BYTES / 1e3 / (performance.now() - start);
   await writer.fs.finish();
+  writer.fs.close();
   const reader = await connect(socket, 'cached');
   start = performance.now();
   const input = await open(reader.task, 'large', O_RDONLY);
@@ -79,6 +81,7 @@ async function throughput(socket: string): Promise<{ write: number; read: number
   await close(reader.task, input);
   const read = BYTES / 1e3 / (performance.now() - start);
   await reader.fs.finish();
+  reader.fs.close();
   return { write, read };
 }
 
@@ -96,6 +99,7 @@ async function smallFiles(socket: string): Promise<number> {
   }
   const seconds = (performance.now() - start) / 1000;
   await fs.finish();
+  fs.close();
   return seconds;
 }
 

@@ -252,6 +252,11 @@ export class Machine implements ModelledMachine {
     return signal === 0 ? { status: (status >> 8) & 0xff } : { signal, core: (status & 0x80) !== 0 };
   }
 
+  /** Connections of its file systems end. Nothing can be run any more. */
+  close(): void {
+    for (const fs of new Set(this.namespace.mounts.map((mount) => mount.fs))) fs.close?.();
+  }
+
   async #finishFiles(): Promise<void> {
     for (const fs of new Set(this.namespace.mounts.map((mount) => mount.fs))) await fs.finish?.();
   }

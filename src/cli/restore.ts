@@ -47,6 +47,7 @@ export async function goOn(image: string, values: GoOnValues, ...watchers: Watch
   for (const watcher of watchers) watcher.started?.(machine, session.first, values.name, command);
   announce({ machine, session, values: {} }, command, values.name);
   const end = await session.run(values.timeout);
+  machine.close();
   if (session.leaving !== undefined) {
     for (const watcher of watchers) watcher.moved?.();
     return session.leave(session.leaving);

@@ -47,6 +47,7 @@ export async function main(values: RunValues, operands: string[]): Promise<numbe
   await session.saveAsAsked(saves, basename(program.path));
   started();
   const end = await session.run(values.timeout);
+  machine.close();
   if (session.leaving !== undefined) {
     self?.moved();
     return session.leave(session.leaving);

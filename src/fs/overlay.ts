@@ -101,6 +101,11 @@ export class OverlayFs implements FileSystem {
     await this.lower.finish?.();
   }
 
+  close(): void {
+    this.upper.close?.();
+    this.lower.close?.();
+  }
+
   status(s: Sleeper): FileSystemStatus | number {
     const status = this.upper.status(s);
     return failed(status) ? status : { ...status, type: OVERLAYFS_SUPER_MAGIC };

@@ -111,6 +111,8 @@ export interface FileSystem {
   readonly traffic?: Traffic;
   /** The machine has ended: what was written behind goes where it belongs. */
   finish?(): Promise<void>;
+  /** Nobody will ask any more: connections can end. */
+  close?(): void;
 }
 
 /**

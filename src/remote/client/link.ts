@@ -169,6 +169,7 @@ export class Link {
     this.flush();
     this.#transport?.send(Uint8Array.of(0, 0, 0, 0, FRAME.bye));
     this.#transport?.close();
+    this.#failure = -EIO;
   }
 
   /** Puts what was collected on its way. */

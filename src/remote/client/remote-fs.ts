@@ -210,6 +210,10 @@ export class RemoteFs implements FileSystem {
     for (const inode of [...this.held]) inode.sendDirty();
     await this.link.drain();
     for (const inode of [...this.held]) inode.reportLoss();
+  }
+
+  /** Nobody will ask any more. */
+  close(): void {
     this.link.close();
   }
 
