@@ -60,6 +60,7 @@ export class JitEmitter extends KeptEmitter {
 
   startBlock(block: Block): void {
     this.startOver();
+    this.fpu.startOver();
     this.#block = block;
     this.#isSettled = false;
     this.#addresses.clear();
@@ -72,6 +73,7 @@ export class JitEmitter extends KeptEmitter {
     this.forgetAccess();
     // Where only some paths write flags, what they had been is computed for all.
     if (flagEffects(insn.decoded).mayWrite) this.materialize();
+    if (insn.decoded.insn.options.feature === 'x87') this.fpu.begin();
   }
   get #decoded(): Decoded {
     return this.#insn.decoded;

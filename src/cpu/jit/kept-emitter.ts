@@ -8,10 +8,10 @@
 import type { MemoryType } from '../emit/base-emitter.ts';
 import type { Flags } from '../emit/emitter.ts';
 import type { RoutineTable, WasmTarget } from '../emit/wasm-emitter.ts';
-import { WasmEmitter } from '../emit/wasm-emitter.ts';
 import type { LocalSlot, Node } from '../emit/wasm-ir.ts';
 import { node } from '../emit/wasm-ir.ts';
 import { STATE } from '../state.ts';
+import { FpuEmitter } from './fpu-emitter.ts';
 
 const GPR_END = STATE.gpr + 32;
 /** Numbers of the locals: the general registers, then the flags' words. */
@@ -25,7 +25,7 @@ const keptNumber = (offset: number): number => {
 export const keptOffset = (number: number): number =>
   number < FLAG_RESULT ? STATE.gpr + number * 4 : number === FLAG_RESULT ? STATE.flagResult : STATE.flagAux;
 
-export abstract class KeptEmitter extends WasmEmitter {
+export abstract class KeptEmitter extends FpuEmitter {
   readonly #kept: readonly LocalSlot[];
   /** Registers whose local is newer than the register file; flags are not among them. */
   #dirty = 0;
