@@ -119,7 +119,7 @@ function standIn({ pid = 2, process = 'test' }: Circumstances, log: string[], si
     files: new Map(),
     log: (line: string) => log.push(line),
     raise: (signal: number) => signals.push(signal),
-    now: () => performance.now() * 1e6,
+    now: () => Math.round(performance.now() * 1e6),
     realtime: () => BigInt(Date.now()) * 1_000_000n,
   };
   return task as unknown as Task;
