@@ -3,6 +3,7 @@
  * the median of interleaved runs.
  */
 import { writeSync } from 'node:fs';
+import { checkpoint } from './checkpoint.ts';
 import { cpu } from './cpu.ts';
 import { memory } from './memory.ts';
 import { remote } from './remote.ts';
@@ -30,6 +31,7 @@ const BENCHES: Record<string, () => Row[] | Promise<Row[]>> = {
   syscalls,
   remote,
   translation,
+  checkpoint,
 };
 
 async function main(args: string[]): Promise<void> {
