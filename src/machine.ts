@@ -319,7 +319,8 @@ export class Machine implements ModelledMachine {
   }
 
   #mountAll({ mounts, dev, proc }: MachineOptions): void {
-    for (const request of mounts ?? this.#model.mounts?.() ?? [{ path: '/', fs: this.memfs() }]) this.mount(request);
+    const first = this.#model.mounts?.() ?? (mounts === undefined ? [{ path: '/', fs: this.memfs() }] : []);
+    for (const request of [...first, ...(mounts ?? [])]) this.mount(request);
     if (dev !== false) this.#mountDev();
     if (proc === false) return;
     this.mount({ path: '/proc', fs: this.proc, source: 'proc' });

@@ -1,14 +1,21 @@
 /** What a Machine needs on Node.js: `import { nodeHost } from 'tallship/node'`. */
 import { fstatSync, openSync, readSync } from 'node:fs';
+import { makeDevice } from './abi/fs.ts';
 import { ImageError, type ImageSource } from './checkpoint/image.ts';
 import { checkpointed, type ThawOptions } from './checkpoint/model.ts';
 import { HostFs, type HostFsOptions } from './fs/host.ts';
+import { MemFs } from './fs/memfs.ts';
 import { TarFs } from './fs/tar.ts';
 import { HostFiles } from './host/files.ts';
 import { DirectorySource } from './host/image-files.ts';
 import { NodeHost } from './host/node.ts';
+import type { TlsFiles } from './host/transport/tls.ts';
 import { Machine, type MachineOptions } from './machine.ts';
 import { prepareCpu } from './node-cpu.ts';
+import type { IoMode } from './remote/client/remote-fs.ts';
+import { parseRemoteUrl } from './remote/url.ts';
+import { type KernelModel, local } from './syscall/kernel-model.ts';
+import { type Credentials, makeCredentials } from './vfs/credentials.ts';
 
 /** Time, chance and the event loop of Node.js, with V8 set up for the interpreter. For `new Machine({ host })`. */
 export function nodeHost(log?: (line: string) => void): NodeHost {
@@ -74,6 +81,69 @@ function openArchive(path: string, device: number): TarFs {
   } catch (error) {
     throw new ImageError(`${path} cannot be opened: ${(error as Error).message}`);
   }
+}
+
+export interface RemoteKernelOptions {
+  /** What a server at tcp: or ws: has shown or written when it started. */
+  readonly token?: string;
+  /** Certificates, for tls: and wss:. */
+  readonly tls?: TlsFiles;
+  /** docs/REMOTE.md, "What is guaranteed"; absent: cached. */
+  readonly io?: IoMode;
+  /** How long a lost connection is tried again, in milliseconds; absent: 40 minutes. */
+  readonly retryMs?: number;
+  /** Lines about the connection; absent: on stderr. */
+  readonly log?: (line: string) => void;
+}
+
+export interface RemoteKernel extends KernelModel {
+  /** Whose files they are: `spawn({ credentials })` for a program that is to be their owner. */
+  readonly owner: Credentials;
+}
+
+const RETRY_MS = 40 * 60_000;
+/** Device numbers that machines give out themselves begin at 1. */
+const [SERVED, PLACES, TEMPORARY] = [0x2000, 0x2001, 0x2002].map((minor) => makeDevice(0, minor));
+
+/**
+ * A kernel whose root is a tree that `tallship serve` serves elsewhere, as in `tallship run --remote URL`:
+ *
+ *   const machine = new Machine({ host: nodeHost(), kernel: await remote('ssh://home/dir') });
+ *
+ * Files, their locks and permissions are the other side's; processes, memory, time, pipes, terminals, /dev, /proc, /sys and
+ * /tmp are of this process. Mounts of the machine's options come on top. One machine for each; machine.close() ends the
+ * connection. Rejects with an Error of one line where the tree cannot be had.
+ */
+export async function remote(url: string, options: RemoteKernelOptions = {}): Promise<RemoteKernel> {
+  const { token, tls, io = 'cached', retryMs = RETRY_MS, log } = options;
+  const to = parseRemoteUrl(url);
+  if (typeof to === 'string') throw new Error(to);
+  if (to.kind === 'chirp' || to.kind === 'condor')
+    throw new Error(`${url}: a Chirp server cannot be the kernel's side`);
+  const { dialer } = await import('./host/transport/dial.ts');
+  const { RemoteFs } = await import('./remote/client/remote-fs.ts');
+  const { MountPoints } = await import('./remote/client/mount-points.ts');
+  const host = new NodeHost(log);
+  const fs = await RemoteFs.connect({
+    dial: dialer(to, { tls }),
+    token: token === undefined ? undefined : new TextEncoder().encode(token.trim()),
+    retry: retryMs,
+    log: (line) => host.log(`${url}: ${line}`),
+    // Where we start the server, the path is what it exports.
+    path: to.kind === 'ssh' || to.kind === 'exec' ? '' : to.path,
+    ...{ device: SERVED, io },
+  });
+  new MountPoints(fs, PLACES);
+  const { uid, gid, groups } = fs.link.welcome;
+  return {
+    ...local(),
+    name: 'remote',
+    owner: makeCredentials(uid, gid, groups),
+    mounts: () => [
+      { path: '/', fs, source: url },
+      { path: '/tmp', fs: new MemFs({ device: TEMPORARY, now: host.realtime(), mode: 0o1777 }), source: 'tmpfs' },
+    ],
+  };
 }
 
 export { NodeHost };

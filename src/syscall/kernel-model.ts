@@ -1,10 +1,11 @@
 /**
  * Where a machine's kernel state comes from, replaceable as the table of system calls is (DESIGN section 5):
  *
- *   new Machine({ host, kernel: local() | remote(url) | checkpointed(image), table, layers, mounts })
+ *   new Machine({ host, kernel: local() | await remote(url) | checkpointed(image), table, layers, mounts })
  *
- * A model supplies the kernel, and may supply layers (calls that are answered elsewhere), file systems, and what the machine
- * starts with (processes of an image).
+ * local() is here, checkpointed() in src/checkpoint/model.ts, and remote() in src/node.ts: a local kernel whose root is served
+ * elsewhere. A model supplies the kernel, and may supply layers (calls that are answered elsewhere), file systems, and what
+ * the machine starts with (processes of an image).
  */
 import type { DevPts } from '../fs/devpts.ts';
 import type { Tty } from '../fs/tty.ts';
@@ -47,7 +48,7 @@ export interface KernelModel {
   makeKernel(parts: KernelParts): Kernel;
   /** Nearer to the table than all others: they stand for it. */
   readonly layers?: readonly Layer[];
-  /** The file systems, where the machine's options name none. */
+  /** File systems that it brings, '/' first: mounted before those of the machine's options. */
   mounts?(): readonly MountRequest[];
   /**
    * Fills a machine that has a kernel, but no file system and no process yet, in place of the machine's own mounts;
