@@ -28,6 +28,8 @@ import {
 
 const ES_BUSY = 0x8080;
 const SINGLE_STEPS = 3_000_000;
+/** Of single steps, 5000 each. */
+const MOST_TURNS = 600;
 
 function loadX87(state: Uint8Array, words: Int32Array, slots: Slots, i: number): void {
   const half = (i * SLOT_SIZE + SLOT.fx) >> 1;
@@ -196,8 +198,18 @@ export class CpuSubject {
     loadState(state, this.#words, slots, i);
     state.set(slots.bytes(i, SLOT.xmm, 128), STATE.xmm);
     if (this.#compiles && isNew) this.#compile();
-    const reason = this.#cpu.run(SINGLE_STEPS);
-    storeAnswer(state, this.#words, this.#data, reason, out);
+    storeAnswer(state, this.#words, this.#data, this.#runToEnd(), out);
+  }
+
+  /** A repeated instruction counts once; single-stepped ones end slices before that. */
+  #runToEnd(): number {
+    let left = SINGLE_STEPS;
+    for (let turn = 0; turn < MOST_TURNS; turn++) {
+      const reason = this.#cpu.run(left);
+      left -= this.#cpu.used;
+      if (reason !== Exit.budget || left <= 0) return reason;
+    }
+    return Exit.budget;
   }
 }
 
