@@ -35,10 +35,10 @@ export const jitStats: JitStats = { functions: 0, instructions: 0, bytes: 0, mil
 /** Samples of a place after which it may be compiled. */
 const HOT = 8;
 /**
- * Compiling may take about a third of the time that passes, by estimate (microseconds): so a short program compiles its
+ * Compiling may take about a tenth of the time that passes, by estimate (microseconds): so a short program compiles its
  * innermost loops only, and a long one everything that is warm. The compiler itself is slow until V8 has optimised it.
  */
-const SAMPLE_CREDIT = 6;
+const SAMPLE_CREDIT = 1.5;
 const COMPILED_CREDIT = 30;
 const COST = 12;
 const COLD_COST = 40;
