@@ -33,7 +33,7 @@ const TYPES_ONLY: Record<string, string[]> = {
   vfs: ['memory'],
   kernel: ['syscall'],
   syscall: ['fs'],
-  layers: ['kernel'],
+  layers: ['kernel', 'wait'],
 };
 const ABOVE_ALL = ['cli', 'index.ts', 'machine.ts', 'node.ts', 'node-cpu.ts'];
 const NODE_ALLOWED = ['host', 'cli', 'node.ts'];

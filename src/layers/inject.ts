@@ -11,8 +11,11 @@ import * as signals from '../abi/signal.ts';
 import { compileSelection } from '../syscall/classes.ts';
 import { type AsyncHook, type Hooks, type Layer, type LayeredCall, layer } from '../syscall/layer.ts';
 import type { Declaration } from '../syscall/syscall.ts';
+import type { Plain } from '../wait/wait.ts';
+import { count, items } from './kept.ts';
 
 interface Rule {
+  readonly text: string;
   readonly selects: (declaration: Declaration) => boolean;
   readonly answer: number | null;
   readonly signal: number | null;
@@ -23,7 +26,7 @@ interface Rule {
   readonly short: number | null;
   readonly when: (count: number) => boolean;
   readonly condition: ((call: LayeredCall) => boolean) | null;
-  readonly chance: (() => boolean) | null;
+  readonly chance: { readonly share: number; readonly seed: number } | null;
   /** Only once so many bytes were written. */
   readonly bytes: number;
 }
@@ -65,6 +68,7 @@ function parseRule(text: string, known?: ReadonlySet<string>): Rule {
   }
   const signal = values.get('signal');
   return {
+    text,
     selects: compileSelection(set, known),
     answer: answerOf(values),
     signal: signal === undefined ? null : signalOf(signal),
@@ -155,41 +159,73 @@ function argument(call: LayeredCall, name: string): unknown {
   return (call as unknown as Record<string, unknown>)[name];
 }
 
-/** P or P@SEED: a generator of its own (mulberry32), so that a run can be repeated. */
+/** P or P@SEED: a generator of its own, so that a run can be repeated. */
 function parseChance(text: string | undefined): Rule['chance'] {
   if (text === undefined) return null;
   const [share, seed = '1'] = text.split('@');
   if (!(Number(share) >= 0 && Number(share) <= 1)) throw new RuleError(`inject probability=${text}: between 0 and 1`);
-  let state = Number(seed) >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32 < Number(share);
-  };
+  return { share: Number(share), seed: Number(seed) >>> 0 };
+}
+
+/** From 0 to 1, for a state of mulberry32 that goes on by STEP each time. */
+function randomOf(state: number): number {
+  let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+  mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+  return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+}
+
+const STEP = 0x6d2b79f5;
+
+/** A rule, and what has come of it so far. */
+interface Entry {
+  readonly rule: Rule;
+  count: number;
+  written: number;
+  /** Of the generator behind its probability. */
+  state: number;
 }
 
 /** Counts a rule's calls and decides; conditions come before the count, as a rule's own calls are what `when` counts. */
 class Injector {
-  readonly #rules: readonly { readonly rule: Rule; count: number; written: number }[];
+  readonly #entries: readonly Entry[];
 
   constructor(rules: readonly Rule[]) {
-    this.#rules = rules.map((rule) => ({ rule, count: 0, written: 0 }));
+    this.#entries = rules.map((rule) => ({ rule, count: 0, written: 0, state: rule.chance?.seed ?? 0 }));
+  }
+
+  save(): Plain {
+    return this.#entries.map(({ rule, count, written, state }) => [rule.text, count, written, state]);
+  }
+
+  /** Rules that are others now begin anew. */
+  load(saved: Plain): void {
+    for (const [i, item] of items(saved).entries()) {
+      const [text, calls, written, state] = items(item);
+      const entry = this.#entries[i];
+      if (entry?.rule.text !== text) continue;
+      Object.assign(entry, { count: count(calls), written: count(written), state: count(state) >>> 0 });
+    }
   }
 
   choose(call: LayeredCall): Rule | null {
     let chosen: Rule | null = null;
-    for (const entry of this.#rules) {
+    for (const entry of this.#entries) {
       const { rule } = entry;
       if (!rule.selects(call.declaration) || rule.condition?.(call) === false) continue;
       entry.count++;
       const written = entry.written;
       if (rule.bytes > 0) entry.written += Number(argument(call, 'count') ?? argument(call, 'len') ?? 0);
-      if (chosen === null && written >= rule.bytes && rule.when(entry.count) && rule.chance?.() !== false)
-        chosen = rule;
+      if (chosen === null && written >= rule.bytes && rule.when(entry.count) && happens(entry)) chosen = rule;
     }
     return chosen;
   }
+}
+
+function happens(entry: Entry): boolean {
+  const { chance } = entry.rule;
+  if (chance === null) return true;
+  entry.state = (entry.state + STEP) >>> 0;
+  return randomOf(entry.state) < chance.share;
 }
 
 /** What is done without waiting. */
@@ -210,6 +246,7 @@ const sleep = (nanoseconds: number) => new Promise<void>((resolve) => setTimeout
 export function inject(rules: readonly Rule[]): Layer {
   const injector = new Injector(rules);
   const scope = { select: (declaration: Declaration) => rules.some((rule) => rule.selects(declaration)) };
+  const image = { save: () => injector.save(), load: (state: Plain) => injector.load(state) };
   const waits = rules.some(({ before, after }) => before > 0 || after > 0);
   if (!waits) {
     const every: Hooks<LayeredCall> = {
@@ -218,7 +255,7 @@ export function inject(rules: readonly Rule[]): Layer {
         return rule === null ? undefined : apply(call, rule);
       },
     };
-    return layer('inject', {}, { every, scope });
+    return layer('inject', {}, { every, scope, image });
   }
   const every: AsyncHook<LayeredCall & Next> = async (call) => {
     const rule = injector.choose(call);
@@ -229,7 +266,7 @@ export function inject(rules: readonly Rule[]): Layer {
     if (rule.after > 0) await sleep(rule.after);
     return answer;
   };
-  return layer('inject', {}, { every: every as AsyncHook<LayeredCall>, scope });
+  return layer('inject', {}, { every: every as AsyncHook<LayeredCall>, scope, image });
 }
 
 interface Next {

@@ -1,6 +1,7 @@
 /** The limit layer: `written=10M,read=1G,files=100,processes=8,bandwidth=1M`, for the whole machine. */
 import { EAGAIN, EDQUOT, EMFILE } from '../abi/errno.ts';
 import { type AsyncHook, type Hooks, type Layer, type LayeredCall, layer } from '../syscall/layer.ts';
+import { count, members } from './kept.ts';
 
 export interface Limits {
   /** Bytes that may be written to, and read from, descriptors. */
@@ -34,21 +35,29 @@ const READS = ['read', 'readv', 'pread64', 'preadv', 'recvfrom', 'recvmsg'];
 const OPENS = ['open', 'openat', 'openat2', 'creat'];
 const FORKS = ['fork', 'vfork', 'clone', 'clone3'];
 
+/** What was used up so far, by the names of limits. */
+type Used = { [X in keyof Limits]?: number };
+
 /** Refuses once so much was counted. */
-function counted(limit: number, errno: number, amount: (result: number) => number): Hooks<LayeredCall> {
-  let used = 0;
+function counted(
+  used: Used,
+  name: keyof Limits,
+  limit: number,
+  errno: number,
+  amount: (result: number) => number,
+): Hooks<LayeredCall> {
   return {
-    enter: () => (used >= limit ? -errno : undefined),
+    enter: () => ((used[name] ?? 0) >= limit ? -errno : undefined),
     exit(_call, result) {
-      if (result >= 0) used += amount(result);
+      if (result >= 0) used[name] = (used[name] ?? 0) + amount(result);
     },
   };
 }
 
-/** Waits until the bytes that were moved have had their time. */
-function slowed(bandwidth: number): AsyncHook<LayeredCall> {
+/** Transfers wait until the bytes that were moved have had their time. */
+function slowed(bandwidth: number): Layer {
   let free = 0;
-  return async (call) => {
+  const hook: AsyncHook<LayeredCall> = async (call) => {
     const { next } = call as LayeredCall & { next(): Promise<number> };
     const result = await next();
     if (result <= 0) return result;
@@ -57,38 +66,32 @@ function slowed(bandwidth: number): AsyncHook<LayeredCall> {
     if (free - now > 1) await new Promise((resolve) => setTimeout(resolve, free - now));
     return result;
   };
+  return layer('bandwidth', Object.fromEntries([...READS, ...WRITES].map((name) => [name, hook])));
 }
 
+const KINDS = [
+  { name: 'written', calls: WRITES, errno: EDQUOT, amount: (result: number) => result },
+  { name: 'read', calls: READS, errno: EDQUOT, amount: (result: number) => result },
+  { name: 'files', calls: OPENS, errno: EMFILE, amount: () => 1 },
+  { name: 'processes', calls: FORKS, errno: EAGAIN, amount: () => 1 },
+] as const;
+
 export function limit(limits: Limits): Layer[] {
-  const { written, read, files, processes, bandwidth } = limits;
+  const used: Used = {};
   const calls: Record<string, Hooks<LayeredCall>> = {};
-  const put = (names: readonly string[], hooks: Hooks<LayeredCall>) => {
-    for (const name of names) calls[name] = hooks;
-  };
-  if (written !== undefined)
-    put(
-      WRITES,
-      counted(written, EDQUOT, (result) => result),
-    );
-  if (read !== undefined)
-    put(
-      READS,
-      counted(read, EDQUOT, (result) => result),
-    );
-  if (files !== undefined)
-    put(
-      OPENS,
-      counted(files, EMFILE, () => 1),
-    );
-  if (processes !== undefined)
-    put(
-      FORKS,
-      counted(processes, EAGAIN, () => 1),
-    );
-  const layers = [layer('limit', calls)];
-  if (bandwidth !== undefined) {
-    const hook = slowed(bandwidth);
-    layers.push(layer('bandwidth', Object.fromEntries([...READS, ...WRITES].map((name) => [name, hook]))));
+  for (const { name, calls: names, errno, amount } of KINDS) {
+    const limit = limits[name];
+    if (limit === undefined) continue;
+    const hooks = counted(used, name, limit, errno, amount);
+    for (const each of names) calls[each] = hooks;
   }
+  const image: Layer['image'] = {
+    save: () => ({ ...used }),
+    load(state) {
+      for (const { name } of KINDS) used[name] = count(members(state)[name]);
+    },
+  };
+  const layers = [layer('limit', calls, { image })];
+  if (limits.bandwidth !== undefined) layers.push(slowed(limits.bandwidth));
   return layers;
 }

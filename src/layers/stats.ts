@@ -1,5 +1,7 @@
 /** The stats layer: calls, errors, bytes and time, by call and by path. */
 import { type Layer, type LayeredCall, layer } from '../syscall/layer.ts';
+import type { Plain } from '../wait/wait.ts';
+import { count, items, members } from './kept.ts';
 import type { Outside } from './outside.ts';
 
 interface Row {
@@ -27,6 +29,15 @@ export class Statistics {
     }
   }
 
+  save(): Plain {
+    return { calls: saved(this.byCall), paths: saved(this.byPath) };
+  }
+
+  load(state: Plain): void {
+    load(this.byCall, members(state).calls);
+    load(this.byPath, members(state).paths);
+  }
+
   text(): string {
     return `${table('system call', this.byCall)}\n${table('path', this.byPath)}`;
   }
@@ -43,6 +54,19 @@ function rowOf(rows: Map<string, Row>, name: string): Row {
   let row = rows.get(name);
   if (row === undefined) rows.set(name, (row = { calls: 0, errors: 0, bytes: 0, nanoseconds: 0 }));
   return row;
+}
+
+function saved(rows: ReadonlyMap<string, Row>): Plain {
+  return [...rows].map(([name, { calls, errors, bytes, nanoseconds }]) => [name, calls, errors, bytes, nanoseconds]);
+}
+
+function load(rows: Map<string, Row>, state: Plain | undefined): void {
+  for (const item of items(state)) {
+    const [name, calls, errors, bytes, nanoseconds] = items(item);
+    if (typeof name !== 'string') continue;
+    const row = { calls: count(calls), errors: count(errors), bytes: count(bytes), nanoseconds: count(nanoseconds) };
+    rows.set(name, row);
+  }
 }
 
 function table(head: string, rows: ReadonlyMap<string, Row>): string {
@@ -71,5 +95,6 @@ export function stats(outside: Outside, file?: string): Layer & { readonly stati
   };
   const finish = () =>
     file === undefined ? outside.error(statistics.text()) : outside.writeText(file, statistics.text());
-  return { ...layer('stats', {}, { every, finish }), statistics };
+  const image = { save: () => statistics.save(), load: (state: Plain) => statistics.load(state) };
+  return { ...layer('stats', {}, { every, finish, image }), statistics };
 }

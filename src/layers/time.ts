@@ -1,5 +1,7 @@
 /** The time layer: `set=2000-01-01T00:00:00Z`, `stop`, `warp=60` (a minute each second), together with commas. */
 import { type Layer, type LayeredCall, layer } from '../syscall/layer.ts';
+import type { Plain } from '../wait/wait.ts';
+import { members } from './kept.ts';
 
 export interface TimeOptions {
   /** What the wall clock shows at the start: nanoseconds since 1970. */
@@ -47,7 +49,7 @@ export function time(options: TimeOptions): Layer {
       return call.put({ tp: { sec: Number(now / SECOND), nsec: Number(now % SECOND) } satisfies Time });
     },
   };
-  return layer('time', {
+  const calls: Layer['calls'] = {
     clock_gettime: clock,
     clock_gettime64: clock,
     gettimeofday: {
@@ -65,5 +67,14 @@ export function time(options: TimeOptions): Layer {
         return seconds;
       },
     },
-  });
+  };
+  // Since when it counts.
+  const image = {
+    save: () => start,
+    load(state: Plain) {
+      const { wall, running } = members(state);
+      if (typeof wall === 'bigint' && typeof running === 'bigint') start = { wall, running };
+    },
+  };
+  return layer('time', calls, { image });
 }

@@ -2,15 +2,20 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
+import { test } from '../../src/index.ts';
+import { inject, parseRules } from '../../src/layers/inject.ts';
+import { limit, parseLimits } from '../../src/layers/limit.ts';
 import type { Outside } from '../../src/layers/outside.ts';
+import { type Statistics, stats } from '../../src/layers/stats.ts';
+import { parseTime, time } from '../../src/layers/time.ts';
 import { PLAIN, traceFor } from '../../src/layers/trace/index.ts';
 import type { Machine } from '../../src/machine.ts';
 import { restore } from '../../src/node.ts';
 import { type Layer, layer } from '../../src/syscall/layer.ts';
 import { openPath } from '../../src/vfs/open.ts';
 import { failed } from '../../src/wait/wait.ts';
-import { content, prepare } from '../support/machine.ts';
+import { content, prepare, runGuest } from '../support/machine.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'tallship-layers-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
@@ -91,4 +96,43 @@ it('an asynchronous hook at work is waited for; one declared idempotent is begun
   ]);
   expect(begun).toBe(2);
   expect(text).toContain('read 1\nbyte 120\n');
+});
+
+describe('shipped layers go on counting', () => {
+  const injected = (rule: string) => () => [inject(parseRules([rule]))];
+
+  it.each<[string, () => Layer[]]>([
+    ['limit', () => limit(parseLimits('written=15'))],
+    ['inject when=', injected('write:error=EIO:when=7')],
+    ['inject after=', injected('write:error=ENOSPC:after=15')],
+    ['inject probability=', injected('write:error=EIO:probability=0.5@3')],
+  ])('%s', async (name, make) => {
+    const { output } = await runGuest('slow-read', [], { layers: make() });
+    expect(await interrupted(name, make)).toBe(output);
+  });
+
+  it('stats', async () => {
+    const counted: Statistics[] = [];
+    await interrupted('stats', () => {
+      const layer = stats({ error: () => {} } as unknown as Outside);
+      counted.push(layer.statistics);
+      return [layer];
+    });
+    const whole = stats({ error: () => {} } as unknown as Outside);
+    await runGuest('slow-read', [], { layers: [whole] });
+    const calls = ({ byCall }: Statistics) =>
+      [...byCall].map(([call, { calls, errors, bytes }]) => [call, calls, errors, bytes]).sort();
+    expect(calls(counted[1])).toEqual(calls(whole.statistics));
+    expect([...counted[1].byPath.keys()].sort()).toEqual([...whole.statistics.byPath.keys()].sort());
+    const { byCall } = counted[0];
+    expect(counted[1].byCall.get('open')).toEqual(byCall.get('open'));
+  });
+
+  it('time', async () => {
+    const [first, second] = [time(parseTime('stop')), time(parseTime('stop'))];
+    const layers = [first, second];
+    const stopped = (await test(first).clock_gettime({ clockid: 0 })).put;
+    await interrupted('time', () => [layers.shift()!]);
+    expect((await test(second).clock_gettime({ clockid: 0 })).put).toEqual(stopped);
+  });
 });
