@@ -36,7 +36,7 @@ export async function layersOfRun(values: RunValues, machine: Machine, outside: 
   const known = new Set([...machine.table.declarations.values()].map(({ name }) => name));
   const layers: Layer[] = [];
   const injections = [...values.inject];
-  let started: ((path: string, argv: readonly string[], variables: number) => void) | undefined;
+  let started: ((path: string, argv: readonly string[], environment: readonly string[]) => void) | undefined;
   try {
     const traces = values.strace || values.summary || values.expression.some((text) => !/^(inject|fault)=/.test(text));
     const { injections: inline } = parseExpressions(values.expression, known);
@@ -44,7 +44,8 @@ export async function layersOfRun(values: RunValues, machine: Machine, outside: 
     if (traces) {
       const trace = traceFor(values, outside, known);
       layers.push(trace.layer);
-      started = (...program) => trace.started(machine.kernel.tasks.values().next().value!, ...program);
+      const execve = [...machine.table.declarations.values()].find(({ name }) => name === 'execve')!;
+      started = (...program) => trace.started(machine.kernel.tasks.values().next().value!, execve, ...program);
     }
     if (injections.length > 0) layers.push(inject(parseRules(injections, known)));
   } catch (error) {

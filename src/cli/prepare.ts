@@ -56,7 +56,12 @@ export async function prepare(world: World, values: RunValues, [name, ...args]: 
     fds: guestFiles(stdio, machine, user.uid, world.exact),
     limits: facts.limits(),
   };
-  const tell = () => started?.(found.path, argv, Object.keys(env).length);
+  const tell = () =>
+    started?.(
+      found.path,
+      argv,
+      Object.entries(env).map(([name, value]) => `${name}=${value}`),
+    );
   return { machine, builder, stdio, program, started: tell };
 }
 
@@ -65,7 +70,7 @@ async function remoteRoot(values: RunValues): Promise<Opened> {
   return (await import('./remote.ts')).openRoot(values.remote!, values);
 }
 
-type Started = (path: string, argv: readonly string[], variables: number) => void;
+type Started = (path: string, argv: readonly string[], environment: readonly string[]) => void;
 
 /** Layers are loaded only when asked for. Answers whom to tell that the program has started. */
 async function install(machine: Machine, values: RunValues, world: World): Promise<Started | undefined> {

@@ -14,7 +14,7 @@ const TRACE_OPTIONS = options({
     letter: 'e',
     kind: 'list',
     value: 'EXPR',
-    describe: 'trace=SET, signal=SET, status=SET, inject=..., abbrev=none',
+    describe: 'trace=SET, signal=SET, status=SET, inject=..., abbrev=SET, verbose=SET',
   },
   follow: { letter: 'f', kind: 'count', describe: 'children too; -ff with -o: a file per process' },
   output: { letter: 'o', kind: 'string', value: 'FILE', describe: "to a file, or to a command: '|command'" },

@@ -7,7 +7,7 @@ import { PLAIN, type StraceOptions, traceFor } from '../../src/layers/trace/inde
 import { parseExpressions } from '../../src/layers/trace/options.ts';
 import { runGuest } from '../support/machine.ts';
 
-const KNOWN = new Set(['open', 'read', 'write', 'fork', 'waitpid', 'exit', 'kill']);
+const KNOWN = new Set(['open', 'read', 'write', 'fork', 'waitpid', 'exit', 'kill', 'fstat64', 'getdents64', 'pipe']);
 
 async function traced(program: string, args: string[], options: Partial<StraceOptions> = {}): Promise<string> {
   let text = '';
@@ -69,6 +69,21 @@ describe('trace', () => {
     expect(await traced('hello', ['x'], { paths: 1 })).toContain('write(1</output>, "hello", 5)');
     const only = await traced('slow-read', [], { only: ['/slow-read'], expression: ['signal=none', 'quiet=exit'] });
     expect(only.match(/^\w+\(/gm)).toEqual(['open(']);
+  });
+
+  it('-e abbrev= and verbose=: whole, in short, or only where it is', async () => {
+    const show = (program: string, ...expression: string[]) => traced(program, [], { expression });
+    expect(await show('files', 'trace=fstat64')).toMatch(/^fstat64\(\d, \{st_mode=[^{}]*, \.\.\.\}\) /m);
+    const whole = /^fstat64\(\d, \{st_dev=.*, st_ino=\d+, .*st_ctime_nsec=\d+\}\) /m;
+    expect(await show('files', 'trace=fstat64', 'abbrev=none')).toMatch(whole);
+    expect(await show('files', 'trace=fstat64', 'abbrev=read')).toMatch(whole);
+    expect(await show('files', 'trace=fstat64', 'abbrev=!fstat64')).toMatch(whole);
+    expect(await show('files', 'trace=fstat64', 'abbrev=fstat64')).not.toMatch(whole);
+    expect(await show('files', 'trace=fstat64', 'verbose=none')).toMatch(/^fstat64\(\d, 0x[0-9a-f]+\) /m);
+    expect(await show('files', 'trace=fstat64', 'verbose=fstat64')).toMatch(/^fstat64\(\d, \{st_mode=/m);
+    const listed = await traced('files', [], { follow: 1, expression: ['trace=getdents64', 'abbrev=none'] });
+    expect(listed).toMatch(/getdents64\(\d, \[\{d_ino=\d+, d_off=\d+, d_reclen=24, d_type=DT_DIR, d_name="\."\}, \{/);
+    expect(await show('slow-read', 'trace=pipe', 'verbose=none')).toMatch(/^pipe\(0x[0-9a-f]+\) /m);
   });
 
   it('as JSON, an object a line', async () => {

@@ -44,7 +44,6 @@ export function traceFor(options: StraceOptions, outside: Outside, known: Readon
     show: {
       strings: options.strings ?? 32,
       paths: options.paths,
-      whole: expressions.whole,
       numbers: options.numbers ?? 'abbrev',
     },
     follow: options.follow > 0,

@@ -1,6 +1,7 @@
 /** The line of the call that a task is in: one object for each task, used again and again. */
 import type { Task } from '../../kernel/task.ts';
 import type { Declaration } from '../../syscall/syscall.ts';
+import type { Expressions } from './options.ts';
 import { type Shown, shownOf } from './shown.ts';
 
 export class Line {
@@ -17,19 +18,25 @@ export class Line {
   notes: (number | null)[] | undefined;
   declaration: Declaration | null = null;
   how!: Shown;
+  whole = false;
+  verbose = true;
   words!: Int32Array;
 
   constructor(task: Task) {
     this.task = task;
   }
 
-  begin(declaration: Declaration, words: Int32Array, start: number): void {
+  begin(declaration: Declaration, words: Int32Array, start: number, expressions: Expressions): void {
     this.active = true;
     this.begun = false;
     this.shown = false;
     this.start = start;
     this.notes = undefined;
     if (this.declaration !== declaration || declaration.name === 'socketcall') this.how = shownOf(declaration, words);
+    if (this.declaration !== declaration) {
+      this.whole = expressions.whole(declaration);
+      this.verbose = expressions.verbose(declaration);
+    }
     this.declaration = declaration;
     this.words = words;
   }

@@ -369,3 +369,15 @@ export const FS_MAGIC = {
   PIPEFS_MAGIC: 0x50495045,
   SOCKFS_MAGIC: 0x534f434b,
 } as const;
+
+/** d_type of directory entries. */
+export const DT = {
+  DT_UNKNOWN: 0,
+  DT_FIFO: 1,
+  DT_CHR: 2,
+  DT_DIR: 4,
+  DT_BLK: 6,
+  DT_REG: 8,
+  DT_LNK: 10,
+  DT_SOCK: 12,
+};

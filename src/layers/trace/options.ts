@@ -10,7 +10,10 @@ export interface Expressions {
   readonly signals: (name: string) => boolean;
   /** Exit lines. */
   readonly exits: boolean;
-  readonly whole: boolean;
+  /** Calls whose structs and lists are shown whole. */
+  readonly whole: (declaration: Declaration) => boolean;
+  /** Calls whose structs are shown at all, instead of where they are. */
+  readonly verbose: (declaration: Declaration) => boolean;
   /** inject= and fault=, for the inject layer. */
   readonly injections: readonly string[];
 }
@@ -21,7 +24,8 @@ export function parseExpressions(texts: readonly string[], known: ReadonlySet<st
   let status: Expressions['status'] = () => true;
   let signals: Expressions['signals'] = () => true;
   let exits = true;
-  let whole = false;
+  let abbreviated: Expressions['whole'] = () => true;
+  let verbose: Expressions['verbose'] = () => true;
   for (const text of texts) {
     const [, name = 'trace', value = ''] = /^(?:([a-z]+)=)?(.*)$/s.exec(text) ?? [];
     switch (name) {
@@ -42,11 +46,11 @@ export function parseExpressions(texts: readonly string[], known: ReadonlySet<st
         break;
       case 'abbrev':
       case 'a':
-        whole = value === 'none';
+        abbreviated = compileSelection(value, known);
         break;
       case 'verbose':
       case 'v':
-        whole = value === 'all';
+        verbose = compileSelection(value, known);
         break;
       case 'inject':
         injections.push(value);
@@ -56,13 +60,14 @@ export function parseExpressions(texts: readonly string[], known: ReadonlySet<st
         break;
       default:
         throw new SelectionError(
-          `-e ${text}: what is ${name}? There are trace, status, signal, quiet, abbrev, inject, fault`,
+          `-e ${text}: what is ${name}? There are trace, status, signal, quiet, abbrev, verbose, inject, fault`,
         );
     }
   }
   const calls =
     selections.length === 0 ? null : (declaration: Declaration) => selections.some((one) => one(declaration));
-  return { calls, status, signals, exits, whole, injections };
+  const whole = (declaration: Declaration) => !abbreviated(declaration);
+  return { calls, status, signals, exits, whole, verbose, injections };
 }
 
 function statusFilter(value: string): Expressions['status'] {

@@ -9,6 +9,10 @@ export interface Context {
   /** Absent while the call has not returned. */
   readonly result: number | undefined;
   readonly options: ShowOptions;
+  /** -e abbrev=: structs and lists from end to end. */
+  readonly whole: boolean;
+  /** -e verbose=: what is in structs, not only where they are. */
+  readonly verbose: boolean;
   /** What parts noted when the call entered, by their place. */
   readonly notes?: readonly (number | null)[];
 }
@@ -18,8 +22,6 @@ export interface ShowOptions {
   readonly strings: number;
   /** -y. */
   readonly paths: number;
-  /** -v, -e abbrev=none: whole structs. */
-  readonly whole: boolean;
   /** -X. */
   readonly numbers: 'raw' | 'abbrev' | 'verbose';
 }
@@ -141,7 +143,9 @@ export function structAt(c: Context, at: number, size: number, show: (view: Data
   return view === undefined ? address(at) : show(view, c);
 }
 
+/** What is in memory; undefined where it cannot be read, or is not asked for. */
 export function viewAt(c: Context, at: number, size: number): DataView | undefined {
+  if (!c.verbose) return undefined;
   const bytes = c.task.mm.view(at >>> 0, size, false);
   return typeof bytes === 'number' ? undefined : new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -44,14 +44,26 @@ const iovIn: Part = {
   show: (c) => S.iovecs(c, c.words[1], c.words[2] >>> 0, Infinity, (at, n) => P.bytesAt(c, at, n)),
 };
 
-/** Entries are counted, not listed, as strace does without -v. */
+/** Entries are counted; listed when they are to be shown whole. */
 function entries(c: Context): string {
   if (P.failed(c)) return P.address(c.words[1]);
   const view = P.viewAt(c, c.words[1], c.result ?? 0);
-  let count = 0;
-  const length = (at: number) => view?.getUint16(at + 16, true) ?? 0;
-  for (let at = 0; view !== undefined && at < view.byteLength && length(at) > 0; at += length(at)) count++;
-  return `${P.address(c.words[1])} /* ${count} entries */`;
+  if (view === undefined) return P.address(c.words[1]);
+  const texts: string[] = [];
+  for (let at = 0, length: number; at < view.byteLength; at += length) {
+    length = view.getUint16(at + 16, true);
+    if (length === 0) break;
+    texts.push(c.whole ? entry(new DataView(view.buffer, view.byteOffset + at, length)) : '');
+  }
+  return c.whole ? `[${texts.join(', ')}]` : `${P.address(c.words[1])} /* ${texts.length} entries */`;
+}
+
+/** struct linux_dirent64. */
+function entry(view: DataView): string {
+  const name = new Uint8Array(view.buffer, view.byteOffset + 19, view.byteLength - 19).slice();
+  const type = P.choiceText(view.getUint8(18), N.DT, 'DT_???');
+  const place = `d_ino=${view.getBigUint64(0, true)}, d_off=${view.getBigInt64(8, true)}, d_reclen=${view.byteLength}`;
+  return `{${place}, d_type=${type}, d_name=${cString(name.subarray(0, name.indexOf(0)), 4096)}}`;
 }
 
 const fcntl: Part[] = [

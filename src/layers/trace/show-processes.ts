@@ -6,28 +6,37 @@ import * as P from './parts.ts';
 import * as S from './structs.ts';
 import { hexText } from './text.ts';
 
+/** So many of a program's arguments are shown, unless all are asked for. */
+export const MOST_WORDS = 32;
+
 /** ["ls", "-l"] */
 const strings = (i: number): Part => ({
   show(c) {
+    if (!c.verbose) return P.address(c.words[i]);
     const parts: string[] = [];
-    for (let at = c.words[i]; at !== 0 && parts.length <= 32; at += 4) {
+    const most = c.whole ? Infinity : MOST_WORDS;
+    for (let at = c.words[i]; at !== 0 && parts.length <= most; at += 4) {
       const word = c.task.mm.readU32(at >>> 0);
       if (word < 0) return P.address(c.words[i]);
       if (word === 0) break;
       const bytes = c.task.mm.readCBytes(word, 131072);
       parts.push(typeof bytes === 'number' ? P.address(word) : P.bytesAt(c, word, bytes.length));
     }
-    return c.words[i] === 0 ? 'NULL' : `[${parts.slice(0, 32).join(', ')}${parts.length > 32 ? ', ...' : ''}]`;
+    return c.words[i] === 0 ? 'NULL' : `[${parts.slice(0, most).join(', ')}${parts.length > most ? ', ...' : ''}]`;
   },
 });
 const environment = (i: number): Part => ({
   show(c) {
-    if (c.words[i] === 0) return 'NULL';
+    if (c.words[i] === 0 || !c.verbose) return P.address(c.words[i]);
+    if (c.whole) return strings(i).show(c);
     let count = 0;
     while (c.task.mm.readU32((c.words[i] >>> 0) + 4 * count) > 0) count++;
-    return `${P.address(c.words[i])} /* ${count} var${count === 1 ? '' : 's'} */`;
+    return variableCount(c.words[i], count);
   },
 });
+export function variableCount(at: number, count: number): string {
+  return `${P.address(at)} /* ${count} var${count === 1 ? '' : 's'} */`;
+}
 
 const cloneFlags = (word: number): string => {
   const signal = word & 0xff;

@@ -25,7 +25,7 @@ const addressOut = (i: number): Part[] => [
     out: true,
     note: (c) => lengthAt(c, i + 1),
     show(c) {
-      if (c.words[i + 1] === 0) return 'NULL';
+      if (c.words[i + 1] === 0 || !c.verbose) return P.address(c.words[i + 1]);
       const [before, after] = [c.notes?.[i + 1] ?? 0, lengthAt(c, i + 1)];
       return P.failed(c) || before === after ? `[${before}]` : `[${before} => ${after}]`;
     },

@@ -40,7 +40,7 @@ function sizeOrDevice(mode: number, size: bigint, rdev: number, prefix: string):
 export const stat64: Show = (view, c) => {
   const mode = u32(view, 16);
   const size = sizeOrDevice(mode, i64(view, 44), u32(view, 32), 'st_');
-  if (!c.options.whole) return `{st_mode=${modeText(mode)}, ${size}, ...}`;
+  if (!c.whole) return `{st_mode=${modeText(mode)}, ${size}, ...}`;
   const times = (['atime', 'mtime', 'ctime'] as const).map((name, i) => {
     const at = 64 + i * 8;
     const nsec = u32(view, at + 4);
@@ -52,14 +52,33 @@ export const stat64: Show = (view, c) => {
 
 export const statx: Show = (view, c) => {
   const mode = u16(view, 28);
-  const mask = flagText(i32(view, 0), STATX_MASK, 'STATX_???');
-  const size = isDevice(mode)
-    ? `stx_rdev_major=${u32(view, 128)}, stx_rdev_minor=${u32(view, 132)}`
-    : `stx_size=${u64(view, 40)}`;
-  const first = `stx_mask=${mask}, stx_attributes=${flagText(i32(view, 8), STATX_ATTR, 'STATX_ATTR_???')}`;
-  if (!c.options.whole) return `{${first}, stx_mode=${modeText(mode)}, ${isDevice(mode) ? 'stx_size=0' : size}, ...}`;
-  return `{${first}, stx_blksize=${u32(view, 4)}, stx_nlink=${u32(view, 16)}, stx_uid=${u32(view, 20)}, stx_gid=${u32(view, 24)}, stx_mode=${modeText(mode)}, stx_ino=${u64(view, 32)}, ${size}, stx_blocks=${u64(view, 48)}, ...}`;
+  const wanted = flagText(i32(view, 0), STATX_MASK, 'STATX_???');
+  const attributes = (at: number) => flagText(i32(view, at), STATX_ATTR, 'STATX_ATTR_???');
+  if (!c.whole) {
+    const size = isDevice(mode) ? 0 : u64(view, 40);
+    return `{stx_mask=${wanted}, stx_attributes=${attributes(8)}, stx_mode=${modeText(mode)}, stx_size=${size}, ...}`;
+  }
+  const mask = i32(view, 0);
+  const times = STATX_TIMES.filter(({ bit }) => bit === 0 || (mask & bit) !== 0).map(({ name, at }) => {
+    const [seconds, nsec] = [Number(i64(view, at)), u32(view, at + 8)];
+    return `stx_${name}={tv_sec=${seconds}, tv_nsec=${nsec}}${dateComment(seconds, nsec)}`;
+  });
+  const numbers = STATX_NUMBERS.map((name, i) => `stx_${name}=${u32(view, 128 + 4 * i)}`).join(', ');
+  const mount = (mask & STATX_MASK.STATX_MNT_ID) !== 0 ? `, stx_mnt_id=0x${u64(view, 144).toString(16)}` : '';
+  return (
+    `{stx_mask=${wanted}, stx_blksize=${u32(view, 4)}, stx_attributes=${attributes(8)}, stx_nlink=${u32(view, 16)}, ` +
+    `stx_uid=${u32(view, 20)}, stx_gid=${u32(view, 24)}, stx_mode=${modeText(mode)}, stx_ino=${u64(view, 32)}, ` +
+    `stx_size=${u64(view, 40)}, stx_blocks=${u64(view, 48)}, stx_attributes_mask=${attributes(56)}, ${times.join(', ')}, ` +
+    `${numbers}${mount}}`
+  );
 };
+const STATX_NUMBERS = ['rdev_major', 'rdev_minor', 'dev_major', 'dev_minor'];
+const STATX_TIMES = [
+  { name: 'atime', at: 64, bit: 0 },
+  { name: 'btime', at: 80, bit: 0x800 },
+  { name: 'ctime', at: 96, bit: 0 },
+  { name: 'mtime', at: 112, bit: 0 },
+];
 
 export function dateComment(seconds: number, nsec: number): string {
   if (seconds === 0 && nsec === 0) return '';
@@ -132,7 +151,7 @@ export const utsname: Show = (view, c) => {
     const bytes = new Uint8Array(view.buffer, view.byteOffset + i * 65, 65).slice();
     return `${name}=${bytesText(bytes.subarray(0, bytes.indexOf(0)), false)}`;
   });
-  return c.options.whole ? `{${texts.join(', ')}}` : `{${texts[0]}, ${texts[1]}, ...}`;
+  return c.whole ? `{${texts.join(', ')}}` : `{${texts[0]}, ${texts[1]}, ...}`;
 };
 
 export function waitStatus(status: number): string {
@@ -187,7 +206,7 @@ export const sysinfo: Show = (view) => {
 /** struct rusage: user and system time first. */
 export const rusage: Show = (view, c) => {
   const times = `ru_utime=${timeval(view, c)}, ru_stime={tv_sec=${i32(view, 8)}, tv_usec=${i32(view, 12)}}`;
-  if (!c.options.whole) return `{${times}, ...}`;
+  if (!c.whole) return `{${times}, ...}`;
   return `{${times}, ${RUSAGE_FIELDS.map((name, i) => `ru_${name}=${i32(view, 16 + 4 * i)}`).join(', ')}}`;
 };
 const RUSAGE_FIELDS =

@@ -6,11 +6,13 @@ import type { Task } from '../../kernel/task.ts';
 import type { CallView } from '../../syscall/call-view.ts';
 import { type Layer, type LayeredCall, layer } from '../../syscall/layer.ts';
 import type { Scope } from '../../syscall/scope.ts';
+import type { Declaration } from '../../syscall/syscall.ts';
 import { Clockwork } from './clockwork.ts';
 import { Line } from './line.ts';
 import type { Expressions } from './options.ts';
 import type { Context, ShowOptions } from './parts.ts';
 import { resultText } from './returns.ts';
+import { MOST_WORDS, variableCount } from './show-processes.ts';
 import { inputs, outputs, wordsOf } from './shown.ts';
 import { signalInfo } from './signal-info.ts';
 import { Summary } from './summary.ts';
@@ -68,7 +70,10 @@ class Tracer {
     this.#clockwork = new Clockwork(options);
     this.#times = options.elapsed || options.summary || options.json;
     const nothing = new Int32Array(6);
-    this.#context = { task: null as never, words: nothing, result: undefined, options: options.show, notes: undefined };
+    this.#context = {
+      ...{ task: null as never, words: nothing, result: undefined, notes: undefined },
+      ...{ options: options.show, whole: false, verbose: true },
+    };
   }
 
   wants(task: Task): boolean {
@@ -98,7 +103,7 @@ class Tracer {
 
   /** The first half of the line. */
   #begin(line: Line, { task, declaration, words }: CallView): void {
-    line.begin(declaration, words, this.#times ? task.now() : 0);
+    line.begin(declaration, words, this.#times ? task.now() : 0, this.#options.expressions);
     if (this.#options.summary) return;
     const { name, parts, late, notes } = line.how;
     const c = this.#contextOf(line, undefined);
@@ -106,12 +111,14 @@ class Tracer {
     if (!this.#options.json) line.text = `${this.#prefix(task)}${name}(${inputs(parts, late, c)}`;
   }
 
-  #contextOf({ task, declaration, words, notes }: Line, result: number | undefined): Context {
+  #contextOf({ task, declaration, words, notes, whole, verbose }: Line, result: number | undefined): Context {
     const c = this.#context;
     c.task = task;
     c.words = wordsOf(declaration!, task, words);
     c.result = result;
     c.notes = notes;
+    c.whole = whole;
+    c.verbose = verbose;
     return c;
   }
 
@@ -240,14 +247,27 @@ class Tracer {
   }
 
   /** The first program was started by us: as strace shows what it starts. */
-  started(task: Task, path: string, argv: readonly string[], variables: number): void {
-    const { strings } = this.#options.show;
-    const quoted = argv.map((word) => {
-      const bytes = new TextEncoder().encode(word);
-      return bytesText(bytes.subarray(0, strings), bytes.length > strings);
-    });
+  started(
+    task: Task,
+    execve: Declaration,
+    path: string,
+    argv: readonly string[],
+    environment: readonly string[],
+  ): void {
+    const { show, expressions } = this.#options;
+    if (expressions.calls?.(execve) === false) return;
+    const whole = expressions.whole(execve);
+    const list = (words: readonly string[]) => {
+      const texts = words.slice(0, whole ? undefined : MOST_WORDS).map((word) => {
+        const bytes = new TextEncoder().encode(word);
+        return bytesText(bytes.subarray(0, show.strings), bytes.length > show.strings);
+      });
+      return `[${texts.join(', ')}${words.length > texts.length ? ', ...' : ''}]`;
+    };
     const shown = bytesText(new TextEncoder().encode(path), false);
-    const text = `execve(${shown}, [${quoted.slice(0, 32).join(', ')}${quoted.length > 32 ? ', ...' : ''}], 0x${task.mm.envStart.toString(16)} /* ${variables} vars */)`;
+    const { length } = environment;
+    const variables = whole ? list(environment) : variableCount(task.mm.envStart, length);
+    const text = `execve(${shown}, ${list(argv)}, ${variables})`;
     if (!this.#options.summary && !this.#options.json) this.#write(task, `${column(this.#prefix(task) + text)}= 0\n`);
   }
 
@@ -308,7 +328,8 @@ const BLANKS = Array.from({ length: COLUMN }, (_, length) => ' '.repeat(COLUMN -
 
 export interface Trace {
   readonly layer: Layer;
-  started(task: Task, path: string, argv: readonly string[], variables: number): void;
+  /** `execve` is the declaration of the call that it is shown as. */
+  started(task: Task, execve: Declaration, path: string, argv: readonly string[], environment: readonly string[]): void;
 }
 
 export function trace(options: TraceOptions): Trace {
