@@ -1,7 +1,7 @@
 // Runs the test suite under every release of Node and protection mode that CI promises.
 //   node scripts/test-matrix.mjs          the pairs that `npm test` itself has not covered, as CI does
 //   node scripts/test-matrix.mjs --all    every combination, the whole suite each
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -31,14 +31,21 @@ function currentNode() {
   return binary;
 }
 
-function run(node, mode, files) {
+/** Runs the suite; its output is shown as it comes, or `atEnd`. */
+async function run(node, mode, files, atEnd = false) {
   const version = execFileSync(node, ['--version'], { encoding: 'utf8' }).trim();
-  console.log(`\n== Node ${version}, ${mode} protection${files.length > 0 ? `: ${files.join(' ')}` : ''}`);
+  const title = `\n== Node ${version}, ${mode} protection${files.length > 0 ? `: ${files.join(' ')}` : ''}`;
+  if (!atEnd) console.log(title);
   const args = ['node_modules/vitest/vitest.mjs', 'run', '--passWithNoTests', ...files];
-  const { status } = spawnSync(node, args, {
-    stdio: 'inherit',
+  const child = spawn(node, args, {
+    stdio: ['ignore', atEnd ? 'pipe' : 'inherit', atEnd ? 'pipe' : 'inherit'],
     env: { ...process.env, TALLSHIP_TEST_PROTECTION: mode },
   });
+  const output = [];
+  child.stdout?.on('data', (data) => output.push(data));
+  child.stderr?.on('data', (data) => output.push(data));
+  const status = await new Promise((resolve) => child.on('close', resolve));
+  if (atEnd) console.log(`${title}\n${Buffer.concat(output)}`);
   return { version, mode, passed: status === 0 };
 }
 
@@ -46,11 +53,13 @@ const here = process.execPath;
 const current = currentNode();
 const results = [];
 if (all) {
-  for (const node of [here, current]) for (const mode of modes) results.push(run(node, mode, []));
+  for (const node of [here, current]) for (const mode of modes) results.push(await run(node, mode, []));
 } else {
-  results.push(run(current, 'software', []));
-  results.push(run(here, 'software', CROSS));
-  results.push(run(current, 'hardware', CROSS));
+  // Beside each other: one test at a time leaves a processor idle.
+  const whole = run(current, 'software', []);
+  results.push(await run(here, 'software', CROSS, true));
+  results.push(await run(current, 'hardware', CROSS, true));
+  results.push(await whole);
 }
 console.log('');
 for (const { version, mode, passed } of results)
