@@ -1,4 +1,4 @@
-import { createRequire } from 'node:module';
+import { type Koffi, loadKoffi } from './koffi.ts';
 
 /**
  * The host's C library, reached through koffi: the one place of the project that calls it. Every function answers as the
@@ -106,8 +106,6 @@ export const HOST = {
   MFD_CLOEXEC: 1,
 } as const;
 
-type Koffi = typeof import('koffi');
-
 let loaded: Libc | null | undefined;
 
 /** The host's C library, or null where it cannot be called (no koffi for this platform, or not Linux). */
@@ -121,7 +119,7 @@ function open(): Libc | null {
   let koffi: Koffi;
   let library: ReturnType<Koffi['load']>;
   try {
-    koffi = createRequire(import.meta.url)('koffi');
+    koffi = loadKoffi();
     library = koffi.load(null);
   } catch {
     return null;
