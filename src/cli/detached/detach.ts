@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { say } from '../../host/node.ts';
+import { readEntries } from '../control/entry.ts';
 import { EXIT } from '../error.ts';
 import { logOf, newBase, readRun, removeRun } from './runs.ts';
 
@@ -10,6 +11,8 @@ import { logOf, newBase, readRun, removeRun } from './runs.ts';
 export const DETACHED = 'TALLSHIP_DETACHED';
 
 const LOOK_MS = 10;
+/** A machine announces itself a tenth of a second after its start. */
+const REACHABLE_MS = 3000;
 
 /**
  * Starts it, and waits until its program runs or has ended.
@@ -35,8 +38,17 @@ export async function detach([program]: readonly string[], name = basename(progr
   }
   process.stdout.write(`${child.pid}\n`);
   if (process.stderr.isTTY) say(`runs as ${name}: tallship logs -f, attach or kill ${child.pid}`);
+  await Promise.race([ended, untilReachable(child.pid)]);
   child.unref();
   return 0;
+}
+
+/** Whoever waits for us may ask the machine for something at once. It need not have a control socket. */
+async function untilReachable(pid: number | undefined): Promise<void> {
+  for (const end = Date.now() + REACHABLE_MS; Date.now() < end; ) {
+    if (readEntries().some((entry) => entry.pid === pid)) return;
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
 }
 
 async function untilRecorded(base: string): Promise<number> {
