@@ -64,7 +64,9 @@ export const wide = (low: number, high: number) => (BigInt(high) << 32n) | BigIn
 export const fd = (i: number) => part((c) => fdText(c, c.words[i]));
 export const dirfd = (i: number) =>
   part((c) =>
-    c.words[i] === -100 ? `AT_FDCWD${c.options.paths > 0 ? `<${cwd(c.task)}>` : ''}` : fdText(c, c.words[i]),
+    c.words[i] === -100
+      ? `${styled(c, '-100', 'AT_FDCWD')}${c.options.paths > 0 ? `<${cwd(c.task)}>` : ''}`
+      : fdText(c, c.words[i]),
   );
 
 function cwd(task: Task): string {
@@ -116,9 +118,11 @@ export function flagText(value: number, names: Names, unknown: string, zero = '0
   return found.join('|');
 }
 
-function styled(c: Context, value: number, text: string): string {
+/** As -X asks: the number, its names, or both. */
+export function styled(c: Context, value: number | string, text: string): string {
   if (c.options.numbers === 'abbrev') return text;
-  return c.options.numbers === 'raw' ? hexOf(value) : `${hexOf(value)} /* ${text} */`;
+  const number = typeof value === 'string' ? value : hexOf(value);
+  return c.options.numbers === 'raw' ? number : `${number} /* ${text} */`;
 }
 
 export const flags = (i: number, names: Names, unknown: string) =>

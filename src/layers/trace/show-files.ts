@@ -7,7 +7,7 @@ import { cString } from './text.ts';
 
 /** O_RDONLY and its like are a number, not flags. */
 function openFlags(i: number): Part {
-  return { show: (c) => openFlagText(c.words[i]) };
+  return { show: (c) => P.styled(c, c.words[i], openFlagText(c.words[i])) };
 }
 export function openFlagText(word: number): string {
   const rest = word & ~3;
