@@ -47,12 +47,19 @@ export function checkedManifest(source: { readonly manifest: unknown }): Manifes
   });
 }
 
-/** Layers of a restored machine get back what they kept. */
-function restoreLayers(machine: ModelledMachine, layers: readonly { name: string; state?: unknown }[]): void {
+/** Layers of a restored machine get back what they kept; those that it does not have are named. */
+function restoreLayers(
+  machine: ModelledMachine,
+  layers: readonly { name: string; state?: unknown }[],
+  warn: (line: string) => void,
+): void {
+  const gone: string[] = [];
   for (const { name, state } of layers) {
-    if (state === undefined) continue;
-    machine.table.layers.layers.find((layer) => layer.name === name)?.image?.load(state as Plain);
+    const found = machine.table.layers.layers.find((layer) => layer.name === name);
+    if (found === undefined) gone.push(name);
+    else if (state !== undefined) found.image?.load(state as Plain);
   }
+  if (gone.length > 0) warn(`the machine goes on without layers that it had: ${gone.join(', ')}`);
 }
 
 /** The processes, file systems and everything else of an image, in a new machine. */
@@ -78,7 +85,7 @@ export function checkpointed(source: ImageSource, options: ThawOptions): KernelM
         },
         inheritedFile: (fd) => files[fd] ?? null,
       });
-      restoreLayers(machine, state.layers);
+      restoreLayers(machine, state.layers, warn);
     },
   };
 }

@@ -122,6 +122,8 @@ describe('layers of a running machine', () => {
     expect(await change('add', 'trace:calls.txt', '--at', '0')).toBe('0  trace\n1  limit\n');
     expect(await change('add', 'stats:counts.txt')).toBe('0  trace\n1  limit\n2  stats\n');
     expect(await change('move', 'trace', '--at', '1')).toBe('0  limit\n1  trace\n2  stats\n');
+    const refused = await harbour.run('layer', 'move', 'trace', '--at', '99', '--pid', 'work');
+    expect(refused.stderr).toContain('there is no place 99: places are 0 (outermost) to 2');
     // The read that the program sleeps in has entered none of them.
     child.stdin!.write('one two\n');
     await new Promise((resolve) => setTimeout(resolve, 100));

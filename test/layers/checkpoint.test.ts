@@ -68,6 +68,17 @@ it('what it keeps from enter to exit, and for its task, is in the image', async 
   expect(text).toContain('read 11\nbyte 120\n');
 });
 
+it('layers that the restored machine does not have are named', async () => {
+  await interrupted('layered', () => [layer('keeper', {}), layer('other', {})]);
+  const told: string[] = [];
+  const restored = await restore(join(directory, 'layered'), {
+    layers: [layer('other', {})],
+    warn: (line) => told.push(line),
+  });
+  restored.close();
+  expect(told).toEqual(['the machine goes on without layers that it had: keeper']);
+});
+
 it('a trace has one line for it', async () => {
   let text = '';
   const write = (line: string) => (text += line);

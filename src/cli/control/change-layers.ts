@@ -9,7 +9,7 @@ export const list: ControlCommand = ({ machine }) => namesOf(machine);
 export const add: ControlCommand = async (running, { spec, at }) => {
   const { machine } = changeable(running);
   if (typeof spec !== 'string') throw new Error('which layer?');
-  const place = placeOf(at);
+  const place = placeOf(at, machine.layers.layers.length);
   const added = await loadLayer(spec, callersSide);
   const { layers } = machine;
   const taken = added.find(({ name }) => layers.layers.some((other) => other.name === name));
@@ -36,7 +36,7 @@ export const remove: ControlCommand = (running, { name }) => {
 export const move: ControlCommand = (running, { name, at }) => {
   const { machine } = changeable(running);
   if (!namesOf(machine).includes(String(name))) throw new Error(noSuch(machine, name));
-  machine.layers.move(String(name), placeOf(at) ?? 'innermost');
+  machine.layers.move(String(name), placeOf(at, namesOf(machine).length - 1) ?? 'innermost');
   return namesOf(machine);
 };
 
@@ -53,8 +53,11 @@ function noSuch(machine: Running['machine'], name: unknown): string {
   return `there is no layer ${name}; ${names.length === 0 ? 'there are none' : `there are ${names.join(', ')}`}`;
 }
 
-function placeOf(at: unknown): number | undefined {
+function placeOf(at: unknown, last: number): number | undefined {
   if (at === undefined) return undefined;
-  if (!Number.isInteger(at) || (at as number) < 0) throw new Error('a place is a number from 0 on');
+  if (!Number.isInteger(at) || (at as number) < 0 || (at as number) > last)
+    throw new Error(
+      `there is no place ${at}: ${last === 0 ? 'there is only 0' : `places are 0 (outermost) to ${last}`}`,
+    );
   return at as number;
 }
