@@ -4,20 +4,24 @@ import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SHIPPED } from '../layers/index.ts';
-import { inject, parseRules } from '../layers/inject.ts';
+import { type Calls, inject, parseRules } from '../layers/inject.ts';
 import type { Outside } from '../layers/outside.ts';
+import { checkPolicy, type Policy, policy } from '../layers/policy.ts';
 import { traceFor } from '../layers/trace/index.ts';
 import { parseExpressions } from '../layers/trace/options.ts';
 import type { Machine } from '../machine.ts';
 import type { Layer } from '../syscall/layer.ts';
+import { checkLayers, knownCalls } from './check-layer.ts';
 import type { RunValues } from './commands.ts';
 import { CliError, EXIT } from './error.ts';
 import { ask } from './layer-ask.ts';
 import { openOutput, writeError } from './layer-output.ts';
 import { nearest } from './suggest.ts';
+import { asksForTrace } from './trace-asked.ts';
 
 /** A layer module's default export: a layer, several, or a function of the argument. */
-type Exported = Layer | readonly Layer[] | ((argument: string | undefined, outside: Outside) => Made);
+type Exported = Layer | readonly Layer[] | Maker;
+type Maker = (argument: string | undefined, outside: Outside, known: Calls) => Made;
 type Made = Layer | readonly Layer[] | Promise<Layer | readonly Layer[]>;
 
 const LATER_MS = 200;
@@ -33,15 +37,14 @@ export const callersSide: Outside = {
 
 /** All that a command line asks for, outermost first: the trace sees what the other layers do. */
 export async function layersOfRun(values: RunValues, machine: Machine, outside: Outside) {
-  const known = new Set([...machine.table.declarations.values()].map(({ name }) => name));
+  const known: Calls = new Map([...machine.table.declarations.values()].map((each) => [each.name, each]));
   const layers: Layer[] = [];
   const injections = [...values.inject];
   let started: ((path: string, argv: readonly string[], environment: readonly string[]) => void) | undefined;
   try {
-    const traces = values.strace || values.summary || values.expression.some((text) => !/^(inject|fault)=/.test(text));
     const { injections: inline } = parseExpressions(values.expression, known);
     injections.push(...inline);
-    if (traces) {
+    if (asksForTrace(values)) {
       const trace = traceFor(values, outside, known);
       layers.push(trace.layer);
       const execve = [...machine.table.declarations.values()].find(({ name }) => name === 'execve')!;
@@ -63,15 +66,29 @@ async function loadLayers(specs: readonly string[], outside: Outside): Promise<L
 export async function loadLayer(spec: string, outside: Outside): Promise<readonly Layer[]> {
   const { name, argument } = split(spec);
   try {
-    const exported = isFile(name) ? await importLayer(name) : shipped(name);
-    const made = typeof exported === 'function' ? await exported(argument, outside) : exported;
+    const exported = isFile(name)
+      ? await importLayer(name)
+      : name === 'policy' && /\.[mc]?[jt]s$/.test(argument ?? '')
+        ? await importPolicy(argument!)
+        : shipped(name);
+    const made = typeof exported === 'function' ? await exported(argument, outside, knownCalls) : exported;
     const layers: readonly Layer[] = isList(made) ? made : [made];
     for (const layer of layers) check(spec, layer);
+    checkLayers(layers);
     return layers;
   } catch (error) {
     if (error instanceof CliError) throw error;
-    throw new CliError(EXIT.failure, `--layer ${spec}: ${error instanceof Error ? error.message : error}`);
+    throw new CliError(EXIT.failure, `--layer ${spec}: ${oneLine(error)}`);
   }
+}
+
+/** A parser's picture of the source has the reason in it, and where: `  x Expected ';'`, `,-[3:1]`. */
+function oneLine(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  const reason = /^\s*[x\u00d7]\s+(.*)$/m.exec(text)?.[1];
+  const place = /\[(?:.*?:)?(\d+:\d+)\]/.exec(text)?.[1];
+  if (reason !== undefined) return place === undefined ? reason : `${reason} (line ${place.replace(':', ', column ')})`;
+  return text.trim().split('\n')[0];
 }
 
 function isList(made: Layer | readonly Layer[]): made is readonly Layer[] {
@@ -118,6 +135,12 @@ async function importLayer(name: string): Promise<Exported> {
   const exported = await importer().importDefault(path);
   if (exported === undefined) throw new CliError(EXIT.failure, `--layer ${name}: it has no default export`);
   return exported as Exported;
+}
+
+/** A policy that is a module's default export. */
+async function importPolicy(name: string): Promise<Exported> {
+  const given = (await importLayer(name)) as unknown;
+  return (_, outside, known) => policy(checkPolicy(given as Policy, known), outside);
 }
 
 /** From dist/src/cli and from the bundle in dist/src/bin alike. */

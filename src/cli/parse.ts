@@ -30,7 +30,7 @@ export function parse<O extends Options>(options: O, argv: readonly string[], st
       const name = equals < 0 ? word.slice(2) : word.slice(2, equals);
       if (!Object.hasOwn(options, name) || options[name].short) throw unknown(word, options);
       const inline = equals < 0 ? undefined : word.slice(equals + 1);
-      assign(values, name, options[name], inline, rest);
+      assign(values, name, options[name], inline, rest, `--${name}`);
     } else if (word.startsWith('-') && word !== '-') {
       letters(word, byLetter, values, rest, options);
     } else {
@@ -64,7 +64,7 @@ function letters(
     if (entry === undefined) throw unknown(i === 1 ? word : `-${word[i]}`, options);
     const [name, option] = entry;
     const inline = isSwitch(option) || i + 1 === word.length ? undefined : word.slice(i + 1);
-    assign(values, name, option, inline, rest);
+    assign(values, name, option, inline, rest, `-${word[i]}`);
     if (!isSwitch(option)) return;
   }
 }
@@ -80,8 +80,9 @@ function assign(
   option: Option,
   inline: string | undefined,
   rest: string[],
+  /** As it was typed. */
+  shown: string,
 ): void {
-  const shown = spelling(name, option);
   if (isSwitch(option)) {
     if (inline !== undefined) throw new CliError(EXIT.failure, `${shown} takes no value`);
     values[name] = option.kind === 'flag' ? true : (values[name] as number) + 1;

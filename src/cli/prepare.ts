@@ -9,6 +9,7 @@ import { findProgram } from './find-program.ts';
 import { grants } from './grants.ts';
 import type { Opened } from './remote.ts';
 import { guestFiles, openStdio, type Stdio } from './stdio.ts';
+import { checkTraceOptions } from './trace-asked.ts';
 import type { User, World } from './world.ts';
 
 export interface Prepared {
@@ -44,7 +45,7 @@ export async function prepare(world: World, values: RunValues, [name, ...args]: 
   if (found.grant !== undefined) builder.grant({ host: found.grant, guest: found.grant, mode: 'ro' });
   if (values.stats) machine.table.count();
   const argv = [values.argv0 ?? name, ...args];
-  const started = await install(machine, values, world);
+  const started = await install(machine, { ...values, only: values.only.map((path) => resolve(cwd, path)) }, world);
   machine.kernel.scheduler.haltAt = instructionLimit(values['max-insns']);
   const program = {
     path: found.path,
@@ -74,6 +75,7 @@ type Started = (path: string, argv: readonly string[], environment: readonly str
 
 /** Layers are loaded only when asked for. Answers whom to tell that the program has started. */
 async function install(machine: Machine, values: RunValues, world: World): Promise<Started | undefined> {
+  checkTraceOptions(values);
   if (values.layer.length === 0 && !values.strace && values.inject.length === 0) {
     if (!values.summary && values.expression.length === 0) return undefined;
   }

@@ -1,6 +1,6 @@
 /** The layers that come with Tallship: `--layer NAME[:ARGUMENT]`. */
 import type { Layer } from '../syscall/layer.ts';
-import { inject, parseRules } from './inject.ts';
+import { type Calls, inject, parseRules } from './inject.ts';
 import { learn } from './learn.ts';
 import { limit, parseLimits } from './limit.ts';
 import { map, parseMap } from './map.ts';
@@ -12,7 +12,7 @@ import { traceTo } from './trace/index.ts';
 
 export interface Shipped {
   readonly summary: string;
-  readonly make: (argument: string | undefined, outside: Outside) => Layer | readonly Layer[];
+  readonly make: (argument: string | undefined, outside: Outside, known?: Calls) => Layer | readonly Layer[];
 }
 
 function required(argument: string | undefined, what: string): string {
@@ -27,15 +27,16 @@ export const SHIPPED: Readonly<Record<string, Shipped>> = {
   },
   inject: {
     summary: 'inject:RULE: errors, signals, delays, short transfers; presets disk-full, flaky-network, ...',
-    make: (argument) => inject(parseRules([required(argument, 'a rule, such as openat:error=EACCES')])),
+    make: (argument, _, known) =>
+      inject(parseRules([required(argument, 'a rule, such as openat:error=EACCES')], known)),
   },
   policy: {
-    summary: 'policy:FILE.json: what the program may do; policy:learn=FILE.json writes what it needs',
-    make(argument, outside) {
-      const file = required(argument, 'a JSON file, or learn=FILE.json');
+    summary: 'policy:FILE.json|FILE.ts: what the program may do; policy:learn=FILE.json writes what it needs',
+    make(argument, outside, known) {
+      const file = required(argument, 'a JSON or TypeScript file, or learn=FILE.json');
       return file.startsWith('learn=')
         ? learn(outside, file.slice(6))
-        : policy(parsePolicy(outside.readText(file)), outside);
+        : policy(parsePolicy(outside.readText(file), known), outside);
     },
   },
   map: {

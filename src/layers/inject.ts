@@ -42,17 +42,20 @@ const PRESETS: Readonly<Record<string, readonly string[]>> = {
   'short-transfers': ['read,write,readv,writev,recvfrom,sendto:short=1:when=1+2'],
 };
 
+/** The calls that there are, by name: for messages about those that are not. */
+export type Calls = ReadonlyMap<string, Declaration>;
+
 export class RuleError extends Error {
   override name = 'RuleError';
 }
 
-export function parseRules(texts: readonly string[], known?: ReadonlySet<string>): Rule[] {
+export function parseRules(texts: readonly string[], known?: Calls): Rule[] {
   return texts
     .flatMap((text) => (Object.hasOwn(PRESETS, text) ? PRESETS[text] : [text]))
     .map((text) => parseRule(text, known));
 }
 
-function parseRule(text: string, known?: ReadonlySet<string>): Rule {
+function parseRule(text: string, known?: Calls): Rule {
   const [set, ...words] = splitRule(text);
   if (words.length === 0)
     throw new RuleError(`inject ${text}: give SET:WHAT, or one of ${Object.keys(PRESETS).join(', ')}`);
@@ -66,20 +69,30 @@ function parseRule(text: string, known?: ReadonlySet<string>): Rule {
   for (const name of values.keys()) {
     if (!WORDS.includes(name)) throw new RuleError(`inject ${text}: what is ${name}? There are ${WORDS.join(', ')}`);
   }
+  if (values.has('error') && values.has('retval')) throw new RuleError(`inject ${text}: error or retval, not both`);
   const signal = values.get('signal');
+  const selects = selectionOf(set, text, known);
   return {
     text,
-    selects: compileSelection(set, known),
+    selects,
     answer: answerOf(values),
     signal: signal === undefined ? null : signalOf(signal),
     before: (number('delay_enter') ?? 0) * 1000,
     after: (number('delay_exit') ?? 0) * 1000,
     short: number('short'),
     when: parseWhen(values.get('when')),
-    condition: parseCondition(values.get('if')),
+    condition: parseCondition(values.get('if'), [...(known?.values() ?? [])].filter(selects)),
     chance: parseChance(values.get('probability')),
     bytes: number('after') ?? 0,
   };
+}
+
+function selectionOf(set: string, text: string, known?: Calls): Rule['selects'] {
+  try {
+    return compileSelection(set, known);
+  } catch (error) {
+    throw new RuleError(`inject ${text}: ${(error as Error).message}`);
+  }
 }
 
 const WORDS = [
@@ -130,20 +143,27 @@ function parseWhen(text: string | undefined): Rule['when'] {
   const first = Number(match[1]);
   const endless = match[3] !== undefined;
   const last = match[2] !== undefined ? Number(match[2]) : endless ? Infinity : first;
+  if (first === 0 || last < first || Number(match[3] || 1) === 0)
+    throw new RuleError(
+      `inject when=${text}: calls are counted from 1, LAST is not before FIRST, and STEP is 1 or more`,
+    );
   const step = match[3] ? Number(match[3]) : 1;
   return (count) => count >= first && count <= last && (count - first) % step === 0;
 }
 
 /** path~/\.db$/, fd==3, count>100: an argument by its name; `path` also stands for the absolute path. */
-function parseCondition(text: string | undefined): Rule['condition'] {
+function parseCondition(text: string | undefined, calls: readonly Declaration[]): Rule['condition'] {
   if (text === undefined) return null;
   const match = /^(\w+)(?:(!?~)\/(.*)\/|(==|!=|<|>)(.*))$/.exec(text);
   if (match === null) throw new RuleError(`inject if=${text}: ARGUMENT~/REGEX/ or ARGUMENT==VALUE`);
   const [, name, like, source, compare, value] = match;
+  const names = [...new Set(['path', ...calls.flatMap(({ args }) => args.map((arg) => arg.name))])];
+  if (calls.length > 0 && !names.includes(name))
+    throw new RuleError(`inject if=${text}: there is no argument ${name}; there are ${names.slice(0, 12).join(', ')}`);
   const read = (call: LayeredCall) =>
     name === 'path' ? call.absolute() || call.describe(Number(argument(call, 'fd'))) : argument(call, name);
   if (like !== undefined) {
-    const regex = new RegExp(source);
+    const regex = regexOf(source, `inject if=${text}`);
     return (call) => regex.test(String(read(call) ?? '')) === (like === '~');
   }
   const compared: Record<string, (a: unknown) => boolean> = {
@@ -153,6 +173,14 @@ function parseCondition(text: string | undefined): Rule['condition'] {
     '>': (a) => Number(a) > Number(value),
   };
   return (call) => compared[compare](read(call));
+}
+
+function regexOf(source: string, where: string): RegExp {
+  try {
+    return new RegExp(source);
+  } catch (error) {
+    throw new RuleError(`${where}: ${(error as Error).message}`);
+  }
 }
 
 function argument(call: LayeredCall, name: string): unknown {

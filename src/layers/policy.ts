@@ -13,7 +13,7 @@
 import * as errno from '../abi/errno.ts';
 import { SIGKILL } from '../abi/signal.ts';
 import type { Task } from '../kernel/task.ts';
-import { compileSelection } from '../syscall/classes.ts';
+import { compileSelection, type Known } from '../syscall/classes.ts';
 import { type InodeHooks, type Layer, type LayeredCall, layer } from '../syscall/layer.ts';
 import { pathMatcher } from '../syscall/scope.ts';
 import type { Declaration } from '../syscall/syscall.ts';
@@ -55,15 +55,29 @@ const CONTENTS = /^(open(at2?)?|execve(at)?)$/;
 /** A program cannot end without these. */
 const ALWAYS = /^(exit|exit_group|rt_sigreturn|sigreturn|restart_syscall)$/;
 
-export function parsePolicy(text: string, known?: ReadonlySet<string>): Policy {
-  const policy: Policy = JSON.parse(text);
+export function parsePolicy(text: string, known?: Known): Policy {
+  return checkPolicy(JSON.parse(text), known);
+}
+
+/** Throws for whatever a policy says that would do nothing. */
+export function checkPolicy(policy: Policy, known?: Known): Policy {
+  checkKeys('a policy', policy, ['default', 'rules']);
   if (!Array.isArray(policy.rules)) throw new Error('a policy has "rules": [...]');
   for (const rule of [...policy.rules, { action: policy.default ?? 'allow' } as PolicyRule]) {
+    checkKeys('a rule', rule, ['calls', 'path', 'address', 'action', 'errno']);
+    if (rule.action === undefined) throw new Error(`a rule has "action": ${ACTIONS.join(', ')}`);
     if (!ACTIONS.includes(rule.action)) throw new Error(`"action": "${rule.action}": there are ${ACTIONS.join(', ')}`);
     if (rule.calls !== undefined) compileSelection(rule.calls, known);
     errnoOf(rule);
   }
   return policy;
+}
+
+function checkKeys(what: string, given: object, keys: readonly string[]): void {
+  if (typeof given !== 'object' || given === null) throw new Error(`${what} is an object`);
+  for (const key of Object.keys(given)) {
+    if (!keys.includes(key)) throw new Error(`"${key}": ${what} has ${keys.join(', ')}`);
+  }
 }
 
 function errnoOf({ errno: name = 'EACCES' }: PolicyRule): number {

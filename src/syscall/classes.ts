@@ -1,4 +1,4 @@
-/** Sets of calls, in strace's words: `open,read`, `%file`, `/^sched_/`, `!%desc`, `all`, `none`. */
+/** Sets of calls, in strace's words: `open,read`, `%file`, `/^sched_/`, `!%desc`, `%file,!stat`, `all`, `none`. */
 import type { Declaration } from './syscall.ts';
 
 const has = (declaration: Declaration, ...roles: string[]) =>
@@ -45,19 +45,27 @@ export class SelectionError extends Error {
 }
 
 /** Names that exist, for messages about those that do not. */
-type Known = ReadonlySet<string>;
+export interface Known {
+  has(name: string): boolean;
+}
 
 /** One set of -e; throws SelectionError for a name or class that nobody knows, where `known` is given. */
 export function compileSelection(text: string, known?: Known): (declaration: Declaration) => boolean {
   const negated = text.startsWith('!');
   const body = negated ? text.slice(1) : text;
-  const items = splitItems(body).map((item) => compileItem(item, known));
-  return (declaration) => items.some((item) => item(declaration)) !== negated;
+  const items: ((declaration: Declaration) => boolean)[] = [];
+  const excluded: typeof items = [];
+  for (const item of splitItems(body)) {
+    const excludes = item.startsWith('!');
+    (excludes && !negated ? excluded : items).push(compileItem(excludes ? item.slice(1) : item, known));
+  }
+  return (declaration) =>
+    items.some((item) => item(declaration)) !== negated && !excluded.some((item) => item(declaration));
 }
 
 /** Commas separate, except inside of /regex/. */
 function splitItems(text: string): string[] {
-  return text.match(/\??\/(?:\\.|[^/\\])*\/|[^,]+/g) ?? [];
+  return text.match(/!?\??\/(?:\\.|[^/\\])*\/|[^,]+/g) ?? [];
 }
 
 function compileItem(item: string, known: Known | undefined): (declaration: Declaration) => boolean {
@@ -65,7 +73,7 @@ function compileItem(item: string, known: Known | undefined): (declaration: Decl
   if (item === 'none') return () => false;
   const optional = item.startsWith('?');
   const word = optional ? item.slice(1) : item;
-  if (word.startsWith('/')) return named(new RegExp(word.slice(1, -1)));
+  if (word.startsWith('/')) return named(regex(word));
   const group = word.startsWith('%') ? word.slice(1) : OLD_SPELLINGS.includes(word) ? word : undefined;
   if (group !== undefined) {
     const found = CLASSES[group];
@@ -80,6 +88,14 @@ function compileItem(item: string, known: Known | undefined): (declaration: Decl
     throw new SelectionError(`there is no system call ${name}`);
   }
   return (declaration) => declaration.name === name;
+}
+
+function regex(word: string): RegExp {
+  try {
+    return new RegExp(word.slice(1, -1));
+  } catch (error) {
+    throw new SelectionError((error as Error).message);
+  }
 }
 
 const compiled = new Map<string, (declaration: Declaration) => boolean>();

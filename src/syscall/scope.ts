@@ -5,7 +5,7 @@ import type { LayeredCall } from './layer.ts';
 import type { Declaration } from './syscall.ts';
 
 export interface Scope {
-  /** As strace's -e trace=: names, classes (%file), /regex/, `!` before all of them. */
+  /** As strace's -e trace=: names, classes (%file), /regex/, `!` before all of them or before those to be left out. */
   readonly calls?: string;
   /** Paths below this directory, or a glob (`*`, `**`, `?`); also of what a descriptor refers to. One of several is enough. */
   readonly path?: string | readonly string[];
@@ -17,6 +17,16 @@ export interface Scope {
   readonly select?: (declaration: Declaration) => boolean;
   readonly when?: (call: LayeredCall) => boolean;
 }
+
+export const SCOPE_KEYS: readonly string[] = [
+  'calls',
+  'path',
+  'fd',
+  'pid',
+  'process',
+  'select',
+  'when',
+] satisfies (keyof Scope)[];
 
 export type Wants = (call: LayeredCall) => boolean;
 

@@ -57,7 +57,7 @@ describe('parse', () => {
   it.each([
     [['--timeout', 'soon', 'x'], "--timeout needs a number, not 'soon'"],
     [['--protection=none', 'x'], "--protection is one of hardware, software, not 'none'"],
-    [['-L'], '--sysroot needs a value: DIR|TAR'],
+    [['-L'], '-L needs a value: DIR|TAR'],
     [['--stats=yes', 'x'], '--stats takes no value'],
   ])('refuses %j', (argv, message) => {
     expect(() => run(...argv)).toThrow(message);

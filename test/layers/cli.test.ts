@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -7,6 +7,7 @@ import { tallship } from '../support/run.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'layers-'));
 afterAll(() => rmSync(directory, { recursive: true }));
+const layerOf = (text: string) => `import { layer } from 'tallship';\nexport default layer(${text});\n`;
 const run = (...args: string[]) => tallship(args, { cwd: directory });
 
 describe('layers on the command line', () => {
@@ -50,12 +51,38 @@ export default (argument: string = word) =>
     expect(lines[2]).toMatch(/^write\(1, " ", 1\) += -1 EPIPE \(Broken pipe\)/);
   });
 
+  it('-P takes a path from where the program starts; -X raw shows numbers', async () => {
+    mkdirSync(join(directory, 'd'));
+    writeFileSync(join(directory, 'd/a.txt'), 'one two\n');
+    const args = ['-v', directory, '--strace', '-P', 'd/a.txt', '-X', 'raw', '-e', 'trace=%file,!execve'];
+    const { stderr } = await run('run', ...args, fixture('wordcount'), 'd/a.txt');
+    expect(stderr).toMatch(/^open(at\(-100, |\()"d\/a\.txt", (0|0x8000)\) += 3\n\+\+\+ exited with 0 \+\+\+\n$/);
+  });
+
   it.each([
     ['--layer', 'trac', 'did you mean trace?'],
     ['--layer', './none.ts', 'there is no such file'],
     ['--layer', 'limit:x', 'NAME=NUMBER'],
     ['--inject', 'opne:error=EIO', 'there is no system call opne'],
+    ['--inject', 'write:error=EIO:when=0', 'counted from 1'],
+    ['--inject', 'write:error=EIO:when=5..2', 'LAST is not before FIRST'],
+    ['--inject', 'write:if=foo==1:error=EIO', 'there is no argument foo'],
+    ['--inject', 'write:error=EIO:retval=3', 'not both'],
+    ['-e', 'trace=/(/', '-e trace=/(/: Invalid regular expression'],
+    ['-s', 'x', '-s needs a number'],
+    ['-X', 'odd', '-X is one of raw'],
+    ['-s', '5', '-s is about a trace: give --strace'],
+    ['--layer', './hook.ts', 'there is no system call opennat: did you mean openat?'],
+    ['--layer', './scope.ts', 'its scope says bogus'],
+    ['--layer', './broken.ts', '--layer ./broken.ts: Unexpected token'],
+    ['--layer', 'policy:nosuch.ts', 'there is no system call nosuch'],
+    ['--layer', 'policy:key.json', '"actoin": a rule has calls, path'],
   ])('%s %s is refused in one line', async (option, value, message) => {
+    writeFileSync(join(directory, 'hook.ts'), layerOf("'hk', { opennat: { enter() {} } }"));
+    writeFileSync(join(directory, 'scope.ts'), layerOf("'sc', { openat: { enter() {} } }, { scope: { bogus: 1 } }"));
+    writeFileSync(join(directory, 'broken.ts'), 'export default f({\n; /* no */\n');
+    writeFileSync(join(directory, 'nosuch.ts'), 'export default { rules: [{ calls: "nosuch", action: "deny" }] };\n');
+    writeFileSync(join(directory, 'key.json'), '{ "rules": [{ "calls": "open", "actoin": "deny" }] }');
     const { status, stderr } = await run('run', option, value, fixture('hello'));
     expect(status).toBe(125);
     expect(stderr.split('\n')).toHaveLength(2);

@@ -111,6 +111,8 @@ describe('policy', () => {
     expect(() => parsePolicy('{}')).toThrow('"rules"');
     expect(() => parsePolicy('{"rules":[{"action":"dney"}]}')).toThrow('dney');
     expect(() => parsePolicy('{"rules":[{"action":"deny","errno":"EWHAT"}]}')).toThrow('EWHAT');
+    expect(() => parsePolicy('{"rules":[{"actoin":"deny"}]}')).toThrow('"actoin"');
+    expect(() => parsePolicy('{"rules":[{"calls":"nosuch","action":"deny"}]}', new Map())).toThrow('nosuch');
   });
 
   it('what was learned is enough, and nothing more is allowed', async () => {

@@ -1,4 +1,5 @@
 /** A trace as --strace and --layer trace ask for it. */
+import type { Known } from '../../syscall/classes.ts';
 import type { Outside } from '../outside.ts';
 import { parseExpressions } from './options.ts';
 import { type Trace, trace } from './trace.ts';
@@ -36,7 +37,7 @@ export const PLAIN: StraceOptions = {
   json: false,
 };
 
-export function traceFor(options: StraceOptions, outside: Outside, known: ReadonlySet<string>): Trace {
+export function traceFor(options: StraceOptions, outside: Outside, known: Known): Trace {
   const expressions = parseExpressions(options.expression, known);
   return trace({
     write: writer(options, outside),

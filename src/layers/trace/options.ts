@@ -1,5 +1,5 @@
 /** strace's -e expressions, as far as a trace has to do with them. */
-import { compileSelection, SelectionError } from '../../syscall/classes.ts';
+import { compileSelection, type Known, SelectionError } from '../../syscall/classes.ts';
 import type { Declaration } from '../../syscall/syscall.ts';
 
 export interface Expressions {
@@ -18,7 +18,16 @@ export interface Expressions {
   readonly injections: readonly string[];
 }
 
-export function parseExpressions(texts: readonly string[], known: ReadonlySet<string>): Expressions {
+/** A set, in an expression that a message names. */
+function selection(text: string, value: string, known: Known): (declaration: Declaration) => boolean {
+  try {
+    return compileSelection(value, known);
+  } catch (error) {
+    throw new SelectionError(`-e ${text}: ${(error as Error).message}`);
+  }
+}
+
+export function parseExpressions(texts: readonly string[], known: Known): Expressions {
   const selections: ((declaration: Declaration) => boolean)[] = [];
   const injections: string[] = [];
   let status: Expressions['status'] = () => true;
@@ -31,7 +40,7 @@ export function parseExpressions(texts: readonly string[], known: ReadonlySet<st
     switch (name) {
       case 'trace':
       case 't':
-        selections.push(compileSelection(value, known));
+        selections.push(selection(text, value, known));
         break;
       case 'status':
         status = statusFilter(value);
@@ -46,11 +55,11 @@ export function parseExpressions(texts: readonly string[], known: ReadonlySet<st
         break;
       case 'abbrev':
       case 'a':
-        abbreviated = compileSelection(value, known);
+        abbreviated = selection(text, value, known);
         break;
       case 'verbose':
       case 'v':
-        verbose = compileSelection(value, known);
+        verbose = selection(text, value, known);
         break;
       case 'inject':
         injections.push(value);
