@@ -1,6 +1,6 @@
 /** A chirp_server of cctools over a directory, as whoever runs the tests; and a proxy that loses connections. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -36,17 +36,24 @@ export async function startChirp(): Promise<ChirpServer> {
   const server: ChildProcess = spawn('chirp_server', [...where, ...identity, '-a', 'unix', '-u', '-'], {
     stdio: 'ignore',
   });
-  for (let i = 0; i < 200 && !(existsSync(portFile) && readFileSync(portFile, 'utf8').trim() !== ''); i++) {
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  for (let i = 0; i < 200 && portIn(portFile) === 0; i++) await new Promise((resolve) => setTimeout(resolve, 50));
   return {
-    port: Number(readFileSync(portFile, 'utf8')),
+    port: portIn(portFile),
     root,
     stop: () => {
       server.kill('SIGKILL');
       rmSync(directory, { recursive: true, force: true });
     },
   };
+}
+
+/** 0: not yet. The server has been seen to make a directory of this name first. */
+function portIn(file: string): number {
+  try {
+    return Number(readFileSync(file, 'utf8'));
+  } catch {
+    return 0;
+  }
 }
 
 /** Passes connections on, and cuts them all when told. */
