@@ -38,6 +38,12 @@ describe('decoder', () => {
     expect(codes.flatMap(compareOne)).toEqual([]);
   });
 
+  it('takes ENDBR32 for the NOP that it is without CET', () => {
+    const bytes = Uint8Array.from([0xf3, 0x0f, 0x1e, 0xfb, ...Array(12).fill(0x90)]);
+    expect(ours(bytes)).toMatchObject({ length: 4, insn: { name: 'nop' } });
+    expect(compareOne(bytes)).toEqual([]);
+  });
+
   it('knows the instructions that a processor of its features has', () => {
     const random = new Random(99);
     const missing = allRows.filter((row) =>
