@@ -1,44 +1,31 @@
-/** A request while it is done: what the inode operations know as their sleeper. Done again from its start after each sleep. */
+/** A request while it is done: what the inode operations know as their sleeper. */
 import { EINTR } from '../../abi/errno.ts';
-import type { Clock } from '../../vfs/background.ts';
-import { runOnce, type StepRecord } from '../../wait/once.ts';
-import { BLOCKED, type Plain, type Sleeper, type Waiter, type WaitQueue } from '../../wait/wait.ts';
+import { Attendant, type Clock } from '../../vfs/attendant.ts';
+import { BLOCKED, type WaitQueue } from '../../wait/wait.ts';
 
-export class RequestTask implements Sleeper, Waiter {
+export class RequestTask extends Attendant {
   readonly serial = 1;
-  progress = 0;
-  readonly #clock: Clock;
   readonly #operation: () => unknown;
   readonly #done: (answer: unknown) => void;
-  readonly #steps: StepRecord = { pending: [], step: 0, depth: 0 };
-  #queues: readonly WaitQueue[] = [];
   #running = false;
-  #woken = false;
   #cancelled = false;
 
   constructor(clock: Clock, operation: (s: RequestTask) => unknown, done: (answer: unknown) => void) {
-    this.#clock = clock;
+    super(clock);
     this.#operation = () => operation(this);
     this.#done = done;
   }
 
   run(): void {
-    if (this.#running) {
-      this.#woken = true;
-      return;
-    }
+    this.resume();
+  }
+
+  protected override resume(): void {
+    if (this.#running) return;
     this.#running = true;
-    let answer: unknown;
-    do {
-      this.#woken = false;
-      this.#steps.step = 0;
-      this.#steps.depth = 0;
-      answer = this.#operation();
-    } while (answer === BLOCKED && this.#woken);
+    const answer = this.attempt(this.#operation);
     this.#running = false;
-    if (answer === BLOCKED) return;
-    this.#leave();
-    this.#done(answer);
+    if (answer !== BLOCKED) this.#done(answer);
   }
 
   /** Whoever asked does not want to wait any longer. */
@@ -47,31 +34,7 @@ export class RequestTask implements Sleeper, Waiter {
     this.wake();
   }
 
-  block(queues: WaitQueue | readonly WaitQueue[]): number {
-    if (this.#cancelled) return -EINTR;
-    this.#leave();
-    this.#queues = 'wake' in queues ? [queues] : queues;
-    for (const queue of this.#queues) queue.waiters.add(this);
-    return BLOCKED;
-  }
-
-  wake(): void {
-    this.#leave();
-    this.run();
-  }
-
-  #leave(): void {
-    for (const queue of this.#queues) queue.waiters.delete(this);
-    this.#queues = [];
-  }
-
-  once<T extends Plain>(step: () => T): T {
-    return runOnce(this.#steps, step);
-  }
-  now(): number {
-    return this.#clock.now();
-  }
-  realtime(): bigint {
-    return this.#clock.realtime();
+  override block(queues: WaitQueue | readonly WaitQueue[]): number {
+    return this.#cancelled ? -EINTR : super.block(queues);
   }
 }

@@ -3,7 +3,7 @@
  * name nodes that it was told of and single names, never paths of the host.
  */
 import { errnoName } from '../../abi/errno.ts';
-import type { Clock } from '../../vfs/background.ts';
+import type { Clock } from '../../vfs/attendant.ts';
 import { LockTable } from '../../vfs/locks.ts';
 import { failed } from '../../wait/wait.ts';
 import { FRAME, FrameSplitter, LARGEST_FRAME, LARGEST_HELLO } from '../frames.ts';
