@@ -45,9 +45,18 @@ export interface ImageView {
 
 type Fields = Readonly<Record<string, unknown>>;
 
-export function inspect(source: ImageSource): ImageView {
+/** An image that has been read and checked. */
+export interface CheckedImage {
+  readonly manifest: Manifest;
+  readonly image: OpenedImage;
+}
+
+export function check(source: ImageSource): CheckedImage {
   const manifest = checkedManifest(source);
-  const image = openImage(source, manifest);
+  return { manifest, image: openImage(source, manifest) };
+}
+
+export function inspect({ manifest, image }: CheckedImage): ImageView {
   return guarded(() => {
     const inspector = new Inspector(image);
     return { manifest, processes: manifest.processes.map((one) => ({ ...one, ...inspector.process(one.pid) })) };
@@ -135,8 +144,10 @@ export interface PagesDiff {
 }
 
 /** What differs in the memory of processes that are in both. */
-export function diffPages(before: ImageSource, after: ImageSource): PagesDiff[] {
-  const [old, now] = [before, after].map((source) => openImage(source, checkedManifest(source)).cores);
+export function diffPages(
+  { image: { cores: old } }: CheckedImage,
+  { image: { cores: now } }: CheckedImage,
+): PagesDiff[] {
   return [...now.keys()]
     .filter((pid) => old.has(pid))
     .map((pid) => ({ pid, ...diffCores(old.get(pid)!, now.get(pid)!) }));

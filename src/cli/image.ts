@@ -2,7 +2,14 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { ImageError } from '../checkpoint/image.ts';
-import { type DescriptorView, diffPages, type ImageView, inspect, type MappingView } from '../checkpoint/inspect.ts';
+import {
+  check,
+  type DescriptorView,
+  diffPages,
+  type ImageView,
+  inspect,
+  type MappingView,
+} from '../checkpoint/inspect.ts';
 import { DirectorySource, hasImage } from '../host/image-files.ts';
 import { columns, harmless } from './columns.ts';
 import type { ImageValues } from './commands.ts';
@@ -36,7 +43,7 @@ export async function main(values: ImageValues, [action = '', ...paths]: string[
 
 /** An image's files are read and their checksums compared before anything is shown of it. */
 function opened<T>(path: string, use: (view: ImageView) => T): T {
-  return withSource(path, (source) => use(inspect(source)));
+  return withSource(path, (source) => use(inspect(check(source))));
 }
 
 function withSource<T>(path: string, use: (source: DirectorySource) => T): T {
@@ -124,12 +131,12 @@ const maps: PerProcess = ({ mappings }) => ({
 const hex = (value: number) => value.toString(16).padStart(8, '0');
 
 function difference(_values: ImageValues, [before, after]: readonly string[]) {
-  return withSource(before, (a) =>
-    withSource(after, (b) => {
-      const [old, now] = [inspect(a), inspect(b)];
-      const pids = (view: ImageView) => new Set(view.processes.map(({ pid }) => pid));
-      const ended = old.processes.filter(({ pid }) => !pids(now).has(pid));
-      const started = now.processes.filter(({ pid }) => !pids(old).has(pid));
+  return withSource(before, (oldSource) =>
+    withSource(after, (newSource) => {
+      const [a, b] = [check(oldSource), check(newSource)];
+      const [old, now] = [a.manifest.processes, b.manifest.processes];
+      const ended = old.filter(({ pid }) => !now.some((one) => one.pid === pid));
+      const started = now.filter(({ pid }) => !old.some((one) => one.pid === pid));
       const pages = diffPages(a, b);
       const named = ({ pid, command }: { pid: number; command: string }) => ({ pid, command });
       const data = { ended: ended.map(named), started: started.map(named), pages };
