@@ -50,7 +50,7 @@ export async function goOn(image: string, values: GoOnValues, ...watchers: Watch
   machine.close();
   if (session.leaving !== undefined) {
     for (const watcher of watchers) watcher.moved?.();
-    return session.leave(session.leaving);
+    return session.leave();
   }
   if (!session.isStopped) for (const watcher of watchers) watcher.ended(end);
   return session.finish(end);

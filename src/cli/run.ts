@@ -50,7 +50,7 @@ export async function main(values: RunValues, operands: string[]): Promise<numbe
   machine.close();
   if (session.leaving !== undefined) {
     self?.moved();
-    return session.leave(session.leaving);
+    return session.leave();
   }
   if (!session.isStopped) state?.ended(end);
   self?.ended(end);

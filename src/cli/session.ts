@@ -118,10 +118,10 @@ export class Session {
   }
 
   /** The machine does not end here. */
-  leave(status: number): number {
+  leave(): number {
     withdraw();
     this.#terminal?.restore();
-    return status;
+    return this.leaving ?? 0;
   }
 
   /** From now on this signal is not the guest's. */

@@ -1,6 +1,8 @@
 /** Mounted file systems: those in memory with all they hold, those of the host by where they are. */
+
 import { AnonymousFs } from '../../fs/anonymous.ts';
 import { DevPts } from '../../fs/devpts.ts';
+import { plainFields } from '../../fs/image/image.ts';
 import type { Kind } from '../../fs/image/index.ts';
 import {
   anything,
@@ -23,13 +25,11 @@ import { loadMemFs, type MemFsImage, saveMemFs } from '../../fs/memfs-image.ts';
 import { OverlayFs } from '../../fs/overlay.ts';
 import { ProcFs } from '../../fs/proc.ts';
 import type { FileSystem, TreeOrigin } from '../../vfs/inode.ts';
-import type { Plain } from '../../wait/wait.ts';
 import { ImageError } from '../image.ts';
 import { freezing, worldOf } from '../world.ts';
 
 export const FILE_SYSTEM_NAMES = ['memfs', 'tree', 'overlay', 'own-fs', 'anonymous-fs', 'shm'];
 
-const plain = (value: unknown) => value as { [name: string]: Plain };
 const time = wide;
 
 const MEMFS = record({
@@ -54,7 +54,7 @@ const memfs: Kind<MemFs> = {
   name: 'memfs',
   shape: MEMFS,
   is: (object): object is MemFs => object instanceof MemFs,
-  save: (fs, writer) => plain({ device: fs.device, ...saveMemFs(fs, (page) => freezing(writer).keep(page)) }),
+  save: (fs, writer) => plainFields({ device: fs.device, ...saveMemFs(fs, (page) => freezing(writer).keep(page)) }),
   create(fields, reader) {
     const image = fields as unknown as MemFsImage<number> & { device: number };
     return loadMemFs(image, image.device, (index) => worldOf(reader).page(index));
@@ -84,7 +84,7 @@ const tree: Kind<FileSystem> = {
     origin: record({ kind: text, source: text, readOnly: bool, options: optional(anything) }),
   }),
   is: (object): object is FileSystem => hasOrigin(object),
-  save: (fs) => plain({ device: fs.device, origin: { ...fs.origin } }),
+  save: (fs) => plainFields({ device: fs.device, origin: { ...fs.origin } }),
   create: (fields, reader) => worldOf(reader).openTree(fields.origin as unknown as TreeOrigin, fields.device as number),
 };
 

@@ -1,15 +1,14 @@
 /** System V semaphores, message queues and shared memory. */
+import { plainFields } from '../../fs/image/image.ts';
 import type { Kind } from '../../fs/image/index.ts';
 import { bytes, int, integer, list, pair, pick, record, ref, size, word } from '../../fs/image/shape.ts';
 import { MessageQueue } from '../../kernel/message-queues.ts';
 import { SemaphoreSet } from '../../kernel/semaphores.ts';
 import { Segment } from '../../kernel/shared-memory.ts';
 import type { SharedObject } from '../../memory/shared-object.ts';
-import type { Plain } from '../../wait/wait.ts';
 import { ImageError } from '../image.ts';
 import { worldOf } from '../world.ts';
 
-const plain = (value: unknown) => value as { [name: string]: Plain };
 const PERM = record({ key: int, uid: word, gid: word, cuid: word, cgid: word, mode: word, seq: word });
 const TIME = record({ low: int, high: int });
 const pid = integer(0, 2 ** 22);
@@ -33,7 +32,7 @@ const semaphores: Kind<SemaphoreSet> = {
   }),
   is: (object): object is SemaphoreSet => object instanceof SemaphoreSet,
   save: (set) => ({
-    ...plain(structuredClone(pick(set, SEMAPHORE_STATE))),
+    ...plainFields(structuredClone(pick(set, SEMAPHORE_STATE))),
     ...{ values: [...set.values], pids: [...set.pids] },
     undo: [...set.undo].map(([{ id }, adjustments]) => [id, [...adjustments]]),
   }),
@@ -74,7 +73,7 @@ const messages: Kind<MessageQueue> = {
   name: 'messages',
   shape: QUEUE_STATE,
   is: (object): object is MessageQueue => object instanceof MessageQueue,
-  save: (queue) => plain(structuredClone(pick(queue, QUEUE_STATE))),
+  save: (queue) => plainFields(structuredClone(pick(queue, QUEUE_STATE))),
   create(fields) {
     const queue = new MessageQueue(fields.id as number, fields.perm as unknown as Perm, fields.ctime as Stamp);
     return Object.assign(queue, fields);
@@ -90,7 +89,7 @@ const segment: Kind<Segment> = {
   name: 'segment',
   shape: record({ ...SEGMENT_STATE.members, object: ref('shared-object') }),
   is: (object): object is Segment => object instanceof Segment,
-  save: (one, writer) => ({ ...plain(structuredClone(pick(one, SEGMENT_STATE))), object: writer.id(one.object) }),
+  save: (one, writer) => ({ ...plainFields(structuredClone(pick(one, SEGMENT_STATE))), object: writer.id(one.object) }),
   create(fields, reader) {
     const { object, ...state } = fields;
     const made = state as unknown as Segment;

@@ -1,5 +1,7 @@
 /** Threads, processes and sessions. They refer to each other by their ids. */
+
 import type { Session } from '../../fs/caller.ts';
+import { plain } from '../../fs/image/image.ts';
 import type { Kind } from '../../fs/image/index.ts';
 import {
   anything,
@@ -42,7 +44,6 @@ import { OPEN_FILES } from './open-files.ts';
 
 const pid = integer(0, 2 ** 22);
 const signal = integer(0, 64);
-const plain = (value: unknown) => value as Plain;
 
 export const USAGE = record({
   ...{ utime: real, stime: real, minorFaults: real, majorFaults: real },

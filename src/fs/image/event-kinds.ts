@@ -13,7 +13,7 @@ import { MessageQueue, MessageQueueFile } from '../mqueue.ts';
 import { Pipe, PipeFile, PipeInode, type PipeState } from '../pipe.ts';
 import { SignalFile } from '../signalfd.ts';
 import { TimerFile, type TimerState } from '../timerfd.ts';
-import type { Fields, ImageReader, ImageWriter, Kind } from './image.ts';
+import { type Fields, type ImageReader, type ImageWriter, type Kind, plain } from './image.ts';
 import {
   bool,
   bytes,
@@ -53,8 +53,6 @@ const SLOT: Shape<unknown> = record({
   packet: bool,
 });
 const FILE_PAGE = record({ offset: size, bytes });
-
-const plain = (value: unknown) => value as Plain;
 
 const isOwn = (inode: Inode) =>
   inode instanceof AnonymousInode || inode instanceof PtsInode || inode instanceof MemfdInode;

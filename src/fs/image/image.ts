@@ -38,6 +38,10 @@ import {
 
 export type Fields = { [name: string]: Plain };
 
+/** What a shape describes is plain data, which its type does not tell. */
+export const plain = (value: unknown) => value as Plain;
+export const plainFields = (value: unknown) => value as Fields;
+
 /** What every open file has: F_GETFL, position, F_SETOWN, F_SETSIG, and which descriptor of our caller it was made of. */
 export const FILE_STATE = record({
   flags: word,

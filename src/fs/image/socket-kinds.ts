@@ -2,7 +2,6 @@
 import { AF_INET, AF_INET6, AF_UNIX, AF_UNSPEC } from '../../abi/socket.ts';
 import type { Inode } from '../../vfs/inode.ts';
 import type { OpenFile } from '../../vfs/open-file.ts';
-import type { Plain } from '../../wait/wait.ts';
 import type { AnonymousInode } from '../anonymous.ts';
 import { SOCKET_MODE } from '../anonymous.ts';
 import type { Chunk, ConnectionSocket } from '../connection.ts';
@@ -11,7 +10,7 @@ import type { Ancillary, Socket, SocketKind } from '../socket.ts';
 import { abstractKey, type SocketWorld } from '../socket-names.ts';
 import { type Datagram, UnixConnection, UnixDatagram } from '../unix-socket.ts';
 import { INODE, loadInode, saveInode } from './event-kinds.ts';
-import type { Fields, ImageReader, ImageWriter, Kind } from './image.ts';
+import { type Fields, type ImageReader, type ImageWriter, type Kind, plain } from './image.ts';
 import {
   bool,
   bytes,
@@ -70,8 +69,6 @@ const CONNECTION = {
   },
 };
 const UNIX_NAME = { bound: maybe(ADDRESS), file: maybe(INODE) };
-
-const plain = (value: unknown) => value as Plain;
 
 function saveSocket(socket: Socket, writer: ImageWriter): Fields {
   const { kind, options, error, shut, flags } = socket;
