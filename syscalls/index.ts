@@ -8,6 +8,7 @@ import * as extent from './extent.ts';
 import * as fd from './fd.ts';
 import * as file from './file.ts';
 import * as inotify from './inotify.ts';
+import * as inspect from './inspect.ts';
 import * as io from './io.ts';
 import * as ioctl from './ioctl.ts';
 import * as ipc from './ipc.ts';
@@ -18,6 +19,7 @@ import * as misc from './misc.ts';
 import * as mode from './mode.ts';
 import * as mount from './mount.ts';
 import * as mqueue from './mqueue.ts';
+import * as pidfd from './pidfd.ts';
 import * as pipe from './pipe.ts';
 import * as poll from './poll.ts';
 import * as process from './process.ts';
@@ -42,6 +44,7 @@ const FAMILIES = {
   fd,
   file,
   inotify,
+  inspect,
   io,
   ioctl,
   memfd,
@@ -52,6 +55,7 @@ const FAMILIES = {
   mode,
   mount,
   mqueue,
+  pidfd,
   pipe,
   poll,
   process,

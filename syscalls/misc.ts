@@ -139,11 +139,6 @@ export const unshare = syscall(
 export const setns = refused(346, 'setns', EPERM, 'one namespace of each kind');
 export const io_setup = refused(245, 'io_setup', ENOSYS, 'no asynchronous I/O contexts; glibc uses threads');
 export const io_uring_setup = refused(425, 'io_uring_setup', ENOSYS, 'no io_uring');
-export const kcmp = refused(349, 'kcmp', ENOSYS, 'not there');
-export const process_vm_readv = refused(347, 'process_vm_readv', EPERM, 'guests do not look into each other');
-export const process_vm_writev = refused(348, 'process_vm_writev', EPERM, 'guests do not look into each other');
-export const pidfd_open = refused(434, 'pidfd_open', ENOSYS, 'no pidfds; programs fall back to pids');
-export const pidfd_send_signal = refused(424, 'pidfd_send_signal', ENOSYS, 'no pidfds; programs fall back to pids');
 export const landlock_create_ruleset = refused(444, 'landlock_create_ruleset', ENOSYS, 'no landlock');
 export const add_key = refused(286, 'add_key', ENOSYS, 'no key rings');
 export const request_key = refused(287, 'request_key', ENOSYS, 'no key rings');
@@ -158,4 +153,3 @@ export const arch_prctl = refused(
   'CPUID cannot be made to fault, and no dynamic CPU features',
 );
 export const futex_waitv = refused(449, 'futex_waitv', ENOSYS, 'programs fall back to futex');
-export const pidfd_getfd = refused(438, 'pidfd_getfd', ENOSYS, 'no pidfds; programs fall back to pids');

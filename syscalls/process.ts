@@ -1,7 +1,7 @@
 /** Birth, programs and death of processes; process groups and sessions. */
-import { CLONE_FLAGS, CLONE_PIDFD, CLONE_VFORK, CLONE_VM, CSIGNAL } from '../src/abi/clone.ts';
-import { EACCES, EBADF, EFAULT, EINVAL, ENOENT, EPERM, ESRCH } from '../src/abi/errno.ts';
-import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from '../src/abi/fs.ts';
+import { CLONE_FLAGS, CLONE_PARENT_SETTID, CLONE_PIDFD, CLONE_VFORK, CLONE_VM, CSIGNAL } from '../src/abi/clone.ts';
+import { EACCES, EAGAIN, EBADF, EFAULT, EINVAL, ENOENT, EPERM, ESRCH } from '../src/abi/errno.ts';
+import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_NONBLOCK } from '../src/abi/fs.ts';
 import { cloneArgsLayout, rusageLayout, waitInfoLayout } from '../src/abi/process.ts';
 import { SIGCHLD } from '../src/abi/signal.ts';
 import { i32 } from '../src/abi/struct.ts';
@@ -41,6 +41,7 @@ import {
   syscall,
 } from '../src/syscall/index.ts';
 import { failed } from '../src/wait/wait.ts';
+import { pidFileOf } from './pidfd.ts';
 import { readTls } from './thread.ts';
 
 const family = { class: 'process' } as const;
@@ -67,7 +68,7 @@ export const exit_group = syscall(
   family,
 );
 
-const plainFork = { stack: 0, parentTid: 0, childTid: 0, tls: null, exitSignal: SIGCHLD };
+const plainFork = { stack: 0, parentTid: 0, childTid: 0, pidfd: 0, tls: null, exitSignal: SIGCHLD };
 
 export const fork = syscall(2, 'fork', [], (task) => makeClone(task, { ...plainFork, flags: 0 }), family);
 /** The child borrows the parent's memory until it calls execve or ends. */
@@ -85,13 +86,15 @@ export const clone = syscall(
   'clone',
   [flags('flags', CLONE_FLAGS), pointer('stack'), pointer('parent_tid'), pointer('tls'), pointer('child_tid')],
   (task, bits, stack, parentTid, tls, childTid) => {
-    if ((bits & CLONE_PIDFD) !== 0) return -EINVAL;
+    // The descriptor comes back where the thread's id would.
+    if ((bits & CLONE_PIDFD) !== 0 && (bits & CLONE_PARENT_SETTID) !== 0) return -EINVAL;
     const segment = readTls(task, bits, tls);
     if (typeof segment === 'number') return segment;
     const exitSignal = bits & CSIGNAL;
-    return makeClone(task, { flags: bits & ~CSIGNAL, exitSignal, stack, parentTid, childTid, tls: segment });
+    const made = { flags: bits & ~CSIGNAL, exitSignal, stack, parentTid, pidfd: parentTid, childTid, tls: segment };
+    return makeClone(task, made);
   },
-  { ...family, level: 'partial', note: 'namespaces and CLONE_PIDFD are EINVAL' },
+  { ...family, level: 'partial', note: 'namespaces are EINVAL' },
 );
 
 export const clone3 = syscall(
@@ -102,7 +105,7 @@ export const clone3 = syscall(
     if (length < cloneArgsLayout.size) return -EINVAL;
     const args = readValue(task.mm, address, cloneArgsLayout);
     if (args === undefined) return -EFAULT;
-    if ((args.flags & (CLONE_PIDFD | CSIGNAL)) !== 0 || args.exitSignal < 0 || args.exitSignal > 64) return -EINVAL;
+    if ((args.flags & CSIGNAL) !== 0 || args.exitSignal < 0 || args.exitSignal > 64) return -EINVAL;
     if ((args.stack === 0) !== (args.stackSize === 0)) return -EINVAL;
     const tls = readTls(task, args.flags, args.tls);
     if (typeof tls === 'number') return tls;
@@ -112,11 +115,12 @@ export const clone3 = syscall(
       stack: (args.stack + args.stackSize) % 2 ** 32,
       parentTid: args.parentTid,
       childTid: args.childTid,
+      pidfd: args.pidfd,
       tls,
     };
     return makeClone(task, request);
   },
-  { ...family, level: 'partial', note: 'namespaces, cgroups, set_tid and CLONE_PIDFD are EINVAL' },
+  { ...family, level: 'partial', note: 'namespaces, cgroups and set_tid are EINVAL' },
 );
 
 export const execve = syscall(
@@ -218,8 +222,12 @@ export const waitid = syscall(
     const known = WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | __WNOTHREAD | __WALL | __WCLONE;
     if ((options & ~known) !== 0 || (options & (WEXITED | WSTOPPED | WCONTINUED)) === 0) return -EINVAL;
     const which = whichById(task, type, id);
-    if (which === null) return -EINVAL;
-    const event = waitForChild(task, which, options);
+    if (typeof which === 'number') return which;
+    // PIDFD_NONBLOCK: nothing to tell is an error.
+    const hasty =
+      type === ID_TYPES.P_PIDFD && (options & WNOHANG) === 0 && (task.files.get(id)!.flags & O_NONBLOCK) !== 0;
+    const event = waitForChild(task, which, hasty ? options | WNOHANG : options);
+    if (event === null && hasty) return -EAGAIN;
     if (typeof event === 'number') return event;
     const empty = { signo: 0, errno: 0, code: 0, pid: 0, uid: 0, status: 0 };
     const filled = event && {
@@ -233,14 +241,20 @@ export const waitid = syscall(
     if (info.write(filled ?? empty) < 0) return -EFAULT;
     return event !== null && rusage.write(rusageOf(event.usage)) < 0 ? -EFAULT : 0;
   },
-  { ...family, level: 'partial', note: 'P_PIDFD is EINVAL: there are no pidfds' },
+  family,
 );
 
-function whichById(task: Task, type: number, id: number): Which | null {
+/** No process has this number. */
+const NOBODY = -1;
+
+function whichById(task: Task, type: number, id: number): Which | number {
   if (type === ID_TYPES.P_ALL) return { kind: 'any' };
-  if (type === ID_TYPES.P_PID) return id > 0 ? { kind: 'process', id } : null;
-  if (type !== ID_TYPES.P_PGID || id < 0) return null;
-  return { kind: 'group', id: id === 0 ? task.group.processGroup : id };
+  if (id < 0) return -EINVAL;
+  if (type === ID_TYPES.P_PID) return id > 0 ? { kind: 'process', id } : -EINVAL;
+  if (type === ID_TYPES.P_PGID) return { kind: 'group', id: id === 0 ? task.group.processGroup : id };
+  if (type !== ID_TYPES.P_PIDFD) return -EINVAL;
+  const file = pidFileOf(task, id);
+  return typeof file === 'number' ? file : { kind: 'process', id: file.process?.id ?? NOBODY };
 }
 
 export const getpid = syscall(20, 'getpid', [], (task) => task.tgid, family);

@@ -1,7 +1,7 @@
 /** /proc/PID and /proc/PID/task/TID. */
 import { EACCES, EINVAL, EIO, ENOENT, ESRCH } from '../abi/errno.ts';
 import { S_IFDIR, S_IFREG } from '../abi/fs.ts';
-import { CAP_SYS_PTRACE, capable } from '../vfs/credentials.ts';
+import { mayInspect } from '../vfs/credentials.ts';
 import type { DirectoryEntry, Inode } from '../vfs/inode.ts';
 import type { Location } from '../vfs/location.ts';
 import { describePlace } from '../vfs/mounts.ts';
@@ -53,12 +53,9 @@ class Subject {
   }
 }
 
-/** ptrace_may_access: the same user, or the capability. */
-function mayInspect(s: Sleeper, thread: ProcThread): boolean {
-  const { credentials: who } = callerOf(s);
-  const whose = thread.credentials;
-  const same = [whose.uid, whose.euid, whose.suid].every((uid) => uid === who.fsuid);
-  return callerOf(s).tid === thread.tid || same || capable(who, CAP_SYS_PTRACE);
+function mayLook(s: Sleeper, thread: ProcThread): boolean {
+  const { credentials: who, tid } = callerOf(s);
+  return tid === thread.tid || mayInspect(who, thread.credentials, who.fsuid);
 }
 
 type Found = { process: ProcProcess; thread: ProcThread };
@@ -75,7 +72,7 @@ function tableFor(subject: Subject, isProcess: boolean): Record<string, Maker> {
       const show = (s: Sleeper) => {
         const found = subject.find();
         if (found === undefined) return -ESRCH;
-        return secret && !mayInspect(s, found.thread) ? -EACCES : read(found, s);
+        return secret && !mayLook(s, found.thread) ? -EACCES : read(found, s);
       };
       const store =
         write === undefined
@@ -92,7 +89,7 @@ function tableFor(subject: Subject, isProcess: boolean): Record<string, Maker> {
       const reach = (s: Sleeper) => {
         const found = subject.find();
         if (found === undefined) return -ENOENT;
-        if (!mayInspect(s, found.thread)) return -EACCES;
+        if (!mayLook(s, found.thread)) return -EACCES;
         return where(found) ?? -ENOENT;
       };
       const show = (s: Sleeper) => {
@@ -210,7 +207,7 @@ class MemoryInode extends ProcInode {
   override open(s: Sleeper, flags: number): OpenFile | number {
     const found = this.subject.find();
     if (found === undefined) return -ESRCH;
-    return mayInspect(s, found.thread) ? new MemoryFile(this, flags) : -EACCES;
+    return mayLook(s, found.thread) ? new MemoryFile(this, flags) : -EACCES;
   }
 }
 

@@ -80,6 +80,7 @@ function exitProcess(group: ThreadGroup, status: number): void {
   if (group.session.id === group.id) group.session.terminal?.leaderExited();
   if (heldFromOrphanage(group, group.parent)) continueOrphans(kernel, group.processGroup, group);
   kernel.onExit?.(group, status);
+  group.ended.wake();
   const signal = status & 0x7f;
   const code = signal === 0 ? CLD_EXITED : (status & 0x80) !== 0 ? CLD_DUMPED : CLD_KILLED;
   if (notifyParent(kernel, group, code, signal === 0 ? (status >> 8) & 0xff : signal)) reap(group);
@@ -126,4 +127,5 @@ export function reap(group: ThreadGroup): void {
   }
   kernel.groups.delete(group.id);
   kernel.tasks.delete(group.id);
+  group.ended.wake();
 }

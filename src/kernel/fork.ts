@@ -4,23 +4,26 @@ import {
   CLONE_CHILD_CLEARTID,
   CLONE_CHILD_SETTID,
   CLONE_CLEAR_SIGHAND,
+  CLONE_DETACHED,
   CLONE_FILES,
   CLONE_FS,
   CLONE_NAMESPACES,
   CLONE_PARENT,
   CLONE_PARENT_SETTID,
+  CLONE_PIDFD,
   CLONE_SETTLS,
   CLONE_SIGHAND,
   CLONE_THREAD,
   CLONE_VFORK,
   CLONE_VM,
 } from '../abi/clone.ts';
-import { EAGAIN, EINVAL } from '../abi/errno.ts';
+import { EAGAIN, EFAULT, EINVAL, EMFILE } from '../abi/errno.ts';
 import { SIG_IGN } from '../abi/signal.ts';
 import { EAX, ESP, STATE } from '../cpu/state.ts';
 import { cloneCredentials } from '../vfs/credentials.ts';
 import { BLOCKED, WaitQueue } from '../wait/wait.ts';
 import { RLIMIT_NPROC } from './limits.ts';
+import { installPidFile } from './pidfd.ts';
 import { setProgram } from './program.ts';
 import { Task } from './task.ts';
 import { DEFAULT_ACTION, type SigActions, ThreadGroup } from './thread-group.ts';
@@ -33,6 +36,8 @@ export interface CloneArguments {
   stack: number;
   parentTid: number;
   childTid: number;
+  /** CLONE_PIDFD: where the parent finds its descriptor for the child. */
+  pidfd: number;
   tls: { index: number; entry: UserDesc } | null;
 }
 
@@ -61,6 +66,7 @@ export function sleepDeaf(task: Task, queue: WaitQueue): number {
 function invalid(task: Task, flags: number): boolean {
   if (has(flags, CLONE_THREAD) && !has(flags, CLONE_SIGHAND)) return true;
   if (has(flags, CLONE_SIGHAND) && !has(flags, CLONE_VM)) return true;
+  if (has(flags, CLONE_PIDFD) && (has(flags, CLONE_THREAD) || has(flags, CLONE_DETACHED))) return true;
   if (has(flags, CLONE_SIGHAND) && has(flags, CLONE_CLEAR_SIGHAND)) return true;
   return (flags & CLONE_NAMESPACES) !== 0 || (has(flags, CLONE_PARENT) && task.group.parent === null);
 }
@@ -70,6 +76,10 @@ function makeChild(task: Task, args: CloneArguments): number {
   const { flags } = args;
   if (invalid(task, flags)) return -EINVAL;
   if (kernel.tasks.size >= task.group.limits[RLIMIT_NPROC].soft) return -EAGAIN;
+  if (has(flags, CLONE_PIDFD)) {
+    if (task.files.full) return -EMFILE;
+    if (task.mm.writeU32(args.pidfd, 0) < 0) return -EFAULT;
+  }
   const shared = has(flags, CLONE_VM);
   const mm = shared ? task.mm.retain() : task.mm.fork();
   if (typeof mm === 'number') return mm;
@@ -146,6 +156,7 @@ function copyRegisters(task: Task, child: Task, args: CloneArguments): void {
 
 function storeIds(task: Task, child: Task, args: CloneArguments): void {
   if (has(args.flags, CLONE_PARENT_SETTID)) task.mm.writeU32(args.parentTid, child.tid);
+  if (has(args.flags, CLONE_PIDFD)) task.mm.writeU32(args.pidfd, installPidFile(task, child.group));
   if (has(args.flags, CLONE_CHILD_SETTID)) child.mm.writeU32(args.childTid, child.tid);
   child.clearChildTid = has(args.flags, CLONE_CHILD_CLEARTID) ? args.childTid : 0;
 }

@@ -80,6 +80,8 @@ export class ThreadGroup {
 
   /** The parent waits here for children's changes. */
   readonly childChange = new WaitQueue();
+  /** Its pidfds wait here for its end. */
+  readonly ended = new WaitQueue();
   /** execve and exit of other threads wait here. */
   readonly threadsGone = new WaitQueue();
 

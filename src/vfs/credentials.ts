@@ -75,6 +75,14 @@ export function capable(credentials: Credentials, capability: number): boolean {
   return credentials.effective !== 0n && ((credentials.effective >> BigInt(capability)) & 1n) === 1n;
 }
 
+/**
+ * ptrace_may_access: the same user in all of its guises, or the capability. `uid`: files of /proc ask for the file system
+ * uid (PTRACE_MODE_FSCREDS), system calls for the real one (PTRACE_MODE_REALCREDS).
+ */
+export function mayInspect(who: Credentials, whose: Credentials, uid = who.uid): boolean {
+  return [whose.uid, whose.euid, whose.suid].every((id) => id === uid) || capable(who, CAP_SYS_PTRACE);
+}
+
 /** Whether the group is the file system gid or one of the supplementary ones. */
 export function inGroup(credentials: Credentials, gid: number): boolean {
   return credentials.fsgid === gid || credentials.groups.includes(gid);

@@ -13,7 +13,7 @@ import { openPath } from '../../src/vfs/open.ts';
 import { failed } from '../../src/wait/wait.ts';
 import { content, golden, prepare, runGuest } from '../support/machine.ts';
 
-const GUESTS = ['threads', 'processes', 'signals', 'ipc', 'timers', 'programs', 'faults', 'sigframe'];
+const GUESTS = ['threads', 'processes', 'pidfds', 'signals', 'ipc', 'timers', 'programs', 'faults', 'sigframe'];
 const ROUNDS = Number(process.env.TALLSHIP_CHECKPOINT_ROUNDS ?? 1);
 const GENERATIONS = 3;
 

@@ -9,7 +9,18 @@ import { describe, expect, test } from 'vitest';
 import { fixture, golden, runGuest } from '../support/machine.ts';
 import { hasNative } from '../support/run.ts';
 
-const GUESTS = ['faults', 'segments', 'sigframe', 'signals', 'processes', 'threads', 'programs', 'timers', 'ipc'];
+const GUESTS = [
+  'faults',
+  'pidfds',
+  'segments',
+  'sigframe',
+  'signals',
+  'processes',
+  'threads',
+  'programs',
+  'timers',
+  'ipc',
+];
 
 function runNatively(name: string): string {
   return spawnSync(fixture(name), { encoding: 'utf8', timeout: 20_000, stdio: ['ignore', 'pipe', 'inherit'] }).stdout;

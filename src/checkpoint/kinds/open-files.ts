@@ -1,10 +1,12 @@
 /** Open files with a place in the name space, tables of descriptors, and what our caller passed on. */
 import { S_IFDIR, S_IFREG } from '../../abi/fs.ts';
 import type { Kind } from '../../fs/image/index.ts';
-import { bool, bytes, list, maybe, record, ref, size, text, word } from '../../fs/image/shape.ts';
+import { bool, bytes, list, maybe, noneOr, record, ref, size, text, word } from '../../fs/image/shape.ts';
 import { InheritedStream } from '../../fs/inherited.ts';
 import { MemoryDeviceFile } from '../../fs/mem-devices.ts';
 import { ProcTextFile } from '../../fs/proc.ts';
+import { PidFile } from '../../kernel/pidfd.ts';
+import type { ThreadGroup } from '../../kernel/thread-group.ts';
 import { FdTable } from '../../vfs/fd-table.ts';
 import type { OpenFile } from '../../vfs/open-file.ts';
 import { DirectoryFile, PathFile, RegularFile } from '../../vfs/regular-file.ts';
@@ -15,7 +17,19 @@ import { loadPlace, PLACE } from './places.ts';
 
 /** Kinds of open files. */
 export const OPEN_FILES = [
-  ...['regular', 'directory', 'path', 'proc-text', 'inherited', 'pipe-end', 'eventfd', 'timerfd', 'signalfd', 'epoll'],
+  ...[
+    'regular',
+    'directory',
+    'path',
+    'proc-text',
+    'inherited',
+    'pipe-end',
+    'eventfd',
+    'timerfd',
+    'signalfd',
+    'epoll',
+    'pidfd',
+  ],
   ...[
     'inotify',
     'device',
@@ -103,6 +117,17 @@ const inherited: Kind<OpenFile> = {
   },
 };
 
+const pidfd: Kind<PidFile> = {
+  name: 'pidfd',
+  shape: record({ process: noneOr(ref('group')) }),
+  is: (object): object is PidFile => object instanceof PidFile,
+  save: (file, writer) => ({ process: writer.id(file.process) }),
+  create: ({ process }, reader) => {
+    const { kernel } = worldOf(reader);
+    return new PidFile(kernel.anonymous.anonInode, reader.optional<ThreadGroup>(process));
+  },
+};
+
 const DESCRIPTOR = record({ fd: size, file: ref(...OPEN_FILES), cloexec: bool });
 
 /** Its files are entered when all tasks are there: they may lie in /proc. */
@@ -127,4 +152,12 @@ const fdTable: Kind<FdTable> = {
   },
 };
 
-export const OPEN_FILE_KINDS = [procText, inherited, regular, directory, path, fdTable] as readonly Kind<object>[];
+export const OPEN_FILE_KINDS = [
+  procText,
+  inherited,
+  regular,
+  directory,
+  path,
+  pidfd,
+  fdTable,
+] as readonly Kind<object>[];

@@ -194,6 +194,7 @@ export const GROUP_DERIVED = {
   posixTimers: 'posixTimers',
   program: 'program',
   childChange: 'a sleeper looks again at what it waits for',
+  ended: 'a sleeper looks again at what it waits for',
   threadsGone: 'a sleeper looks again at what it waits for',
 } as const;
 
