@@ -41,6 +41,8 @@ const SLICE = 5_000;
 const COMPILED_SLICE = 200_000;
 /** Instructions between two places where the interpreter, or compiled code, looks at its budget, at most. */
 const ROW = RUN_LENGTH;
+/** What the evaluator does takes the time of so many instructions more, of which a budget that need not be exact is made. */
+const STEP_COST = 20;
 const PAGE = 4096;
 /** EFLAGS.TF and AC: each instruction by itself. */
 const STEPPED = 0x4_0100;
@@ -123,11 +125,6 @@ export class Cpu {
   }
   set eip(value: number) {
     this.#words[STATE.eip / 4] = value;
-  }
-
-  /** Compiles the code at EIP now, hot or not. */
-  compile(): void {
-    this.#jit?.compile(this.eip);
   }
 
   /** What selectors lead to has changed: TLS entries, the LDT. */
@@ -235,10 +232,10 @@ export class Cpu {
 
   /** Instruction by instruction, until that is not necessary any more. */
   #step(): number | undefined {
-    // Repeated instructions count once, and may be long.
-    for (let n = 0; n < SLICE && this.#left > 0; n++) {
+    while (this.#left > 0) {
       const reason = this.#stepOnce();
       if (reason !== undefined) return reason;
+      if (!this.#stop) this.#left -= STEP_COST;
       if (!this.#isStepping) return undefined;
     }
     return Exit.budget;

@@ -51,7 +51,7 @@ function* sequences(random: Random): Generator<Program> {
 const seed = Math.trunc(Math.random() * 2 ** 31);
 
 describe(`what the interpreter does (seed ${seed})`, () => {
-  const interpreter = new CpuSubject(softwareMemory(), false);
+  const interpreter = new CpuSubject(softwareMemory(), 'interpreted');
 
   it('the evaluator does, for every row and in sequences', { timeout: 120_000 }, () => {
     const random = new Random(seed);
@@ -62,7 +62,7 @@ describe(`what the interpreter does (seed ${seed})`, () => {
 
   it('compiled code does, for every row and in sequences', { timeout: 120_000 }, () => {
     const random = new Random(seed + 1);
-    const compiler = new CpuSubject(softwareMemory(), true);
+    const compiler = new CpuSubject(softwareMemory(), 'compiled exactly');
     expect(compare(take(rows.length, systematic(rows, random)), random, [interpreter, compiler])).toEqual([]);
     expect(compare(take(500, sequences(random)), random, [interpreter, compiler])).toEqual([]);
   });

@@ -96,6 +96,26 @@ describe.each(modes)('compiled code with %s protection', (_, make) => {
     expect([reason, eip, others.slice(0, 8)]).toEqual([expected[0], expected[1], rest.slice(0, 8)]);
   });
 
+  it('keeps its flags over a fault that is cured', () => {
+    // mov ecx, 100; mov ebx, STACK; 1: test ecx, 1; mov edx, [ebx]; lea ebx, [ebx + 0x400]; jz 2f; inc eax; 2: dec ecx; jnz 1b;
+    // int 0x80
+    const code = [
+      ...[0xb9, ...le32(100), 0xbb, ...le32(STACK), 0xf7, 0xc1, ...le32(1), 0x8b, 0x13, 0x8d, 0x9b, ...le32(0x400)],
+      ...[0x74, 1, 0x40, 0x49, 0x75, 0xec, 0xcd, 0x80],
+    ];
+    const bench = make();
+    const cpu = start(bench, code, 'always');
+    bench.map(STACK, STACK + 0x4_0000, 0);
+    const { memory } = bench;
+    const accessible = memory.accessible.bind(memory);
+    memory.accessible = (address, length, isWrite) => {
+      const page = address & -0x1000;
+      if (page >= STACK) bench.map(page, page + 0x1000, 3);
+      return accessible(address, length, isWrite);
+    };
+    expect(outcome(cpu).slice(0, 3)).toEqual([Exit.syscall, CODE + code.length, 50]);
+  });
+
   it('is forgotten when the code changes', () => {
     // mov ecx, 100; 1: call f; dec ecx; jnz 1b; int 0x80; f: inc eax; ret
     const code = [0xb9, ...le32(100), 0xe8, ...le32(5), 0x49, 0x75, 0xf8, 0xcd, 0x80, 0x40, 0xc3];

@@ -24,7 +24,7 @@ describe('recorded answers of hardware', () => {
   }
 
   it('are many', () => expect(requests.count).toBeGreaterThan(4000));
-  it("are the interpreter's", () => check(new CpuSubject(softwareMemory(), false), 1));
+  it("are the interpreter's", () => check(new CpuSubject(softwareMemory(), 'interpreted'), 1));
   it("are the evaluator's", () => check(new EvalSubject(new FlatCpuMemory()), 1));
-  it('are those of compiled code', () => check(new CpuSubject(softwareMemory(), true), 7));
+  it('are those of compiled code', () => check(new CpuSubject(softwareMemory(), 'compiled exactly'), 7));
 });

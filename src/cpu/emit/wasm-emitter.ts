@@ -231,8 +231,8 @@ export abstract class WasmEmitter extends CompiledEmitter<Node> {
 
   /** What was checked once need not be checked again: the store of a read-modify-write costs nothing more. */
   #checkAccess(address: Node, bytes: number, isWrite: boolean): void {
-    this.#showFlags();
     this.beforeAccess();
+    this.#showFlags();
     const kind = ACCESS_SIZE[bytes]! | (isWrite ? ACCESS_WRITE : 0);
     const { address: known, list, kind: knownKind } = this.#noted ?? {};
     const isKnown =

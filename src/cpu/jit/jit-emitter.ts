@@ -145,7 +145,8 @@ export class JitEmitter extends KeptEmitter {
   protected override beforeAccess(): void {
     if (this.target.protection === 'software') return;
     this.flush();
-    if (this.#context.isExact) this.storeFlags();
+    // After a fault the interpreter goes on from here: in any case where the page can be had.
+    if (this.#context.flags.isAsked(this.#block.index, this.#position)) this.storeFlags();
   }
   /** In software mode this is the path of the fault already. */
   protected override note(): void {

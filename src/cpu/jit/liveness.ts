@@ -33,8 +33,8 @@ function isAskedAt(source: CodeSource, start: number): boolean {
 }
 
 export interface FlagLiveness {
-  /** At the beginning of a block. */
-  isAsked(block: number): boolean;
+  /** Where an instruction of a block begins: the first, unless said. */
+  isAsked(block: number, position?: number): boolean;
   /** By what a block's last instruction leads to outside of the region, a called function among it. */
   isAskedOutside(block: number): boolean;
 }
@@ -45,27 +45,25 @@ export function flagLiveness(source: CodeSource, region: Region, isExact: boolea
   const { blocks } = region;
   const asked = new Uint8Array(blocks.length);
   const outside = blocks.map((block) => askedOutside(source, block));
-  const through = blocks.map(({ insns }) => {
-    // 1: asks, 0: overwrites, 2: passes on.
-    for (const { decoded } of insns) {
-      const { reads, writes } = flagEffects(decoded);
-      if (reads) return 1;
-      if (writes) return 0;
+  const isAskedIn = ({ index, insns, isCall, successors }: Block, position: number): boolean => {
+    for (let i = position; i < insns.length; i++) {
+      const { reads, writes } = flagEffects(insns[i].decoded);
+      if (reads) return true;
+      if (writes) return false;
     }
-    return 2;
-  });
+    return outside[index] || (!isCall && successors.some((next) => asked[next] !== 0));
+  };
   for (let changed = true; changed; ) {
     changed = false;
     for (let i = blocks.length - 1; i >= 0; i--) {
-      const { successors, isCall } = blocks[i];
-      const atEnd = (): boolean => outside[i] || (!isCall && successors.some((next) => asked[next] !== 0));
-      const value = through[i] === 1 || (through[i] === 2 && atEnd()) ? 1 : 0;
-      if (value === asked[i]) continue;
-      asked[i] = value;
+      if (asked[i] !== 0 || !isAskedIn(blocks[i], 0)) continue;
+      asked[i] = 1;
       changed = true;
     }
   }
-  return { isAsked: (block) => asked[block] !== 0, isAskedOutside: (block) => outside[block] };
+  const isAsked = (block: number, position = 0): boolean =>
+    position === 0 ? asked[block] !== 0 : isAskedIn(blocks[block], position);
+  return { isAsked, isAskedOutside: (block) => outside[block] };
 }
 
 function askedOutside(source: CodeSource, block: Block): boolean {

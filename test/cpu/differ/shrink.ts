@@ -22,7 +22,7 @@ async function rerun(
 ): Promise<Mismatch> {
   const native = await differ.oracle.runOne(copyOf(request));
   const tallship = new Slots(1);
-  differ[subject].run(request, 0, tallship);
+  differ.answer(subject, request, native, 0, tallship);
   return { program, request, native, tallship, subject };
 }
 

@@ -27,9 +27,8 @@ import {
 } from './slot.ts';
 
 const ES_BUSY = 0x8080;
-const SINGLE_STEPS = 3_000_000;
-/** Of single steps, 5000 each. */
-const MOST_TURNS = 600;
+/** Instructions after which a case has no end. */
+const BUDGET = 3_000_000;
 
 function loadX87(state: Uint8Array, words: Int32Array, slots: Slots, i: number): void {
   const half = (i * SLOT_SIZE + SLOT.fx) >> 1;
@@ -134,8 +133,10 @@ export function storeAnswer(state: Uint8Array, words: Int32Array, data: Uint8Arr
 }
 
 const ALL_FEATURES = Object.keys(FEATURE_BITS) as Feature[];
-/** Code regions that one compiler makes here before it is replaced: V8 keeps something of each. */
-const MOST_REGIONS = 2000;
+/** Programs that one compiler gets before it is replaced: it makes so many regions, and no more. */
+const MOST_PROGRAMS = 500;
+/** `exactly`: flags and counts are right wherever one can look, not only where the program does. */
+export type Way = 'interpreted' | 'compiled' | 'compiled exactly';
 
 /** Pages checked in software. */
 export function softwareMemory(): MappedMemory {
@@ -148,17 +149,16 @@ export class CpuSubject {
   readonly #map: MappedMemory['map'];
   readonly #words: Int32Array;
   readonly #data: Uint8Array;
-  readonly #compiles: boolean;
+  readonly #way: Way;
   #cpu: Cpu;
-  #compiled = 0;
+  #programs = 0;
   #code: readonly [number, number] = [CODE, CODE];
 
-  /** `compiles`: all code before it runs, hot or not. */
-  constructor({ memory, map }: MappedMemory, compiles: boolean) {
+  constructor({ memory, map }: MappedMemory, way: Way) {
     this.#memory = Object.assign(memory, { ldt: LDT_BYTES });
     this.#map = map;
-    this.#compiles = compiles;
-    this.#cpu = new Cpu(memory, { features: ALL_FEATURES, jit: compiles, exact: compiles });
+    this.#way = way;
+    this.#cpu = this.#makeCpu();
     const { state } = this.#cpu;
     this.#words = new Int32Array(state.buffer, state.byteOffset, STATE_SIZE / 4);
     map(CODE, CODE + CODE_SIZE, 3);
@@ -183,33 +183,22 @@ export class CpuSubject {
     this.#cpu.invalidate(CODE, CODE + CODE_SIZE);
   }
 
-  #compile(): void {
-    if (++this.#compiled % MOST_REGIONS === 0)
-      this.#cpu = new Cpu(this.#memory, { features: ALL_FEATURES, jit: true, exact: true });
-    this.#cpu.compile();
+  #makeCpu(): Cpu {
+    const jit = this.#way === 'interpreted' ? false : 'always';
+    return new Cpu(this.#memory, { features: ALL_FEATURES, jit, exact: this.#way === 'compiled exactly' });
   }
 
   /** Answers slot `i` in `out`. */
   run(slots: Slots, i: number, out: Slots): void {
-    const isNew = !slots.get(i, SLOT.isSameCode);
-    if (isNew) this.#placeCode(slots, i);
+    if (!slots.get(i, SLOT.isSameCode)) {
+      if (++this.#programs % MOST_PROGRAMS === 0) this.#cpu = this.#makeCpu();
+      this.#placeCode(slots, i);
+    }
     loadWindows(this.#data, slots, i);
     const { state } = this.#cpu;
     loadState(state, this.#words, slots, i);
     state.set(slots.bytes(i, SLOT.xmm, 128), STATE.xmm);
-    if (this.#compiles && isNew) this.#compile();
-    storeAnswer(state, this.#words, this.#data, this.#runToEnd(), out);
-  }
-
-  /** A repeated instruction counts once; single-stepped ones end slices before that. */
-  #runToEnd(): number {
-    let left = SINGLE_STEPS;
-    for (let turn = 0; turn < MOST_TURNS; turn++) {
-      const reason = this.#cpu.run(left);
-      left -= this.#cpu.used;
-      if (reason !== Exit.budget || left <= 0) return reason;
-    }
-    return Exit.budget;
+    storeAnswer(state, this.#words, this.#data, this.#cpu.run(BUDGET), out);
   }
 }
 

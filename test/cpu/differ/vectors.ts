@@ -33,7 +33,7 @@ function* programs(random: Random): Generator<Program> {
 /** Asks this machine's CPU; keeps the cases that Tallship answers alike. Answers how many, and how many there were. */
 export async function record(oracle: Oracle): Promise<{ kept: number; asked: number }> {
   const random = new Random(2026);
-  const interpreter = new CpuSubject(softwareMemory(), false);
+  const interpreter = new CpuSubject(softwareMemory(), 'interpreted');
   const [requests, native, out] = [new Slots(BATCH), new Slots(BATCH), new Slots(1)];
   const questions: Uint8Array[] = [];
   const answers: Uint8Array[] = [];
