@@ -2,7 +2,9 @@ import { AT } from '../loader/auxv.ts';
 import { DECLARATIONS } from '../syscalls/index.ts';
 import { EINTR, errnoName } from './abi/errno.ts';
 import { MS_RDONLY, S_IFDIR, S_IFREG } from './abi/fs.ts';
+import type { CheckReport } from './checkpoint/check.ts';
 import type { CheckpointOptions, CheckpointReport } from './checkpoint/checkpoint.ts';
+import type { Freezable } from './checkpoint/freeze.ts';
 import type { ImageSink } from './checkpoint/image.ts';
 import { Cpu } from './cpu/cpu.ts';
 import type { CpuModelName } from './cpu/isa/cpuid.ts';
@@ -233,9 +235,19 @@ export class Machine implements ModelledMachine {
   async checkpoint(to: string | ImageSink, options: CheckpointOptions = {}): Promise<CheckpointReport> {
     const { checkpoint } = await import('./checkpoint/checkpoint.ts');
     const sink = typeof to === 'string' ? new (await import('./host/image-files.ts')).DirectorySink(to) : to;
+    return checkpoint(this.#freezable, sink, options);
+  }
+
+  /** What checkpoint() would save, and what not: a verdict for each descriptor. Nothing is written. */
+  async check(options: Pick<CheckpointOptions, 'descriptors'> = {}): Promise<CheckReport> {
+    const { check } = await import('./checkpoint/check.ts');
+    return check(this.#freezable, options.descriptors);
+  }
+
+  get #freezable(): Freezable {
     const { kernel, cpu, layers } = this;
     const machine = { kernel, cpu, first: this.#first, devices: this.#devices, layers: layers.layers };
-    return checkpoint({ ...machine, terminals: () => this.pts.inodes.values() }, sink, options);
+    return { ...machine, terminals: () => this.pts.inodes.values() };
   }
 
   /** Runs until the last process has ended; answers how the first one did. */

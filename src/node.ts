@@ -1,14 +1,16 @@
 /** What a Machine needs on Node.js: `import { nodeHost } from 'tallship/node'`. */
 import { fstatSync, openSync, readSync } from 'node:fs';
-import { makeDevice } from './abi/fs.ts';
+import { makeDevice, O_ACCMODE, O_APPEND, O_NONBLOCK } from './abi/fs.ts';
 import { ImageError, type ImageSource } from './checkpoint/image.ts';
 import { checkpointed, type ThawOptions } from './checkpoint/model.ts';
 import { HostFs, type HostFsOptions } from './fs/host.ts';
+import { InheritedFiles } from './fs/inherited.ts';
 import { MemFs } from './fs/memfs.ts';
 import { TarFs } from './fs/tar.ts';
 import { HostFiles } from './host/files.ts';
 import { DirectorySource } from './host/image-files.ts';
 import { NodeHost } from './host/node.ts';
+import { HostDescriptor } from './host/stdio.ts';
 import type { TlsFiles } from './host/transport/tls.ts';
 import { Machine, type MachineOptions } from './machine.ts';
 import { prepareCpu } from './node-cpu.ts';
@@ -16,6 +18,7 @@ import type { IoMode } from './remote/client/remote-fs.ts';
 import { parseRemoteUrl } from './remote/url.ts';
 import { type KernelModel, local } from './syscall/kernel-model.ts';
 import { type Credentials, makeCredentials } from './vfs/credentials.ts';
+import type { OpenFile } from './vfs/open-file.ts';
 
 /** Time, chance and the event loop of Node.js, with V8 set up for the interpreter. For `new Machine({ host })`. */
 export function nodeHost(log?: (line: string) => void): NodeHost {
@@ -34,7 +37,7 @@ export function hostDirectory(path: string, device: number, options: Partial<Hos
   return fs;
 }
 
-export interface RestoreOptions extends Partial<MachineOptions>, Pick<ThawOptions, 'files' | 'warn'> {
+export interface RestoreOptions extends Partial<MachineOptions>, Pick<ThawOptions, 'files' | 'warn' | 'descriptors'> {
   /** Where directories and archives are now, by where they were when the image was made. */
   readonly trees?: Readonly<Record<string, string>>;
   /** Opens them in another way. */
@@ -43,13 +46,17 @@ export interface RestoreOptions extends Partial<MachineOptions>, Pick<ThawOption
 
 /** A machine that goes on where its image was made: `(await restore('image')).run()`. Throws an ImageError. */
 export async function restore(from: string | ImageSource, options: RestoreOptions = {}): Promise<Machine> {
-  const { trees = {}, openTree, files, warn, ...rest } = options;
+  const { trees = {}, openTree, files, warn, descriptors, ...rest } = options;
   const source = typeof from === 'string' ? new DirectorySource(from) : from;
   try {
     return new Machine({
       host: nodeHost(),
       ...rest,
-      kernel: checkpointed(source, { openTree: openTree ?? openTreeOfHost(trees, source.isOwn), files, warn }),
+      kernel: checkpointed(source, {
+        openTree: openTree ?? openTreeOfHost(trees, source.isOwn),
+        reopen: (path, flags) => reopenOnHost(path, flags, source.isOwn),
+        ...{ files, warn, descriptors },
+      }),
     });
   } finally {
     source.close();
@@ -71,6 +78,18 @@ export function openTreeOfHost(trees: Readonly<Record<string, string>>, isOwn = 
     if (typeof fs === 'number') throw new ImageError(`${path} cannot be opened (errno ${-fs})`);
     return fs;
   };
+}
+
+/** A file that a descriptor of the caller's was, for the policy `reopen`. */
+function reopenOnHost(path: string, flags: number, isOwn = false): OpenFile {
+  if (!isOwn) throw new ImageError(`it was made elsewhere and wants ${path}: say which file that is here (--fd)`);
+  try {
+    // What is created or cut by opening would not be what it was.
+    const fd = openSync(path, (flags & (O_ACCMODE | O_APPEND)) | O_NONBLOCK);
+    return new InheritedFiles().open(new HostDescriptor(fd));
+  } catch (error) {
+    throw new ImageError(`${path} cannot be opened again: ${(error as Error).message}`);
+  }
 }
 
 function openArchive(path: string, device: number): TarFs {

@@ -24,6 +24,7 @@ import {
 } from './image.ts';
 import { KINDS } from './kinds/index.ts';
 import { savePlace } from './kinds/places.ts';
+import { enterPolicies, type Policies } from './outside.ts';
 import { type FilesMode, runsOf, uncovered } from './runs.ts';
 import { FreezeWriter } from './world.ts';
 
@@ -43,6 +44,8 @@ export interface Freezable {
 
 export interface FreezeOptions {
   readonly files?: FilesMode;
+  /** What a restore does about descriptors that lead outside: N, PID:N or `others`. */
+  readonly descriptors?: Policies;
   /** Of Tallship, for the manifest. */
   readonly writer?: string;
 }
@@ -59,6 +62,18 @@ export function sleeperOf({ clock }: Kernel): Sleeper {
   };
 }
 
+/** What a FreezeWriter is made of. */
+export function writerParts(
+  kernel: Kernel,
+  saveInode: (inode: object) => number,
+  keep: (page: Uint8Array) => number,
+): ConstructorParameters<typeof FreezeWriter> {
+  const loadInode = () => {
+    throw new Error('this is a writer');
+  };
+  return [KINDS, { saveInode, loadInode, savePlace }, { kernel, sleeper: sleeperOf(kernel), keep }];
+}
+
 /** Writes the image's files, and answers its manifest. The caller has made sure that nothing is under way (checkpoint.ts). */
 export function freeze(machine: Freezable, sink: ImageSink, options: FreezeOptions = {}): Omit<Manifest, 'files'> {
   const { kernel } = machine;
@@ -70,15 +85,9 @@ export function freeze(machine: Freezable, sink: ImageSink, options: FreezeOptio
     pages.write(page);
     return count++;
   };
-  const hooks = {
-    saveInode: (inode: object): Plain => writer.id(inode),
-    loadInode: () => {
-      throw new Error('this is a writer');
-    },
-    savePlace,
-  };
-  const writer: FreezeWriter = new FreezeWriter(KINDS, hooks, { kernel, sleeper: sleeperOf(kernel), keep });
+  const writer = new FreezeWriter(...writerParts(kernel, (inode) => writer.id(inode), keep));
   const root = rootOf(machine, writer);
+  enterPolicies(kernel, writer, options.descriptors ?? {});
   const nodes: (Encodable | null)[] = writer.nodes.map((node) => node as unknown as Encodable);
   const written = new Map<Mm, number>();
   for (const group of kernel.groups.values()) {
@@ -144,7 +153,7 @@ function segmentsOf(mm: Mm, files: FilesMode): Segment[] {
   return segments;
 }
 
-function rootOf(machine: Freezable, writer: FreezeWriter): Encodable {
+export function rootOf(machine: Freezable, writer: FreezeWriter): Encodable {
   const { kernel } = machine;
   const { clock, namespace, uts } = kernel;
   const tasks = [...kernel.tasks.values()];
@@ -223,7 +232,6 @@ export function commandOf(group: ThreadGroup): string {
 
 function manifestOf(machine: Freezable, writer: string): Omit<Manifest, 'files'> {
   const { kernel } = machine;
-  const { namespace } = kernel;
   return {
     ...{ format: IMAGE_FORMAT, version: IMAGE_VERSION, writer, cpu: machine.cpu },
     created: Number(kernel.host.realtime() / 1_000_000n),
@@ -232,14 +240,17 @@ function manifestOf(machine: Freezable, writer: string): Omit<Manifest, 'files'>
       state: group.zombie ? 'zombie' : group.stopSignal !== 0 ? 'stopped' : group.leader.runState,
       core: group.zombie ? null : coreName(group.id),
     })),
-    trees: namespace.mounts.flatMap((mount) => {
-      const layers = 'lower' in mount.fs ? [mount.fs.lower as typeof mount.fs] : [mount.fs];
-      const { text } = namespace.path({ mount, dentry: mount.root }, namespace.root);
-      return layers.flatMap(({ origin }) =>
-        origin === undefined
-          ? []
-          : [{ path: text, type: origin.kind, source: origin.source, readOnly: origin.readOnly }],
-      );
-    }),
+    trees: treesOf(kernel),
   };
+}
+
+/** Trees of the host and of other machines, by where they are mounted. */
+export function treesOf({ namespace }: Kernel): Manifest['trees'] {
+  return namespace.mounts.flatMap((mount) => {
+    const layers = 'lower' in mount.fs ? [mount.fs.lower as typeof mount.fs] : [mount.fs];
+    const { text } = namespace.path({ mount, dentry: mount.root }, namespace.root);
+    return layers.flatMap(({ origin }) =>
+      origin === undefined ? [] : [{ path: text, type: origin.kind, source: origin.source, readOnly: origin.readOnly }],
+    );
+  });
 }

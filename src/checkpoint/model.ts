@@ -1,6 +1,7 @@
 /** Machines that begin as an image (DESIGN section 5): `new Machine({ host, kernel: checkpointed(image) })`. */
 
 import { CPU_MODEL_NAMES } from '../cpu/isa/cpuid.ts';
+import type { Policy } from '../fs/image/index.ts';
 import { bool, integer, list, maybe, oneOf, record, text } from '../fs/image/shape.ts';
 import { Kernel } from '../kernel/kernel.ts';
 import type { KernelModel, ModelledMachine } from '../syscall/kernel-model.ts';
@@ -8,6 +9,7 @@ import type { FileSystem, TreeOrigin } from '../vfs/inode.ts';
 import type { OpenFile } from '../vfs/open-file.ts';
 import type { Plain } from '../wait/wait.ts';
 import { IMAGE_FORMAT, IMAGE_VERSION, ImageError, type ImageSource, type Manifest } from './image.ts';
+import type { Policies } from './outside.ts';
 import { guarded, openImage, thaw } from './thaw.ts';
 
 export interface ThawOptions {
@@ -15,6 +17,10 @@ export interface ThawOptions {
   openTree(origin: TreeOrigin, device: number): FileSystem;
   /** What takes the place of descriptors that were inherited; asked once the machine's terminal is there. */
   files?(machine: ModelledMachine): readonly (OpenFile | null)[];
+  /** What becomes of descriptors that lead outside, other than the image says: N, PID:N or `others`, as for `restore --fd`. */
+  readonly descriptors?: Policies<Policy | OpenFile>;
+  /** Opens a file of the host again, for the policy `reopen`. Throws an ImageError. */
+  reopen?(path: string, flags: number): OpenFile;
   /** Something could not be restored as it was; what happens instead. */
   warn?(line: string): void;
 }
@@ -84,6 +90,8 @@ export function checkpointed(source: ImageSource, options: ThawOptions): KernelM
           return Object.assign(fs, { device });
         },
         inheritedFile: (fd) => files[fd] ?? null,
+        descriptors: options.descriptors,
+        reopen: options.reopen,
       });
       restoreLayers(machine, state.layers, warn);
     },

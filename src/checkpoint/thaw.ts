@@ -18,7 +18,6 @@ import { Mm } from '../memory/mm.ts';
 import { PAGE_SIZE, PROT_READ, PROT_WRITE } from '../memory/page.ts';
 import type { FileSystem, Inode, TreeOrigin } from '../vfs/inode.ts';
 import type { Mount } from '../vfs/location.ts';
-import type { OpenFile } from '../vfs/open-file.ts';
 import { type Core, NT_NODES, OWN_NOTE, readCore } from './core.ts';
 import { decode } from './decode.ts';
 import { sleeperOf } from './freeze.ts';
@@ -35,18 +34,16 @@ import {
 import { KINDS } from './kinds/index.ts';
 import { loadPlace } from './kinds/places.ts';
 import { MACHINE_STATE } from './machine-state.ts';
+import { type OutsideWorld, Substitutes } from './outside.ts';
 import type { ThawWorld } from './world.ts';
 
 /** The new machine, as far as it is there before its processes. */
-export interface ThawTarget {
-  readonly kernel: Kernel;
+export interface ThawTarget extends OutsideWorld {
   readonly pts: DevPts;
   readonly console: Tty | null;
   openTree(origin: TreeOrigin, device: number): FileSystem;
   /** /proc, /sys or /dev/pts with this device number. */
   own(type: string, device: number): FileSystem;
-  inheritedFile(fd: number): OpenFile | null;
-  warn(line: string): void;
 }
 
 export type MachineState = Of<typeof MACHINE_STATE>;
@@ -130,11 +127,12 @@ class Thaw {
     const { kernel } = target;
     this.#image = image;
     this.#kernel = kernel;
+    const substitutes = new Substitutes(target, (pid, fd) => fileIdOf(image, pid, fd));
     this.#reader = new ImageReader(image.nodes, KINDS, world, {
       saveInode: () => null,
       loadInode: (id) => this.#reader.object<Inode>(id),
       loadPlace: (place) => loadPlace(place, this.#reader),
-      inherited: (fd) => target.inheritedFile(fd),
+      substitute: (node, id) => substitutes.of(node, id),
     });
   }
 
@@ -253,7 +251,6 @@ function worldFor(image: OpenedImage, target: ThawTarget): ThawWorld {
     page: (index) => pageOf(image.pages, index),
     openTree: (origin, device) => target.openTree(origin, device),
     own: (type, device) => target.own(type, device),
-    inheritedFile: (fd) => target.inheritedFile(fd),
     warn: (line) => target.warn(line),
     gone() {
       if (gone === undefined) {
@@ -264,6 +261,15 @@ function worldFor(image: OpenedImage, target: ThawTarget): ThawWorld {
       return gone;
     },
   };
+}
+
+/** The object that a descriptor of a process refers to. */
+function fileIdOf({ state, nodes }: OpenedImage, pid: number, fd: number): number | undefined {
+  const group = state.groups.map((id) => nodes[id].fields).find(({ id }) => id === pid);
+  const leader = group === undefined ? undefined : nodes[group.leader as number]?.fields;
+  const table = leader === undefined ? undefined : nodes[leader.files as number]?.fields;
+  const entries = (table?.files ?? []) as { fd: number; file: number }[];
+  return entries.find((entry) => entry.fd === fd)?.file;
 }
 
 function pageOf(pages: ImageInput, index: number): Uint8Array {

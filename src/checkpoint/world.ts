@@ -6,7 +6,6 @@ import type { Kernel } from '../kernel/kernel.ts';
 import type { Processor } from '../kernel/processor.ts';
 import type { Mm } from '../memory/mm.ts';
 import type { FileSystem, TreeOrigin } from '../vfs/inode.ts';
-import type { OpenFile } from '../vfs/open-file.ts';
 import type { Sleeper } from '../wait/wait.ts';
 
 /** File systems of the machine that every machine has: an image names them. */
@@ -45,8 +44,6 @@ export interface ThawWorld extends ImageWorld {
   /** What lies outside of the image: a tree of the host. */
   openTree(origin: TreeOrigin, device: number): FileSystem;
   own(type: string, device: number): FileSystem;
-  /** What the restoring side has for a descriptor that was inherited. */
-  inheritedFile(fd: number): OpenFile | null;
   /** Something could not be restored as it was; what happens instead. */
   warn(line: string): void;
 }

@@ -27,7 +27,12 @@ export const SERVE_OPTIONS = options({
 
 export const RESTORE_OPTIONS = options({
   map: { kind: 'list', value: 'OLD=NEW', describe: 'a directory or tar file of the host that is somewhere else now' },
-  fd: { kind: 'list', value: 'N=PATH', describe: 'what descriptor N is now; standard ones are those of this terminal' },
+  fd: {
+    kind: 'list',
+    value: 'N=WHAT',
+    describe:
+      'what descriptor N of the program that ran (or PID:N, or others) is now: a file, caller, reopen, eof, error or fail',
+  },
   layer: RUN_OPTIONS.layer,
   ...SAVE_OPTIONS,
   detach: RUN_OPTIONS.detach,
@@ -70,6 +75,16 @@ export const KILL_OPTIONS = options({
 export const CHECKPOINT_OPTIONS = options({
   output: { letter: 'o', kind: 'string', value: 'DIR', describe: 'where to (default: NAME.image)' },
   stop: { kind: 'flag', describe: 'the machine ends when its image is complete and verified' },
+  check: {
+    kind: 'flag',
+    describe: 'save nothing: say what an image would hold of each descriptor; status 1: it cannot be made',
+  },
+  fd: {
+    kind: 'list',
+    value: 'N=POLICY',
+    describe:
+      'what a restore does about descriptor N that leads outside (or PID:N, or others): caller, reopen, eof, error, fail',
+  },
   files: {
     kind: 'choice',
     choices: ['reference', 'content'],
@@ -146,6 +161,7 @@ export const COMMANDS: readonly Command[] = [
     examples: [
       ['tallship checkpoint job -o job.image', 'later, or elsewhere: tallship restore job.image'],
       ['tallship checkpoint job --stop', 'and end it here'],
+      ['tallship checkpoint job --check', 'save nothing: what would become of each descriptor?'],
     ],
     run: async (values, operands) => (await import('./checkpoint.ts')).main(values, operands),
   },

@@ -1,17 +1,20 @@
 /** tallship restore: a machine goes on where its image was made, with our caller's descriptors and terminal. */
-import { openSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { SIGSTOP } from '../abi/signal.ts';
 import { ImageError } from '../checkpoint/image.ts';
+import type { Policy } from '../fs/image/index.ts';
+import { InheritedFiles } from '../fs/inherited.ts';
 import { say } from '../host/node.ts';
 import type { ExitStatus, Machine } from '../machine.ts';
-import { restore } from '../node.ts';
+import { type RestoreOptions, restore } from '../node.ts';
+import type { OpenFile } from '../vfs/open-file.ts';
 import type { RestoreValues } from './commands.ts';
 import { announce } from './control/announce.ts';
+import { openAny, parseDescriptors } from './descriptors.ts';
 import { CliError, EXIT } from './error.ts';
 import { Session } from './session.ts';
 import { guestFiles, openStdio } from './stdio.ts';
-import { realWorld } from './world.ts';
+import { realWorld, type World } from './world.ts';
 
 /** What `tallship run --state` has of it, too. */
 export type GoOnValues = Omit<RestoreValues, 'map' | 'fd' | 'stopped' | 'detach'> &
@@ -36,9 +39,15 @@ export async function main(values: RestoreValues, [image, ...others]: string[]):
 
 /** @param watcher hears how it ends: a detached run's record, a job's state. */
 export async function goOn(image: string, values: GoOnValues, ...watchers: Watcher[]): Promise<number> {
-  const given = openGiven(values.fd ?? []);
-  const stdio = openStdio(realWorld(), given);
-  const machine = await open(image, values, stdio);
+  const world = realWorld();
+  const asked = parseDescriptors(values.fd ?? []);
+  // Files are open before anything else is.
+  const given = new Map([...asked.paths].map(([key, path]) => [key, openAny(path)]));
+  const stdio = openStdio(
+    world,
+    new Map([...given].filter(([key]) => isNumber(key)).map(([key, fd]) => [Number(key), fd])),
+  );
+  const machine = await open(image, values, stdio, { ...asked.policies, ...namedFiles(given, world) });
   const session = new Session(machine, stdio.terminal);
   session.attend();
   if (values.stopped) stopAll(machine);
@@ -62,11 +71,27 @@ function commandOf(machine: Machine): string[] {
   return [first?.leader.comm ?? 'restored'];
 }
 
-async function open(image: string, values: GoOnValues, stdio: ReturnType<typeof openStdio>): Promise<Machine> {
+/** Where another file was named, for the API: one with our caller's number is among our own descriptors. */
+function namedFiles(given: ReadonlyMap<string, number>, world: World): Record<string, Policy | OpenFile> {
+  const files = new InheritedFiles();
+  return Object.fromEntries(
+    [...given].map(([key, fd]) => [key, isNumber(key) ? 'caller' : files.open(world.descriptor(fd))]),
+  );
+}
+
+const isNumber = (key: string) => /^\d+$/.test(key);
+
+async function open(
+  image: string,
+  values: GoOnValues,
+  stdio: ReturnType<typeof openStdio>,
+  descriptors: RestoreOptions['descriptors'],
+): Promise<Machine> {
   const layers = values.layer.length === 0 ? [] : await layersOf(values.layer);
   try {
     return await restore(resolve(image), {
       ...{ layers, protection: values.protection, console: stdio.makeConsole, trees: treesOf(values.map ?? []) },
+      descriptors,
       files: (machine) => guestFiles(stdio, machine as Machine, process.getuid?.() ?? 0, false),
       warn: values.quiet ? undefined : say,
     });
@@ -89,27 +114,6 @@ function treesOf(maps: readonly string[]): Record<string, string> {
       return [resolve(map.slice(0, equals)), resolve(map.slice(equals + 1))];
     }),
   );
-}
-
-/** Files for --fd, open before anything else is: descriptor by number. */
-function openGiven(fds: readonly string[]): Map<number, number> {
-  const given = new Map<number, number>();
-  for (const text of fds) {
-    const match = /^(\d+)=(.+)$/.exec(text);
-    if (match === null) throw new CliError(EXIT.failure, `--fd ${text}: give N=PATH, a descriptor and a file`);
-    given.set(Number(match[1]), openAny(match[2]));
-  }
-  return given;
-}
-
-/** For reading and writing where it may be written. */
-function openAny(path: string): number {
-  for (const flags of ['r+', 'a+', 'r']) {
-    try {
-      return openSync(path, flags);
-    } catch {} // the next way
-  }
-  throw new CliError(EXIT.failure, `--fd: ${path} cannot be opened`);
 }
 
 function stopAll({ kernel }: Machine): void {

@@ -48,6 +48,10 @@ export abstract class OpenFile {
 
   /** For /proc/self/fd: a path, or 'pipe:[5]', 'socket:[7]', 'anon_inode:[eventfd]'. */
   abstract describe(): string;
+  /** What of the host's or of another machine's it leads to, which an image cannot hold; null: nothing. */
+  get outside(): string | null {
+    return this.inherited >= 0 ? this.describe() : null;
+  }
   /** Lines of /proc/PID/fdinfo/N beyond pos, flags, mnt_id and ino. */
   fdinfo(): string {
     return '';

@@ -1,9 +1,22 @@
 /** Open files with a place in the name space, tables of descriptors, and what our caller passed on. */
-import { S_IFDIR, S_IFREG } from '../../abi/fs.ts';
+import { S_IFDIR, S_IFREG, SEEK_CUR } from '../../abi/fs.ts';
 import type { Kind } from '../../fs/image/index.ts';
-import { bool, bytes, list, maybe, noneOr, record, ref, size, text, word } from '../../fs/image/shape.ts';
+import {
+  bool,
+  bytes,
+  list,
+  maybe,
+  noneOr,
+  oneOf,
+  optional,
+  record,
+  ref,
+  size,
+  text,
+  word,
+} from '../../fs/image/shape.ts';
 import { InheritedStream } from '../../fs/inherited.ts';
-import { MemoryDeviceFile } from '../../fs/mem-devices.ts';
+import { type Loss, LostFile } from '../../fs/lost.ts';
 import { ProcTextFile } from '../../fs/proc.ts';
 import { PidFile } from '../../kernel/pidfd.ts';
 import type { ThreadGroup } from '../../kernel/thread-group.ts';
@@ -12,7 +25,7 @@ import type { OpenFile } from '../../vfs/open-file.ts';
 import { DirectoryFile, PathFile, RegularFile } from '../../vfs/regular-file.ts';
 import { failed, type Plain } from '../../wait/wait.ts';
 import { ImageError } from '../image.ts';
-import { worldOf } from '../world.ts';
+import { freezing, worldOf } from '../world.ts';
 import { loadPlace, PLACE } from './places.ts';
 
 /** Kinds of open files. */
@@ -23,6 +36,7 @@ export const OPEN_FILES = [
     'path',
     'proc-text',
     'inherited',
+    'lost',
     'pipe-end',
     'eventfd',
     'timerfd',
@@ -104,16 +118,29 @@ const procText: Kind<ProcTextFile> = {
 /** A descriptor of our caller's that nobody gives now: at its end for readers, and writers write to nobody. */
 const inherited: Kind<OpenFile> = {
   name: 'inherited',
-  shape: record({ fd: size, name: text, seekable: bool, flags: word }),
+  shape: record({ fd: size, name: text, seekable: bool, flags: word, position: optional(size) }),
   is: (object): object is InheritedStream => object instanceof InheritedStream,
-  save(file) {
-    const stream = file as InheritedStream;
-    return { fd: Math.max(0, file.inherited), name: stream.describe(), seekable: stream.seekable, flags: file.flags };
+  save(file, writer) {
+    const { seekable, flags } = file as InheritedStream;
+    const position = seekable ? Math.max(0, file.seek(freezing(writer).sleeper, 0, SEEK_CUR)) : null;
+    return { fd: Math.max(0, file.inherited), name: file.describe(), seekable, flags, position };
   },
   create(fields, reader) {
     const { kernel, warn } = worldOf(reader);
     warn(`descriptor ${fields.fd} was ${fields.name}, and is /dev/null now: give it one by --fd ${fields.fd}=...`);
-    return new MemoryDeviceFile('null', kernel.anonymous.anonInode, fields.flags as number, kernel.random);
+    return new LostFile(kernel.anonymous.anonInode, fields.flags as number, fields.name as string, 'eof');
+  },
+};
+
+/** What has been lost in a restore before. */
+const lost: Kind<LostFile> = {
+  name: 'lost',
+  shape: record({ name: text, flags: word, loss: oneOf('eof', 'error') }),
+  is: (object): object is LostFile => object instanceof LostFile,
+  save: ({ name, flags, loss }) => ({ name, flags, loss }),
+  create(fields, reader) {
+    const { name, flags, loss } = fields as { name: string; flags: number; loss: Loss };
+    return new LostFile(worldOf(reader).kernel.anonymous.anonInode, flags, name, loss);
   },
 };
 
@@ -159,5 +186,9 @@ export const OPEN_FILE_KINDS = [
   directory,
   path,
   pidfd,
+  lost,
+  regular,
+  directory,
+  path,
   fdTable,
 ] as readonly Kind<object>[];

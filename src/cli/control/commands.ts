@@ -30,6 +30,7 @@ export const CONTROL_COMMANDS: Readonly<Record<string, () => Promise<ControlComm
   'layer-remove': async () => (await import('./change-layers.ts')).remove,
   'layer-move': async () => (await import('./change-layers.ts')).move,
   checkpoint: async () => (await import('./checkpoint.ts')).checkpoint,
+  check: async () => (await import('./checkpoint.ts')).check,
   attach: async () => (await import('./attach-screen.ts')).attachScreen,
   resize: async () => (await import('./attach-screen.ts')).resizeScreen,
   kill: async () => (await import('./send-signal.ts')).sendSignal,

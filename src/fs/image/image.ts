@@ -24,6 +24,7 @@ import {
   int,
   integer,
   list,
+  oneOf,
   optional,
   pair,
   pick,
@@ -60,6 +61,13 @@ export const FILE_DERIVED = {
   inode: 'of its kind',
 } as const;
 
+/**
+ * What becomes of a descriptor that leads outside: the restoring caller's of that number (the default), the same file of the
+ * host again, nothing any more, a broken connection, or no image and no restored machine at all.
+ */
+export const POLICIES = ['caller', 'reopen', 'eof', 'error', 'fail'] as const;
+export type Policy = (typeof POLICIES)[number];
+
 /** One object of an image. */
 export interface NodeImage {
   kind: string;
@@ -68,6 +76,8 @@ export interface NodeImage {
   /** Of open files: what layers keep for them, and where they were opened. */
   notes?: Plain[];
   place?: Plain;
+  /** Of open files that lead outside: what was asked for when the image was made. */
+  policy?: Policy;
   fields: Fields;
 }
 
@@ -76,6 +86,7 @@ export const NODE = record({
   file: optional(FILE_STATE),
   notes: optional(list(pair(text, anything))),
   place: optional(anything),
+  policy: optional(oneOf(...POLICIES)),
   fields: anything,
 });
 
@@ -86,8 +97,8 @@ export interface ImageHooks {
   /** Where a file was opened that has a name: null when that is nowhere. */
   savePlace?(place: Location, writer: ImageWriter): Plain;
   loadPlace?(image: Plain, reader: ImageReader): Location;
-  /** What stands for a descriptor that was inherited, where there is one now. */
-  inherited?(fd: number): OpenFile | null;
+  /** What takes the place of an open file of the image, where something does. */
+  substitute?(node: NodeImage, id: number): OpenFile | null;
 }
 
 /** What the objects of a restored machine hang on. */
@@ -168,6 +179,8 @@ export class ImageReader {
   readonly #nodes: readonly NodeImage[];
   readonly #kinds: ReadonlyMap<string, Kind<object>>;
   readonly #objects: (object | undefined)[] = [];
+  /** What took the place of an object is no object of its kind. */
+  readonly #substituted = new Set<number>();
   /** Those that are being made: an object that needs itself cannot be. */
   readonly #making = new Set<number>();
 
@@ -187,10 +200,10 @@ export class ImageReader {
   load(): this {
     for (let id = 0; id < this.#nodes.length; id++) this.object(id);
     for (const [id, { kind, fields }] of this.#nodes.entries()) {
-      this.#kinds.get(kind)?.link?.(this.object(id), fields, this);
+      if (!this.#substituted.has(id)) this.#kinds.get(kind)?.link?.(this.object(id), fields, this);
     }
     for (const [id, { place }] of this.#nodes.entries()) {
-      const file = place === undefined ? null : this.object<OpenFile>(id);
+      const file = place === undefined || this.#substituted.has(id) ? null : this.object<OpenFile>(id);
       if (file !== null) file.location ??= this.hooks.loadPlace?.(place!, this);
     }
     return this;
@@ -204,14 +217,16 @@ export class ImageReader {
     if (node === undefined) throw new ShapeError(`there is no object ${id}`);
     if (this.#making.has(id as number)) throw new ShapeError(`${node.kind} ${id} contains itself`);
     this.#making.add(id as number);
-    const made = this.#make(node, id);
+    const made = this.#make(node, id as number);
     this.#making.delete(id as number);
     this.#objects[id as number] = made;
     return made as T;
   }
 
-  #make({ kind, file, notes, fields }: NodeImage, id: Plain): object {
-    const given = file === undefined || file.inherited < 0 ? null : (this.hooks.inherited?.(file.inherited) ?? null);
+  #make(node: NodeImage, id: number): object {
+    const { kind, file, notes, fields } = node;
+    const given = file === undefined ? null : (this.hooks.substitute?.(node, id) ?? null);
+    if (given !== null) this.#substituted.add(id);
     const made = given ?? this.#kinds.get(kind)!.create(fields, this);
     if (file === undefined) return made;
     if (!(made instanceof OpenFile)) throw new ShapeError(`${kind} ${id} is not an open file`);

@@ -16,5 +16,5 @@ export function readImage(nodes: readonly NodeImage[], world: ImageWorld, hooks:
   return new ImageReader(nodes, FILE_KINDS, world, hooks).load();
 }
 
-export type { Fields, ImageHooks, ImageWorld, Kind, NodeImage } from './image.ts';
-export { ImageReader, ImageWriter, NODE } from './image.ts';
+export type { Fields, ImageHooks, ImageWorld, Kind, NodeImage, Policy } from './image.ts';
+export { ImageReader, ImageWriter, NODE, POLICIES } from './image.ts';
