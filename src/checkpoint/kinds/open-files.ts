@@ -187,8 +187,5 @@ export const OPEN_FILE_KINDS = [
   path,
   pidfd,
   lost,
-  regular,
-  directory,
-  path,
   fdTable,
 ] as readonly Kind<object>[];
