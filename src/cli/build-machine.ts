@@ -15,6 +15,7 @@ import type { RunValues } from './commands.ts';
 import { CliError, EXIT } from './error.ts';
 import type { Grant, Mode } from './grants.ts';
 import type { Stdio } from './stdio.ts';
+import type { View } from './views.ts';
 import type { World } from './world.ts';
 
 /** Devices of the file systems made here; those that the machine makes start at 1. */
@@ -34,6 +35,8 @@ export class MachineBuilder {
   /** What of the host was granted, as it is: in the order of mounting. */
   readonly trees: { readonly guest: string; readonly fs: FileSystem; readonly mode: Mode; readonly source: string }[] =
     [];
+  /** --io session: what goes home at the end. */
+  readonly views: View[] = [];
   #devices = FIRST_DEVICE;
   /** Nothing that is asked here can sleep. */
   readonly #sleeper: Sleeper = {

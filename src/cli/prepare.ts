@@ -36,7 +36,10 @@ export async function prepare(world: World, values: RunValues, [name, ...args]: 
     if (root !== undefined) await (await import('./remote.ts')).lookUpParents(machine, grant.guest, root);
     builder.grant(grant);
   }
-  if (values.mount.length > 0) await (await import('./remote.ts')).mountRemotes(machine, values, root);
+  if (root?.view !== undefined) builder.views.push({ overlay: root.view, source: values.remote! });
+  if (values.mount.length > 0) {
+    builder.views.push(...(await (await import('./remote.ts')).mountRemotes(machine, values, root)));
+  }
   const env = environment(values, facts.environment());
   const inside = asked.some(({ guest }) => hostCwd === guest) ? hostCwd : '/';
   const cwd = values.chdir === undefined ? inside : resolve(inside, values.chdir);

@@ -3,7 +3,8 @@ import { readFileSync, unlinkSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { makeDevice } from '../abi/fs.ts';
-import { say } from '../host/node.ts';
+import type { OverlayFs } from '../fs/overlay.ts';
+import { NodeHost, say } from '../host/node.ts';
 import { dialer } from '../host/transport/dial.ts';
 import type { TlsFiles } from '../host/transport/tls.ts';
 import type { Machine } from '../machine.ts';
@@ -14,6 +15,7 @@ import { askFiles } from './ask-files.ts';
 import type { RunValues } from './commands.ts';
 import { milliseconds } from './duration.ts';
 import { CliError, EXIT } from './error.ts';
+import type { View } from './views.ts';
 
 /** Devices of what is mounted here; build-machine.ts has those below. */
 let devices = 0x1000;
@@ -24,6 +26,8 @@ export interface Opened {
   readonly fs: FileSystem;
   /** Sees to it that something can be mounted at a path, without making it there. */
   readonly reserve?: (path: string) => Promise<void>;
+  /** --io session: changes are kept in front of what is served. */
+  readonly view?: OverlayFs;
   /** Whose files they are, where that is known. */
   readonly owner?: { readonly uid: number; readonly gid: number; readonly groups: readonly number[] };
 }
@@ -44,14 +48,16 @@ export async function openRemote(text: string, values: RunValues, option: string
 export async function openRoot(text: string, values: RunValues): Promise<Opened> {
   const opened = await openRemote(text, values, `--remote ${text}`);
   const { RemoteFs } = await import('../remote/client/remote-fs.ts');
-  if (!(opened.fs instanceof RemoteFs)) return opened;
+  const served = opened.view?.lower ?? opened.fs;
+  if (!(served instanceof RemoteFs)) return opened;
   const { MountPoints } = await import('../remote/client/mount-points.ts');
-  const points = new MountPoints(opened.fs, nextDevice());
+  const points = new MountPoints(served, nextDevice());
   return { ...opened, reserve: (path) => points.reserve(path) };
 }
 
-/** -M: mounts all of them. */
-export async function mountRemotes(machine: Machine, values: RunValues, root?: Opened): Promise<void> {
+/** -M: mounts all of them; answers the views among them. */
+export async function mountRemotes(machine: Machine, values: RunValues, root?: Opened): Promise<View[]> {
+  const views: View[] = [];
   const mounts = values.mount.map((text) => {
     const equals = text.indexOf('=');
     const guest = text.slice(0, equals);
@@ -60,10 +66,12 @@ export async function mountRemotes(machine: Machine, values: RunValues, root?: O
   });
   mounts.sort((a, b) => a.guest.split('/').length - b.guest.split('/').length);
   for (const { guest, url, option } of mounts) {
-    const { fs } = await openRemote(url, values, option);
+    const { fs, view } = await openRemote(url, values, option);
     await lookUpParents(machine, guest, root);
     machine.mount({ path: guest, fs, source: url });
+    if (view !== undefined) views.push({ overlay: view, source: url });
   }
+  return views;
 }
 
 /** What a mount point's parents are is known to the machine when it mounts, which cannot wait then. */
@@ -85,7 +93,11 @@ async function openShadow(url: ServedUrl, text: string, values: RunValues): Prom
     device: nextDevice(),
     io: values.io ?? 'cached',
   });
-  return { fs, owner: fs.link.welcome };
+  const owner = fs.link.welcome;
+  if (values.io !== 'session') return { fs, owner };
+  const { viewOf } = await import('./views.ts');
+  const view = await viewOf(fs, new NodeHost(), nextDevice, new Map());
+  return { fs: view, view, owner };
 }
 
 type ServedUrl = Exclude<RemoteUrl, { kind: 'chirp' | 'condor' }>;

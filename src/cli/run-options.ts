@@ -63,9 +63,10 @@ const REMOTE_OPTIONS = options({
   mount: { letter: 'M', kind: 'list', value: 'GUEST=URL', describe: "another machine's files at this place" },
   io: {
     kind: 'choice',
-    choices: ['direct', 'cached'],
+    choices: ['direct', 'cached', 'session'],
     value: 'MODE',
-    describe: 'of served trees: every call goes there, or reads ahead and writes behind (default)',
+    describe:
+      'of served trees: every call goes there; reads ahead and writes behind (default); or changes stay here until the program ends',
   },
   on: {
     kind: 'string',

@@ -2,7 +2,7 @@
 import { basename } from 'node:path';
 import { EACCES, ENOENT } from '../abi/errno.ts';
 import { say } from '../host/node.ts';
-import { SpawnError } from '../machine.ts';
+import { type Machine, SpawnError } from '../machine.ts';
 import type { RunValues } from './commands.ts';
 import { announce } from './control/announce.ts';
 import { droppedChanges } from './dropped.ts';
@@ -10,6 +10,7 @@ import { CliError, EXIT } from './error.ts';
 import { prepare } from './prepare.ts';
 import { Session } from './session.ts';
 import { showStats } from './stats.ts';
+import type { View } from './views.ts';
 import { realWorld } from './world.ts';
 
 export async function main(values: RunValues, operands: string[]): Promise<number> {
@@ -47,6 +48,7 @@ export async function main(values: RunValues, operands: string[]): Promise<numbe
   await session.saveAsAsked(saves, basename(program.path));
   started();
   const end = await session.run(values.timeout);
+  const isHome = session.leaving !== undefined || (await changesAreHome(builder.views, machine));
   machine.close();
   if (session.leaving !== undefined) {
     self?.moved();
@@ -59,7 +61,14 @@ export async function main(values: RunValues, operands: string[]): Promise<numbe
   if (machine.endedInLoader) say(`${program.path}: a shared library is missing${whereToGet(values.sysroot)}`);
   const dropped = values.quiet ? undefined : droppedChanges(builder);
   if (dropped !== undefined) say(dropped);
-  return session.finish(end);
+  return session.finish(end, isHome ? undefined : EXIT.failure);
+}
+
+/** --io session: what the program has changed goes home. */
+async function changesAreHome(views: readonly View[], machine: Machine): Promise<boolean> {
+  if (views.length === 0) return true;
+  const { bringAllHome, newMark } = await import('./views.ts');
+  return bringAllHome(views, machine.kernel.clock, newMark(), say);
 }
 
 const MAKE_SYSROOT = 'make a sysroot with tallship sysroot DIR PACKAGE..., run with -L DIR';

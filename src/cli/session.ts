@@ -39,6 +39,7 @@ export class Session {
   #saver: Saver | undefined;
   #first = 0;
   #timedOut = false;
+  #grace: ReturnType<typeof setTimeout> | undefined;
   #isHalted = false;
   /** The guest ended by itself: what it did to the terminal is what it wanted. */
   #ended = false;
@@ -82,12 +83,20 @@ export class Session {
       return this.#machine.kernel.groups.size > 0 && this.leaving === undefined ? await this.#halt() : end;
     } finally {
       clearTimeout(timer);
+      clearTimeout(this.#grace);
     }
   }
 
-  /** The exit status that our caller sees; a guest killed by a signal takes us with it. */
-  finish(end: ExitStatus): number {
+  /**
+   * The exit status that our caller sees; a guest killed by a signal takes us with it.
+   * @param failure the status, when we have failed after the guest's end.
+   */
+  finish(end: ExitStatus, failure?: number): number {
     withdraw();
+    if (failure !== undefined) {
+      this.#terminal?.restore();
+      return failure;
+    }
     if (this.isStopped) return EXIT.timeout;
     if (end.signal === undefined) {
       this.#ended = true;
@@ -160,6 +169,6 @@ export class Session {
   #expire(): void {
     this.#timedOut = true;
     this.#killAll();
-    setTimeout(() => exitAtOnce(this.finish({ status: EXIT.timeout })), GRACE_MS).unref();
+    this.#grace = setTimeout(() => exitAtOnce(this.finish({ status: EXIT.timeout })), GRACE_MS).unref();
   }
 }

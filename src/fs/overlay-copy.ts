@@ -17,6 +17,7 @@ export function copyUp(s: Sleeper, inode: OverlayNode, length: number): number {
     return failed(found) ? found : { ...found };
   });
   if (failed(attributes)) return attributes;
+  if (!inode.nameless) fs.cover(inode.lowerName, attributes);
   // Nameless files have no directory to go to.
   const parent = inode.nameless ? fs.root : inode.parent!;
   const prepared = parent.prepare(s);

@@ -84,7 +84,12 @@ export class OverlayInode extends OverlayNode {
   #hides(s: Sleeper, name: string): number {
     return this.fs.decide(s, () => {
       const lower = this.#lookupLower(s, name);
-      return lower === -ENOENT ? 0 : failed(lower) ? lower : 1;
+      if (failed(lower)) return lower === -ENOENT ? 0 : lower;
+      if (this.fs.bases === null) return 1;
+      const attributes = lower.attributes(s);
+      if (failed(attributes)) return attributes;
+      this.fs.cover(`${this.lowerPath}/${name}`, attributes);
+      return 1;
     });
   }
 
@@ -235,6 +240,8 @@ export class OverlayInode extends OverlayNode {
     if (target >= 0 && (flags & RENAME_NOREPLACE) !== 0) return -EEXIST;
     const ready = target === S_IFDIR ? to.#clear(s, newName) : target === -ENOENT ? to.#uncover(s, newName) : 0;
     if (ready < 0) return ready;
+    const replaced = target === -ENOENT || this.fs.bases === null ? 0 : to.#hides(s, newName);
+    if (replaced < 0) return replaced;
     const below = this.#hides(s, name);
     const kept = below < 0 ? below : source.#keepLower(s);
     if (kept < 0) return kept;

@@ -52,6 +52,12 @@ export abstract class OverlayNode extends Inode {
     this.name = name;
   }
 
+  /** Its path in the lower layer, before it is copied. */
+  get lowerName(): string {
+    if (this.type === S_IFDIR || this.parent === null) return this.lowerPath;
+    return `${this.parent.lowerPath}/${this.name}`;
+  }
+
   get real(): Inode {
     return this.upper ?? this.lower!;
   }
@@ -129,6 +135,9 @@ export abstract class OverlayNode extends Inode {
 
   override read(s: Sleeper, position: number, into: Uint8Array): number {
     return this.real.read(s, position, into);
+  }
+  override willNeed(s: Sleeper, position: number, length: number): void {
+    this.real.willNeed?.(s, position, length);
   }
   override write(s: Sleeper, position: number, from: Uint8Array): number {
     return this.prepare(s) || this.upper!.write(s, position, from);

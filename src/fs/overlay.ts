@@ -5,7 +5,7 @@
  */
 import { EIO } from '../abi/errno.ts';
 import { OVERLAYFS_SUPER_MAGIC, S_IFCHR, S_IFDIR } from '../abi/fs.ts';
-import type { FileSystem, FileSystemStatus, Inode } from '../vfs/inode.ts';
+import type { Attributes, FileSystem, FileSystemStatus, Inode, Traffic } from '../vfs/inode.ts';
 import { failed, type Plain, type Sleeper } from '../wait/wait.ts';
 import { type Change, changedFiles } from './overlay-changes.ts';
 import { OverlayInode } from './overlay-inode.ts';
@@ -24,11 +24,24 @@ export const UPPER_INODES = 2 ** 31;
 /** More operations than this do not sleep at a time. */
 const CALLS_UNDER_WAY = 65536;
 
+/** What lay in the lower file system before it was changed or hidden: how changes are told from what others do there. */
+export interface Base {
+  readonly ino: number;
+  readonly mode: number;
+  readonly size: number;
+  readonly mtime: bigint;
+  readonly ctime: bigint;
+  /** The upper inode's time of change when the lower file system got the same; 0: it never did. */
+  readonly sent: bigint;
+}
+
 export interface OverlayOptions {
   device: number;
   /** Takes all changes; empty, or what an earlier overlay over the same lower file system left. */
   upper: FileSystem;
   lower: FileSystem;
+  /** For changes that will go to the lower file system later: remembers what they were made from, by path there. */
+  bases?: Map<string, Base>;
 }
 
 export class OverlayFs implements FileSystem {
@@ -40,6 +53,7 @@ export class OverlayFs implements FileSystem {
   readonly upper: FileSystem;
   readonly lower: FileSystem;
   readonly root: OverlayInode;
+  readonly bases: Map<string, Base> | null;
   /** Copies that are being made, by a number that tasks remember. */
   readonly staged = new Map<number, Inode>();
   nextStaged = 1;
@@ -53,6 +67,7 @@ export class OverlayFs implements FileSystem {
     this.device = options.device;
     this.upper = options.upper;
     this.lower = options.lower;
+    this.bases = options.bases ?? null;
     this.volatile = options.upper.volatile === true || options.lower.volatile === true;
     this.sleeps = options.upper.sleeps === true || options.lower.sleeps === true;
     this.root = new OverlayInode(this, options.upper.root, options.lower.root, null, '', '');
@@ -96,6 +111,12 @@ export class OverlayFs implements FileSystem {
     this.#inodes.set(upper, inode as OverlayInode);
   }
 
+  /** Something of the lower file system is about to be changed or hidden. */
+  cover(path: string, attributes: Attributes): void {
+    if (this.bases === null || this.bases.has(path)) return;
+    this.bases.set(path, baseOf(attributes));
+  }
+
   async finish(): Promise<void> {
     await this.upper.finish?.();
     await this.lower.finish?.();
@@ -104,6 +125,10 @@ export class OverlayFs implements FileSystem {
   close(): void {
     this.upper.close?.();
     this.lower.close?.();
+  }
+
+  get traffic(): Traffic | undefined {
+    return this.lower.traffic;
   }
 
   status(s: Sleeper): FileSystemStatus | number {
@@ -126,4 +151,8 @@ export function isWhiteout(s: Sleeper, inode: Inode): boolean | number {
   if (inode.type !== S_IFCHR) return false;
   const attributes = inode.attributes(s);
   return failed(attributes) ? attributes : attributes.rdev === 0;
+}
+
+export function baseOf({ ino, mode, size, mtime, ctime }: Attributes, sent = 0n): Base {
+  return { ino, mode, size, mtime, ctime, sent };
 }

@@ -107,6 +107,8 @@ export interface FileSystem {
   readonly sleeps?: boolean;
   status(sleeper: Sleeper): FileSystemStatus | number;
   sync?(sleeper: Sleeper): number;
+  /** What is known of contents that others change too is asked for again. */
+  refresh?(): void;
   /** What went over the way to a file system that is elsewhere: for --stats. */
   readonly traffic?: Traffic;
   /** The machine has ended: what was written behind goes where it belongs. */

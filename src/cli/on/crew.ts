@@ -16,6 +16,7 @@ import { CliError, EXIT } from '../error.ts';
 import { lookUpParents } from '../remote.ts';
 import { signalMachine } from '../session.ts';
 import { version } from '../version.ts';
+import { bringAllHome, keepView, type View } from '../views.ts';
 import { CrewStreams } from './crew-streams.ts';
 import { type CrewTrees, connectTrees } from './crew-trees.ts';
 import { type FromCrew, type FromHome, GREETING, type StartMessage, talk } from './messages.ts';
@@ -32,7 +33,7 @@ export async function main(): Promise<number> {
   transport.send(new TextEncoder().encode(`${GREETING} ${version()}\n`));
   const mux = new Mux(transport, 2);
   const crew = new Crew(mux);
-  mux.onClosed = () => exitAtOnce(EXIT.failure);
+  mux.onClosed = () => void crew.lost().finally(() => exitAtOnce(EXIT.failure));
   mux.onOpen = (channel) => crew.opened(channel);
   mux.start();
   return new Promise(() => {});
@@ -45,6 +46,10 @@ class Crew {
   #tell: ((message: FromCrew) => void) | null = null;
   #machine: Machine | null = null;
   #streams: CrewStreams | null = null;
+  #views: readonly View[] = [];
+  #mark = '';
+  /** Changes are on their way home. */
+  #homecoming: Promise<boolean> | null = null;
 
   constructor(mux: Mux) {
     this.#mux = mux;
@@ -53,6 +58,12 @@ class Crew {
   opened(channel: Channel): void {
     if (this.#tell === null) this.#tell = talk<FromCrew, FromHome>(channel, (message) => this.#hear(message));
     else this.#channels.push(channel);
+  }
+
+  /** Home is gone. Changes that were to go there at the end are kept here, where home has said that it will look. */
+  async lost(): Promise<void> {
+    if (this.#homecoming !== null) return void (await this.#homecoming);
+    for (const view of this.#views) await keepView(view, new NodeHost(), this.#mark, () => {});
   }
 
   #hear(message: FromHome): void {
@@ -84,13 +95,19 @@ class Crew {
       host,
       async () => this.#mux.open(),
       (line) => this.#say(line),
+      message.options.io,
     );
+    this.#views = trees.views;
+    this.#mark = message.mark;
     const machine = await this.#makeMachine(message, host, trees);
     await this.#spawn(machine, message);
     const end = await machine.run();
     const reason = machine.kernel.takeExecFailure();
     if (reason !== '' && end.status === EXIT.notFound) throw new CliError(EXIT.notFound, reason);
     await this.#streams!.flushed();
+    this.#homecoming = bringAllHome(trees.views, host, message.mark, (line) => this.#say(line));
+    if (!(await this.#homecoming))
+      throw new CliError(EXIT.failure, 'the program has ended, but its changes are not all at home');
     const dropped = message.options.quiet ? undefined : droppedChanges({ machine, ...trees });
     if (dropped !== undefined) this.#say(dropped);
     this.#end({ kind: 'exit', ...end });

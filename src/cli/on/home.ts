@@ -12,6 +12,7 @@ import type { MachineBuilder } from '../build-machine.ts';
 import type { RunValues } from '../commands.ts';
 import { CliError, EXIT } from '../error.ts';
 import { prepare } from '../prepare.ts';
+import { newMark } from '../views.ts';
 import { realWorld } from '../world.ts';
 import { HomeStreams } from './home-streams.ts';
 import { type FromCrew, type FromHome, type StartMessage, talk } from './messages.ts';
@@ -50,14 +51,15 @@ function refuseWhatIsLocal(values: RunValues): void {
 }
 
 function planOf(
-  { protection, cpu, seed, jit, quiet }: RunValues,
+  { protection, cpu, seed, jit, quiet, io }: RunValues,
   { trees, keeping }: MachineBuilder,
   { path, argv = [path], env, cwd = '/', umask = 0o022 }: SpawnOptions,
 ) {
   return {
     ...{ path, argv, env: env as Record<string, string>, cwd, umask },
     trees: trees.map(({ guest, mode, source }) => ({ guest, mode, source, keep: keeping.get(guest) })),
-    options: { protection, cpu, seed, jit, quiet },
+    mark: newMark(),
+    options: { protection, cpu, seed, jit, quiet, io },
   };
 }
 
@@ -79,7 +81,8 @@ const STOPS = ['SIGTSTP', 'SIGSTOP', 'SIGTTIN', 'SIGTTOU'] as const;
 class HomeSession {
   readonly #mux: Mux;
   readonly #streams: HomeStreams;
-  readonly #timeout: number | undefined;
+  readonly #values: RunValues;
+  #mark = '';
   readonly #resolve: (status: number) => void;
   #tell: (message: FromHome) => void = () => {};
   #timedOut = false;
@@ -88,7 +91,7 @@ class HomeSession {
   constructor(mux: Mux, streams: HomeStreams, values: RunValues, resolve: (status: number) => void) {
     this.#mux = mux;
     this.#streams = streams;
-    this.#timeout = values.timeout;
+    this.#values = values;
     this.#resolve = resolve;
   }
 
@@ -97,13 +100,15 @@ class HomeSession {
     const channels: Channel[] = message.streams.map(({ reads, terminal }) => this.#mux.open(reads || terminal));
     this.#streams.begin(channels);
     process.on('exit', () => this.#streams.restore());
+    this.#mark = message.mark;
     this.#tell(message);
     receiveSignals((name) => {
       if (name !== 'SIGWINCH') return this.#tell({ kind: 'signal', name });
       const size = this.#streams.windowSize();
       if (size !== undefined) this.#tell({ kind: 'size', size });
     });
-    if (this.#timeout !== undefined) setTimeout(() => this.#expire(), this.#timeout * 1000);
+    const { timeout } = this.#values;
+    if (timeout !== undefined) setTimeout(() => this.#expire(), timeout * 1000);
   }
 
   #expire(): void {
@@ -144,6 +149,8 @@ class HomeSession {
     if (this.#ended) return;
     this.#finish();
     say(`the connection was lost: ${error ?? 'the other side has ended'}`);
+    if (this.#values.io === 'session')
+      say(`changes of this session, if there are any, are kept there in ~/.cache/tallship/kept/${this.#mark}-*`);
     this.#resolve(EXIT.failure);
   }
 

@@ -37,7 +37,9 @@ export interface StartMessage {
   readonly streams: readonly StreamPlan[];
   /** struct termios2 and the window's size, where there is a terminal. */
   readonly terminal?: { readonly modes: readonly number[]; readonly size: WindowSize };
-  readonly options: Pick<RunValues, 'protection' | 'cpu' | 'seed' | 'jit' | 'quiet'>;
+  /** In the name of the directory there that keeps changes of --io session, if they cannot come home. */
+  readonly mark: string;
+  readonly options: Pick<RunValues, 'protection' | 'cpu' | 'seed' | 'jit' | 'quiet' | 'io'>;
 }
 
 export interface WindowSize {

@@ -14,6 +14,8 @@ export class Freshness {
   /** Milliseconds; 0: nothing is good for the next call. */
   readonly lifetime: number;
   #tick = 0;
+  /** What was asked for before is too old for everybody. */
+  #oldest = 0;
   readonly #calls = new WeakMap<Sleeper, { serial: number; start: number }>();
 
   constructor(lifetime: number) {
@@ -34,9 +36,14 @@ export class Freshness {
     return start;
   }
 
+  /** Everything is asked for again. */
+  expire(): void {
+    this.#oldest = ++this.#tick;
+  }
+
   isFresh(s: Sleeper, stamp: Stamp, lifetime = this.lifetime): boolean {
     if (stamp.tick >= this.start(s)) return true;
-    if (lifetime === 0) return false;
+    if (lifetime === 0 || stamp.tick < this.#oldest) return false;
     const age = performance.now() - stamp.time;
     return age >= 0 && age < lifetime;
   }

@@ -11,8 +11,8 @@ import { NEVER } from './name-cache.ts';
 import { RemoteInode } from './remote-inode.ts';
 import type { RemoteObject, Told } from './remote-object.ts';
 
-/** direct: every call goes home. cached: what docs/REMOTE.md says. */
-export type IoMode = 'direct' | 'cached';
+/** direct: every call goes home. cached, session: what docs/REMOTE.md says. */
+export type IoMode = 'direct' | 'cached' | 'session';
 
 export interface RemoteOptions extends LinkOptions {
   /** The exported directory; empty: what the server gives first. */
@@ -22,7 +22,7 @@ export interface RemoteOptions extends LinkOptions {
 }
 
 /** How long attributes and names are believed in, in milliseconds. */
-const LIFETIME = 3000;
+const LIFETIMES: Readonly<Record<IoMode, number>> = { direct: 0, cached: 3000, session: Number.POSITIVE_INFINITY };
 /** Answers of looks that are kept for calls under way, and inodes that were just made. */
 const MOST_LOOKS = 4096;
 const MOST_RECENT = 256;
@@ -59,8 +59,8 @@ export class RemoteFs implements FileSystem {
   constructor(options: RemoteOptions) {
     this.#options = options;
     this.device = options.device;
-    this.cached = options.io === 'cached';
-    this.freshness = new Freshness(this.cached ? LIFETIME : 0);
+    this.cached = options.io !== 'direct';
+    this.freshness = new Freshness(LIFETIMES[options.io]);
     this.data = new DataCache();
     this.link = new Link(options);
     this.link.onRestart = () => this.#findAgain();
@@ -203,6 +203,10 @@ export class RemoteFs implements FileSystem {
   status(s: Sleeper): FileSystemStatus | number {
     const answered = this.look(s, 'status', 'status', this.root, []);
     return failed(answered) ? answered : (answered.answer as FileSystemStatus);
+  }
+
+  refresh(): void {
+    this.freshness.expire();
   }
 
   /** Everything that programs have written is at home, or there is a line about it. */
