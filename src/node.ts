@@ -107,8 +107,8 @@ export interface RemoteKernelOptions {
   readonly token?: string;
   /** Certificates, for tls: and wss:. */
   readonly tls?: TlsFiles;
-  /** docs/REMOTE.md, "What is guaranteed"; absent: cached. */
-  readonly io?: IoMode;
+  /** docs/REMOTE.md, "What is guaranteed"; absent: cached. Sessions are the command line's. */
+  readonly io?: Exclude<IoMode, 'session'>;
   /** How long a lost connection is tried again, in milliseconds; absent: 40 minutes. */
   readonly retryMs?: number;
   /** Lines about the connection; absent: on stderr. */

@@ -109,6 +109,7 @@ function tokenOf(values: RunValues): Uint8Array | undefined {
 }
 
 async function openChirp(url: RemoteUrl & { kind: 'chirp' | 'condor' }, values: RunValues): Promise<Opened> {
+  if (values.io === 'session') throw new Error('--io session needs a tallship that serves');
   const { ChirpFs } = await import('../remote/chirp/chirp-fs.ts');
   const proxy = url.kind === 'condor' ? readCondorConfig() : url;
   const where = `${proxy.host}:${proxy.port}`;

@@ -32,19 +32,24 @@ export interface Compared {
   readonly connections: number;
 }
 
-export async function compareWork(sysroot: string, rounds: number, proxy: ProxyOptions): Promise<Compared> {
+/** @param modes of the run elsewhere. */
+export async function compareWork(
+  sysroot: string,
+  rounds: number,
+  proxy: ProxyOptions,
+  modes: readonly string[] = [],
+): Promise<Compared> {
   const base = mkdtempSync(join(tmpdir(), 'tallship-served-'));
   const script = WORK.replace('ROUNDS', String(rounds));
   const options = { timeout: 900_000, env: { ...ENVIRONMENT, GIT_CONFIG_NOSYSTEM: '1' } };
   const servers: ChildProcess[] = [];
   try {
     for (const name of ['here', 'there']) mkdirSync(join(base, name));
-    servers.push(serve(join(base, 'work.sock'), join(base, 'there')));
-    await until(() => existsSync(join(base, 'work.sock')));
+    servers.push(await serve(join(base, 'work.sock'), join(base, 'there')));
     const between = await cuttingProxy(join(base, 'bad.sock'), join(base, 'work.sock'), proxy);
     const common = ['-q', '-L', sysroot, '-C', '/w'];
     const elsewhere = await tallship(
-      ['run', ...common, '-M', `/w=unix:${join(base, 'bad.sock')}`, 'bash', '-c', script],
+      ['run', ...common, ...modes, '-M', `/w=unix:${join(base, 'bad.sock')}`, 'bash', '-c', script],
       options,
     );
     between.close();
@@ -63,9 +68,12 @@ export async function compareWork(sysroot: string, rounds: number, proxy: ProxyO
   }
 }
 
-function serve(socket: string, directory: string): ChildProcess {
+/** A server that listens. */
+export async function serve(socket: string, directory: string): Promise<ChildProcess> {
   const args = [MAIN, 'serve', '--force', '-q', '-l', `unix:${socket}`, '-e', directory];
-  return spawn(process.execPath, args, { stdio: 'ignore' });
+  const server = spawn(process.execPath, args, { stdio: 'ignore' });
+  await until(() => existsSync(socket));
+  return server;
 }
 
 async function until(holds: () => boolean): Promise<void> {
