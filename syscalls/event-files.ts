@@ -1,5 +1,5 @@
 /** Files that are events: eventfd, timerfd, signalfd. */
-import { EBADF, EFAULT, EINVAL } from '../src/abi/errno.ts';
+import { EBADF, EFAULT, EINVAL, EPERM } from '../src/abi/errno.ts';
 import { O_CLOEXEC, O_NONBLOCK } from '../src/abi/fs.ts';
 import { EFD_SEMAPHORE, TFD_TIMER_ABSTIME, TFD_TIMER_CANCEL_ON_SET } from '../src/abi/poll.ts';
 import { type Layout, u64 } from '../src/abi/struct.ts';
@@ -34,6 +34,7 @@ import {
   syscall,
   uint,
 } from '../src/syscall/index.ts';
+import { CAP_WAKE_ALARM, capable } from '../src/vfs/credentials.ts';
 
 const family = { class: 'desc' } as const;
 
@@ -68,6 +69,8 @@ export const timerfd_create = syscall(
   (task, clock, flags) => {
     const known = Object.values(TIMER_CLOCKS).some((one) => one === clock);
     if (!known || (flags & ~(O_CLOEXEC | O_NONBLOCK)) !== 0) return -EINVAL;
+    const wakesHost = clock === CLOCK_REALTIME_ALARM || clock === CLOCK_BOOTTIME_ALARM;
+    if (wakesHost && !capable(task.credentials, CAP_WAKE_ALARM)) return -EPERM;
     const state = { clock, next: -1, interval: 0, ticks: 0n, setFlags: 0 };
     const timer = new TimerFile(task.kernel.anonymous.anonInode, task.kernel, state, flags & O_NONBLOCK);
     return task.files.install(timer, { cloexec: (flags & O_CLOEXEC) !== 0 });

@@ -1,5 +1,5 @@
 /** Names: opening, making, moving and removing them. */
-import { E2BIG, EINVAL, EMFILE, ENOENT, EOPNOTSUPP, EPERM } from '../src/abi/errno.ts';
+import { E2BIG, EFAULT, EINVAL, EMFILE, ENOENT, EOPNOTSUPP, EPERM } from '../src/abi/errno.ts';
 import {
   __O_TMPFILE,
   AT_EMPTY_PATH,
@@ -320,7 +320,8 @@ function readlinkAt(task: Task, directory: number, name: string, into: Uint8Arra
   const target = place.dentry.inode!.readlink(task);
   // Only symlinks opened with O_PATH | O_NOFOLLOW may be read without a name.
   if (failed(target)) return target === -EINVAL && name === '' ? -ENOENT : target;
-  const bytes = encodePath(target).subarray(0, into.length);
+  const bytes = encodePath(target).subarray(0, length);
+  if (bytes.length > into.length) return -EFAULT;
   into.set(bytes);
   return bytes.length;
 }

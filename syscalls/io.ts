@@ -250,9 +250,9 @@ export const sendfile64 = syscall(
 
 function copyChecks(from: OpenFile, to: OpenFile, bits: number): number {
   if (bits !== 0) return -EINVAL;
-  if (!from.readable || !to.writable || (to.flags & O_APPEND) !== 0) return -EBADF;
   if (from.inode.type === S_IFDIR || to.inode.type === S_IFDIR) return -EISDIR;
   if (from.inode.type !== S_IFREG || to.inode.type !== S_IFREG) return -EINVAL;
+  if (!from.readable || !to.writable || (to.flags & O_APPEND) !== 0) return -EBADF;
   return from.inode.fs === to.inode.fs ? 0 : -EXDEV;
 }
 

@@ -166,8 +166,8 @@ export const mlockall = syscall(
 export const munlockall = syscall(153, 'munlockall', [], (task) => task.mm.mlockall(0), family);
 
 export const remap_file_pages = refused(257, 'remap_file_pages', ENOSYS, 'replaced by mmap in all programs', 'memory');
-export const pkey_alloc = refused(381, 'pkey_alloc', ENOSYS, 'this CPU has no protection keys', 'memory');
-export const pkey_free = refused(382, 'pkey_free', ENOSYS, 'this CPU has no protection keys', 'memory');
+export const pkey_alloc = refused(381, 'pkey_alloc', EINVAL, 'this CPU has no protection keys', 'memory');
+export const pkey_free = refused(382, 'pkey_free', EINVAL, 'this CPU has no protection keys', 'memory');
 export const memfd_secret = refused(447, 'memfd_secret', ENOSYS, 'off, as by default on Linux', 'memory');
 export const userfaultfd = refused(374, 'userfaultfd', ENOSYS, 'not there', 'memory');
 
@@ -177,6 +177,7 @@ export const get_mempolicy = syscall(
   'get_mempolicy',
   [pointer('mode'), pointer('nodemask'), size('maxnode'), pointer('addr'), uint('flags')],
   (task, mode, nodes, maximum) => {
+    if (nodes !== 0 && maximum < 1) return -EINVAL;
     if (mode !== 0 && task.mm.writeU32(mode, 0) < 0) return -EFAULT;
     return nodes !== 0 && maximum > 0 && task.mm.writeU32(nodes, 1) < 0 ? -EFAULT : 0;
   },

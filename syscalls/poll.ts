@@ -1,5 +1,6 @@
 /** Waiting for files: poll and select in all their forms. */
 import { EBADF, EFAULT, EINVAL } from '../src/abi/errno.ts';
+import { O_PATH } from '../src/abi/fs.ts';
 import { pollfdLayout } from '../src/abi/poll.ts';
 import { type Layout, struct, u32, u64, type Value } from '../src/abi/struct.ts';
 import {
@@ -15,6 +16,7 @@ import { setTemporaryMask } from '../src/kernel/signals.ts';
 import type { Task } from '../src/kernel/task.ts';
 import { int, pointer, readValue, size, structArray, syscall, uint, writeValue } from '../src/syscall/index.ts';
 import {
+  type OpenFile,
   POLLERR,
   POLLHUP,
   POLLIN,
@@ -37,6 +39,12 @@ interface PollFds {
 }
 const pollFds = structArray('fds', 'struct pollfd', pollfdLayout, 1, { count: MAX_FDS, errno: EINVAL });
 
+/** Descriptors of O_PATH count as closed. */
+function watchable(task: Task, fd: number): OpenFile | undefined {
+  const file = task.files.get(fd);
+  return file !== undefined && (file.flags & O_PATH) === 0 ? file : undefined;
+}
+
 /** One round of poll(2): the answer, with revents written, or BLOCKED. */
 function pollOnce(task: Task, { values, address }: PollFds, deadline: number | undefined): number {
   if (values.length > task.files.limit) return -EINVAL;
@@ -45,7 +53,7 @@ function pollOnce(task: Task, { values, address }: PollFds, deadline: number | u
   for (const entry of values) {
     entry.revents = 0;
     if (entry.fd < 0) continue;
-    const one = { file: task.files.get(entry.fd), events: entry.events };
+    const one = { file: watchable(task, entry.fd), events: entry.events };
     watched.push(one);
     entry.revents = eventsOf(one);
     if (entry.revents !== 0) count++;
@@ -143,7 +151,7 @@ function readSets(task: Task, count: number, addresses: readonly number[]): Sele
     if (typeof bits === 'number') return -EFAULT;
     for (let fd = 0; fd < count; fd++) {
       if ((bits[fd >> 3] & (1 << (fd & 7))) === 0) continue;
-      const file = task.files.get(fd);
+      const file = watchable(task, fd);
       if (file === undefined) return -EBADF;
       selected.push({ fd, set, file, events: SETS[set] });
     }

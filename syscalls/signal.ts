@@ -317,7 +317,7 @@ export const rt_tgsigqueueinfo = syscall(
   (task, tgid, tid, number, raw) => {
     if (tgid <= 0 || tid <= 0 || (number !== 0 && !valid(number))) return -EINVAL;
     const info = readSiginfo(number, viewOf(raw));
-    if (!mayClaim(task, tgid, info.code)) return -EPERM;
+    if (tid !== task.tid && !mayClaim(task, -1, info.code)) return -EPERM;
     return task.kernel.signals.killThread(task, tgid, tid, number, info);
   },
   family,

@@ -105,7 +105,7 @@ function setRealtime(task: Task, time: bigint): number {
 }
 
 function setTime(task: Task, clock: number, time: Timespec): number {
-  if (clock !== CLOCK_REALTIME) return readClock(task, clock) === undefined ? -EINVAL : -EOPNOTSUPP;
+  if (clock !== CLOCK_REALTIME) return -EINVAL;
   if (Number.isNaN(toNanoseconds(time))) return -EINVAL;
   return setRealtime(task, BigInt(time.sec) * 1_000_000_000n + BigInt(time.nsec));
 }
@@ -229,6 +229,9 @@ const NOT_SLEPT_ON = [
   CLOCK_MONOTONIC_RAW,
   CLOCK_REALTIME_COARSE,
   CLOCK_MONOTONIC_COARSE,
+  // No clock of the machine could wake it.
+  CLOCK_REALTIME_ALARM,
+  CLOCK_BOOTTIME_ALARM,
 ];
 
 export const sleepFlags = flags('flags', { TIMER_ABSTIME });

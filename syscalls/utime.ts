@@ -8,6 +8,7 @@ import { placeOf, walkAt } from '../src/kernel/file-access.ts';
 import type { Task } from '../src/kernel/task.ts';
 import { dirfd, flags, optionalIn, optionalPath, path, syscall } from '../src/syscall/index.ts';
 import { type NewTime, setTimes } from '../src/vfs/attributes.ts';
+import type { Location } from '../src/vfs/location.ts';
 import { failed } from '../src/wait/wait.ts';
 
 const family = { class: 'file' } as const;
@@ -32,18 +33,22 @@ function setTimesAt(
   bits = 0,
 ): number {
   const [atime, mtime] = times;
-  if (atime === undefined || mtime === undefined) return -EINVAL;
   if ((bits & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) !== 0) return -EINVAL;
   if (atime === 'omit' && mtime === 'omit') return 0;
   if (name === null) {
     if (directory === AT_FDCWD) return -EFAULT;
     if (bits !== 0) return -EINVAL;
     const opened = task.files.get(directory);
-    return opened === undefined ? -EBADF : setTimes(task, placeOf(opened), atime, mtime);
+    return opened === undefined ? -EBADF : setBoth(task, placeOf(opened), times);
   }
   const follow = (bits & AT_SYMLINK_NOFOLLOW) === 0;
   const place = walkAt(task, directory, name, { follow, empty: (bits & AT_EMPTY_PATH) !== 0 });
-  return failed(place) ? place : setTimes(task, place, atime, mtime);
+  return failed(place) ? place : setBoth(task, place, times);
+}
+
+/** Times that cannot be are told when the file has been found. */
+function setBoth(task: Task, place: Location, [atime, mtime]: readonly (NewTime | undefined)[]): number {
+  return atime === undefined || mtime === undefined ? -EINVAL : setTimes(task, place, atime, mtime);
 }
 
 const NOW: readonly NewTime[] = ['now', 'now'];

@@ -6,7 +6,8 @@ export const AF_UNIX = 1;
 export const AF_INET = 2;
 export const AF_INET6 = 10;
 export const AF_NETLINK = 16;
-export const ADDRESS_FAMILIES = { AF_UNSPEC, AF_UNIX, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET: 17 } as const;
+export const AF_PACKET = 17;
+export const ADDRESS_FAMILIES = { AF_UNSPEC, AF_UNIX, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET } as const;
 /** Families that Linux knows: beyond, the number is refused. */
 export const AF_MAX = 46;
 

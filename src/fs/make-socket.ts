@@ -4,6 +4,7 @@ import {
   AF_INET,
   AF_INET6,
   AF_MAX,
+  AF_PACKET,
   AF_UNIX,
   IPPROTO_IP,
   IPPROTO_TCP,
@@ -48,6 +49,7 @@ export function makeSocket(
     if (real !== SOCK_STREAM && real !== SOCK_SEQPACKET) return -ESOCKTNOSUPPORT;
     return new UnixConnection(world, world.makeInode(), kind, flags);
   }
+  if (domain === AF_PACKET) return capable(callerOf(s).credentials, CAP_NET_RAW) ? -EAFNOSUPPORT : -EPERM;
   if (domain !== AF_INET && domain !== AF_INET6) return -EAFNOSUPPORT;
   if (type === SOCK_STREAM) {
     if (protocol !== IPPROTO_IP && protocol !== IPPROTO_TCP) return -EPROTONOSUPPORT;

@@ -77,7 +77,7 @@ function makeChild(task: Task, args: CloneArguments): number {
   if (invalid(task, flags)) return -EINVAL;
   if (kernel.tasks.size >= task.group.limits[RLIMIT_NPROC].soft) return -EAGAIN;
   if (has(flags, CLONE_PIDFD)) {
-    if (task.files.full) return -EMFILE;
+    if (!task.files.hasRoom()) return -EMFILE;
     if (task.mm.writeU32(args.pidfd, 0) < 0) return -EFAULT;
   }
   const shared = has(flags, CLONE_VM);

@@ -75,14 +75,10 @@ export class IpcTable<T extends IpcObject> {
     return undefined;
   }
 
-  /** By id; an id that a sleeping call has used before was removed: -EIDRM. */
+  /** By id; one that was there when the call began was removed while it slept: -EIDRM. */
   get(task: Task, id: number): T | number {
-    const found = this.objects.get(id);
-    if (found !== undefined) {
-      task.once(() => true);
-      return found;
-    }
-    return task.call.pending.length > 0 ? -EIDRM : -EINVAL;
+    const wasThere = task.once(() => this.objects.has(id));
+    return this.objects.get(id) ?? (wasThere ? -EIDRM : -EINVAL);
   }
 }
 

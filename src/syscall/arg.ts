@@ -41,6 +41,8 @@ export interface Arg<T, N extends string = string, P = T> {
   readonly extent?: Extent;
   /** What the argument stands for, where layers and traces treat it as more than its value. */
   readonly role?: 'path' | 'dirfd' | 'fd';
+  /** Values (choice) or bits (flags) that have names. */
+  readonly names?: Readonly<Record<string, number>>;
   /** Turns the word at `at` into the handler's value; a Refusal ends the call. */
   decode(task: Task, words: Words, at: number): T | Refusal;
   /** What layers, traces and remote frames see, where it differs from the handler's value. */

@@ -73,11 +73,12 @@ function vectors(task: Task, words: Words, at: number, countWord: number, write:
   const table = task.mm.view(words[at] >>> 0, count * 8, false);
   if (typeof table === 'number') return count === 0 ? [] : FAULT;
   const entries = new DataView(table.buffer, table.byteOffset, table.byteLength);
+  const lengthOf = (i: number) => entries.getInt32(i * 8 + 4, true);
+  for (let i = 0; i < count; i++) if (lengthOf(i) < 0) return INVALID;
   const views: Uint8Array[] = [];
   let total = 0;
   for (let i = 0; i < count; i++) {
-    const wanted = entries.getInt32(i * 8 + 4, true);
-    if (wanted < 0) return INVALID;
+    const wanted = lengthOf(i);
     const length = Math.min(wanted, MAX_TRANSFER - total);
     const view = length === 0 ? EMPTY : task.mm.viewPrefix(entries.getUint32(i * 8, true), length, write);
     if (typeof view === 'number') {

@@ -65,12 +65,12 @@ export function dirfd(name = 'dirfd'): Arg<number> {
 /** An int of which only named values are valid; show() gives the name. */
 export function choice<const N extends string>(name: N, names: Readonly<Record<string, number>>): Arg<number, N> {
   const byValue = new Map(Object.entries(names).map(([label, value]) => [value, label]));
-  return scalar(name, 'int', signed, (value) => byValue.get(value) ?? String(value));
+  return { ...scalar(name, 'int', signed, (value) => byValue.get(value) ?? String(value)), names };
 }
 
 /** Bits with names. A name whose value is a mask of several bits wins over its parts when it comes first. */
 export function flags<const N extends string>(name: N, names: Readonly<Record<string, number>>): Arg<number, N> {
-  return scalar(name, 'int', signed, (value) => showFlags(value, names));
+  return { ...scalar(name, 'int', signed, (value) => showFlags(value, names)), names };
 }
 
 export function showFlags(value: number, names: Readonly<Record<string, number>>): string {

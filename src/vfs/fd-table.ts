@@ -38,11 +38,6 @@ export class FdTable {
     return fd;
   }
 
-  /** Whether install() has a number left. */
-  get full(): boolean {
-    return this.#lowestFree(0) >= this.limit;
-  }
-
   /** dup2: onto exactly this descriptor, closing what is there. */
   replace(s: Sleeper, fd: number, file: OpenFile, cloexec: boolean, locks: LockTable): number {
     if (fd < 0 || fd >= this.limit) return -EBADF;

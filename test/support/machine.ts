@@ -28,7 +28,7 @@ export function prepare(name: string, options: Partial<MachineOptions> = {}) {
   const root = machine.context().fs.root.dentry.inode!;
   put(machine, root, name, readFileSync(fixture(name)), 0o755);
   put(machine, root, 'output', new Uint8Array(0), 0o644);
-  const output = open(machine, '/output');
+  const output = openFile(machine, '/output');
   output.hold();
   return { machine, output };
 }
@@ -45,13 +45,15 @@ export async function runGuest(
   return { outcome, output: content(machine, output), machine };
 }
 
-export function content(machine: Machine, file: OpenFile): string {
+export const content = (machine: Machine, file: OpenFile) => new TextDecoder().decode(contentBytes(machine, file));
+
+export function contentBytes(machine: Machine, file: OpenFile): Uint8Array {
   const ctx = machine.context();
   const stat = file.attributes(ctx);
   if (failed(stat)) throw new Error(`output: ${stat}`);
   const bytes = new Uint8Array(stat.size);
   file.readAt(ctx, 0, bytes);
-  return new TextDecoder().decode(bytes);
+  return bytes;
 }
 
 /** A file in a directory. */
@@ -62,7 +64,7 @@ export function put(machine: Machine, directory: Inode, name: string, bytes: Uin
   if (bytes.length > 0) made.write(ctx, 0, bytes);
 }
 
-function open(machine: Machine, path: string): OpenFile {
+export function openFile(machine: Machine, path: string): OpenFile {
   const ctx = machine.context();
   const file = openPath(ctx, ctx.fs.root, path, O_RDWR | O_LARGEFILE);
   if (failed(file)) throw new Error(`${path}: ${file}`);

@@ -1,0 +1,108 @@
+/** What the two kernels cannot agree on, and why: calls that are not made, results and memory that are not compared. */
+import { EBADF, EFAULT, EINVAL, ENOTSOCK } from '../../../src/abi/errno.ts';
+import { oldStatLayout, stat64Layout, statLayout, statxLayout } from '../../../src/abi/stat.ts';
+
+/** Calls that are not made. */
+export const NOT_MADE: Readonly<Record<string, string>> = {
+  ...reasons('end the child or its stub', ['exit', 'exit_group', 'sigreturn', 'rt_sigreturn', 'execve', 'execveat']),
+  ...reasons('make processes that outlive the comparison', ['fork', 'vfork', 'clone', 'clone3', 'unshare', 'setns']),
+  ...reasons('sleep until a signal comes', ['pause', 'sigsuspend', 'rt_sigsuspend', 'restart_syscall']),
+  ...reasons('end or stop at a time of their own', ['alarm', 'setitimer', 'timer_settime', 'timer_settime64']),
+  ...reasons('answer with addresses of the host', ['brk', 'mmap', 'mmap2', 'mremap', 'shmat', 'remap_file_pages']),
+  ...reasons('take memory away from the stub', ['munmap', 'mprotect', 'pkey_mprotect', 'madvise', 'process_madvise']),
+  ...reasons('are of the whole host, where the machine has its own', [
+    'sync',
+    'syslog',
+    'sysinfo',
+    'quotactl',
+    'ustat',
+  ]),
+  ...reasons('differ by what the host is built and run with', ['iopl', 'ioperm', 'init_module', 'finit_module']),
+  ...reasons('differ by what the host is built and run with', ['delete_module', 'memfd_secret', 'uselib', 'acct']),
+  ...reasons('differ by what the host is built and run with', ['adjtimex', 'clock_adjtime', 'name_to_handle_at']),
+  ...reasons('differ by what the host is built and run with', [
+    'bpf',
+    'perf_event_open',
+    'add_key',
+    'keyctl',
+    'request_key',
+  ]),
+  ...reasons('are documented as not there', ['io_setup', 'io_uring_setup', 'landlock_create_ruleset', 'fanotify_init']),
+  ...reasons('are documented as not there', [
+    'seccomp',
+    'ptrace',
+    'rseq',
+    'userfaultfd',
+    'vm86',
+    'vm86old',
+    'futex_waitv',
+  ]),
+  ...reasons('multiply: the direct calls are made', ['socketcall', 'ipc', 'select', 'mmap']),
+  ...reasons('stop the terminal of whoever runs the test', ['vhangup', 'reboot', 'kexec_load']),
+  ...reasons('change limits that end the child at a time of their own', ['setrlimit', 'prlimit64']),
+};
+
+/**
+ * Two things are wrong with a call, and the kernels tell different ones. Nothing was done then, and no program can rely on
+ * the order; all that is compared is that both refuse.
+ */
+export const ORDER_OF_CHECKS: ReadonlySet<number> = new Set([EFAULT, EBADF, EINVAL, ENOTSOCK]);
+
+/** Results that only agree on failing or not: numbers of the host, times. */
+export const RESULT_VARIES = new Set([
+  ...[
+    'time',
+    'times',
+    'getpid',
+    'getppid',
+    'getpgid',
+    'getsid',
+    'gettid',
+    'set_tid_address',
+    'getcpu',
+    'getpgrp',
+    'setsid',
+  ],
+  ...['sched_getaffinity', 'getrandom', 'listxattr', 'llistxattr', 'flistxattr', 'uname', 'semget', 'shmget', 'msgget'],
+]);
+
+/** Memory that holds what only this kernel knows: times, inode numbers, random bytes. */
+export const MEMORY_VARIES = new Set([
+  ...['time', 'times', 'gettimeofday', 'clock_gettime', 'clock_gettime64', 'clock_getres', 'clock_getres_time64'],
+  ...['getrandom', 'getdents', 'getdents64', 'readdir', 'getrusage', 'wait4', 'waitid', 'uname', 'olduname'],
+  ...['oldolduname', 'statfs', 'statfs64', 'fstatfs', 'fstatfs64', 'adjtimex', 'clock_adjtime', 'sched_getaffinity'],
+  ...['timerfd_gettime', 'timerfd_gettime64', 'timerfd_settime', 'timerfd_settime64', 'getcpu', 'listxattr'],
+  ...['llistxattr', 'flistxattr', 'name_to_handle_at', 'nanosleep', 'clock_nanosleep', 'clock_nanosleep_time64'],
+  ...['sched_getattr', 'select', '_newselect', 'pselect6', 'pselect6_time64', 'getcwd', 'getitimer', 'timer_gettime'],
+  ...['timer_gettime64', 'sched_rr_get_interval', 'sched_rr_get_interval_time64', 'get_robust_list'],
+]);
+
+const TIMES = ['atime', 'atimeNsec', 'mtime', 'mtimeNsec', 'ctime', 'ctimeNsec', 'btime'];
+/** Fields of structs in memory that are not compared, by the kind of the argument. */
+export const FIELDS_VARY: Readonly<Record<string, readonly number[]>> = {
+  'struct __old_kernel_stat *': fields(oldStatLayout, ['dev', 'ino', ...TIMES]),
+  'struct stat *': fields(statLayout, ['dev', 'ino', 'rdev', 'blksize', 'blocks', ...TIMES]),
+  'struct stat64 *': fields(stat64Layout, ['dev', 'shortIno', 'ino', 'rdev', 'blksize', 'blocks', ...TIMES]),
+  'struct statx *': fields(statxLayout, [
+    ...['blksize', 'attributes', 'attributesMask', 'mask', 'ino', 'blocks', 'devMajor', 'devMinor', 'mountId', 'rest'],
+    ...TIMES,
+  ]),
+};
+
+function reasons(why: string, names: readonly string[]): Record<string, string> {
+  return Object.fromEntries(names.map((name) => [name, why]));
+}
+
+/** Offsets of the bytes of some fields: from each to the next one. */
+function fields(
+  layout: { size: number; offsets: Readonly<Record<string, number>> },
+  names: readonly string[],
+): number[] {
+  const starts = [...Object.values(layout.offsets), layout.size].sort((a, b) => a - b);
+  return names.flatMap((name) => {
+    const start = layout.offsets[name];
+    if (start === undefined) return [];
+    const end = starts.find((other) => other > start) ?? layout.size;
+    return Array.from({ length: end - start }, (_, i) => start + i);
+  });
+}
