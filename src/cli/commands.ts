@@ -21,6 +21,10 @@ export const SERVE_OPTIONS = options({
   'tls-key': { kind: 'string', value: 'FILE', describe: 'its key' },
   'tls-ca': { kind: 'string', value: 'FILE', describe: "whose signature clients' certificates must have" },
   log: { kind: 'string', value: 'FILE', describe: 'append comings, goings and every change' },
+  durable: {
+    kind: 'flag',
+    describe: 'note on the disk what is about to be done: exactly once after a power failure, too',
+  },
   force: { kind: 'flag', describe: 'serve as root' },
   quiet: { letter: 'q', kind: 'flag', describe: 'no lines about clients' },
 });

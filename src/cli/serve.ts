@@ -12,7 +12,11 @@ import type { Export } from '../remote/server/nodes.ts';
 import { Shadow } from '../remote/server/shadow.ts';
 import type { ServeValues } from './commands.ts';
 import { CliError, EXIT } from './error.ts';
+import { SessionJournals } from './journals.ts';
 import { tlsFiles } from './remote.ts';
+
+/** How often it is looked whether clients that went away have left something. */
+const SWEEP_MS = 600_000;
 
 export async function main(values: ServeValues, operands: string[]): Promise<number> {
   if (operands.length > 0) throw new CliError(EXIT.failure, `serve: what is ${operands[0]}? Directories: --export DIR`);
@@ -26,7 +30,9 @@ export async function main(values: ServeValues, operands: string[]): Promise<num
   const host = new NodeHost();
   const stdio = places.some(({ kind }) => kind === 'stdio');
   const token = needsToken(places) ? takeToken(values, host) : undefined;
+  const journals = new SessionJournals({ durable: values.durable, single: stdio });
   const shadow = new Shadow({
+    journals,
     exports: exportsOf(values),
     token,
     clock: host,
@@ -37,6 +43,12 @@ export async function main(values: ServeValues, operands: string[]): Promise<num
     log: values.quiet || stdio ? logTo(values.log) : (line) => logTo(values.log, true)(line),
     changes: values.log === undefined ? undefined : logTo(values.log),
   });
+  const sweep = () => {
+    journals.sweep();
+    shadow.sweep();
+  };
+  sweep();
+  setInterval(sweep, SWEEP_MS).unref();
   let stop = () => {};
   const stopped = new Promise<void>((resolve) => {
     stop = resolve;

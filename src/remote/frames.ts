@@ -5,7 +5,7 @@ import { ProtocolError, Writer } from './wire.ts';
 
 /** "TSHP", and the version that both sides must speak. */
 export const MAGIC = 0x50485354;
-export const VERSION = 1;
+export const VERSION = 2;
 
 export const FRAME = {
   /** Client: who it is. Server: who it is, or why not. */
@@ -18,6 +18,8 @@ export const FRAME = {
   ping: 6,
   /** The client has ended in order: its session may be forgotten. */
   bye: 7,
+  /** The client has seen the welcome: only now its session moves to this connection. */
+  ready: 8,
 } as const;
 
 /** A request or reply carries at most so much of contents. */

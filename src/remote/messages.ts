@@ -30,6 +30,8 @@ export interface Welcome {
   host: string;
   /** Requests that may be unanswered at a time. */
   window: number;
+  /** What `ready` must repeat: nobody has it who only sends once more what was sent before. */
+  challenge: Uint8Array;
 }
 
 export interface Request {
@@ -38,8 +40,10 @@ export interface Request {
   answered: number;
   operation: RemoteOperationName;
   node: number;
-  /** The number it had with a server that was there before, and may have done it; or 0. */
-  again: number;
+  /** The client's own number for it, the same with all servers. */
+  key: number;
+  /** A server that was there before may have done it. */
+  again: boolean;
   values: unknown[];
 }
 
@@ -78,7 +82,7 @@ export function encodeWelcome(welcome: Welcome): Uint8Array {
       .u32(welcome.gid);
     w.u32(welcome.groups.length);
     for (const group of welcome.groups) w.u32(group);
-    w.text(welcome.host).u32(welcome.window);
+    w.text(welcome.host).u32(welcome.window).bytes(welcome.challenge);
   });
 }
 
@@ -97,9 +101,21 @@ export function decodeWelcome(body: Uint8Array): Welcome {
     groups: Array.from({ length: r.count(4) }, () => r.u32()),
     host: r.text(),
     window: r.u32(),
+    challenge: r.bytes().slice(),
   };
   r.end();
   return welcome;
+}
+
+export function encodeReady(challenge: Uint8Array): Uint8Array {
+  return frame(FRAME.ready, (w) => w.bytes(challenge));
+}
+
+export function decodeReady(body: Uint8Array): Uint8Array {
+  const r = new Reader(body);
+  const challenge = r.bytes();
+  r.end();
+  return challenge;
 }
 
 export function encodeRefusal(reason: string): Uint8Array {
@@ -113,7 +129,10 @@ export function encodeRequest(request: Request): Uint8Array {
   return frame(
     FRAME.request,
     (w) => {
-      w.i64(request.id).i64(request.answered).u8(number).i64(request.again).u32(request.node);
+      w.i64(request.id).i64(request.answered).u8(number);
+      w.i64(request.key)
+        .u8(request.again ? 1 : 0)
+        .u32(request.node);
       for (const [i, [, kind]] of parameters.entries()) put(w, kind, request.values[i]);
     },
     room,
@@ -125,13 +144,14 @@ export function decodeRequest(body: Uint8Array): Request {
   const id = r.i64();
   const answered = r.i64();
   const number = r.u8();
-  const again = r.i64();
+  const key = r.i64();
+  const again = r.u8() !== 0;
   const node = r.u32();
   const operation = NAME_OF_NUMBER.get(number);
   if (operation === undefined) throw new ProtocolError(`there is no operation ${number}`);
   const values = REMOTE_OPERATIONS[operation].parameters.map(([, kind]) => CODECS[kind].take(r));
   r.end();
-  return { id, answered, operation, node, again, values };
+  return { id, answered, operation, node, key, again, values };
 }
 
 export interface Outcome {

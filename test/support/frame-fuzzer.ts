@@ -3,7 +3,15 @@
 import { RemoteFs } from '../../src/remote/client/remote-fs.ts';
 import { CODECS } from '../../src/remote/codecs.ts';
 import { FRAME, frame } from '../../src/remote/frames.ts';
-import { decodeWelcome, encodeHello, encodeReply, encodeWelcome, type Welcome } from '../../src/remote/messages.ts';
+import {
+  decodeWelcome,
+  encodeHello,
+  encodeReady,
+  encodeReply,
+  encodeRequest,
+  encodeWelcome,
+  type Welcome,
+} from '../../src/remote/messages.ts';
 import { REMOTE_OPERATIONS, type WireKind, type WireOperation } from '../../src/remote/operations.ts';
 import type { Transport, TransportListener } from '../../src/remote/transport.ts';
 import type { FileSystem } from '../../src/vfs/inode.ts';
@@ -88,7 +96,8 @@ function request(dice: Dice, id: number): Uint8Array {
     w.i64(id)
       .i64(0)
       .u8(number)
-      .i64(dice.below(8) === 0 ? 1 : 0)
+      .i64(dice.below(20))
+      .u8(dice.below(8) === 0 ? 1 : 0)
       .u32(dice.below(12));
     for (const [, kind] of parameters) {
       (CODECS[kind].put as (to: typeof w, value: unknown) => void)(
@@ -134,16 +143,9 @@ export function fuzzServer(tree: FileSystem, count: number, seed: number): numbe
       puppet.listener.data(encodeHello({ token: new Uint8Array(), session, secret, answered: next }));
       welcome = decodeWelcome(puppet.sent[0].subarray(5));
       next = welcome.seen + 1;
-      const attach = frame(FRAME.request, (w) =>
-        w
-          .i64(next)
-          .i64(next - 1)
-          .u8(REMOTE_OPERATIONS.attach.number)
-          .i64(0)
-          .u32(0)
-          .text(''),
-      );
-      puppet.listener.data(attach);
+      puppet.listener.data(encodeReady(welcome.challenge));
+      const about = { id: next, answered: next - 1, key: next, again: false, node: 0 };
+      puppet.listener.data(encodeRequest({ ...about, operation: 'attach', values: [''] }));
       next++;
     }
     const before = puppet.sent.length;
@@ -166,6 +168,7 @@ const WELCOME: Welcome = {
   gid: 0,
   groups: [],
   host: 'home',
+  challenge: new Uint8Array(16),
   window: 64,
 };
 

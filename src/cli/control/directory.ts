@@ -1,7 +1,8 @@
 /** Where running machines find each other: a directory that is its user's alone. */
 import { lstatSync, mkdirSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { CliError, EXIT } from '../error.ts';
 
 /** sun_path has 108 bytes; a socket's name here has up to 40. */
 const LONGEST = 66;
@@ -24,6 +25,15 @@ export function controlDirectories(make = false): string[] {
     if (isPrivate(path) || (make && usable.length === 0 && makePrivate(path))) usable.push(path);
   }
   return usable;
+}
+
+/** $XDG_STATE_HOME/tallship/NAME, made where it is missing: what outlives the processes that write it. */
+export function stateDirectory(name: string): string {
+  const state = process.env.XDG_STATE_HOME || join(homedir(), '.local', 'state');
+  const directory = join(state, 'tallship', name);
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  if (!isPrivate(directory)) throw new CliError(EXIT.failure, `${directory} is open to others: chmod 700 it`);
+  return directory;
 }
 
 function makePrivate(path: string): boolean {

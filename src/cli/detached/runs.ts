@@ -2,11 +2,10 @@
  * Detached runs: each leaves a log (what it wrote) and a record in a directory of its user's alone, so that `tallship logs`
  * and `tallship attach` still know it after its end.
  */
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ExitStatus } from '../../machine.ts';
-import { isPrivate } from '../control/directory.ts';
+import { stateDirectory } from '../control/directory.ts';
 import { isAlive } from '../control/entry.ts';
 import { CliError, EXIT } from '../error.ts';
 
@@ -33,14 +32,7 @@ export interface Kept extends Run {
 
 export const logOf = (base: string) => `${base}.log`;
 
-/** $XDG_STATE_HOME/tallship/runs, made where it is missing. */
-export function runsDirectory(): string {
-  const state = process.env.XDG_STATE_HOME || join(homedir(), '.local', 'state');
-  const directory = join(state, 'tallship', 'runs');
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
-  if (!isPrivate(directory)) throw new CliError(EXIT.failure, `${directory} is open to others: chmod 700 it`);
-  return directory;
-}
+export const runsDirectory = () => stateDirectory('runs');
 
 /** The path of a new run's files. */
 export function newBase(name: string): string {

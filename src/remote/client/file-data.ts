@@ -3,7 +3,7 @@ import type { Attributes } from '../../vfs/inode.ts';
 import { failed, type Sleeper } from '../../wait/wait.ts';
 import { LARGEST_DATA } from '../frames.ts';
 import { BLOCK, type Block } from './data-cache.ts';
-import type { Pending } from './link.ts';
+import type { Pending } from './pending.ts';
 import type { RemoteObject } from './remote-object.ts';
 import { WriteBehind } from './write-behind.ts';
 

@@ -3,14 +3,15 @@
  * sent again over the next one; the server knows what it has done already.
  */
 import { EIO } from '../../abi/errno.ts';
-import type { Attributes, Traffic } from '../../vfs/inode.ts';
-import { BLOCKED, type Sleeper, WaitQueue } from '../../wait/wait.ts';
+import type { Traffic } from '../../vfs/inode.ts';
+import { BLOCKED, type Sleeper } from '../../wait/wait.ts';
 import { CODECS } from '../codecs.ts';
 import { FRAME, FrameSplitter } from '../frames.ts';
-import { decodeReply, decodeWelcome, encodeHello, encodeRequest, type Welcome } from '../messages.ts';
+import { decodeReply, decodeWelcome, encodeHello, encodeReady, encodeRequest, type Welcome } from '../messages.ts';
 import { REMOTE_OPERATIONS, type RemoteOperationName } from '../operations.ts';
 import type { Dial, Transport } from '../transport.ts';
 import { ProtocolError, Reader } from '../wire.ts';
+import { isTarget, Pending, type Target } from './pending.ts';
 
 export interface LinkOptions {
   readonly dial: Dial;
@@ -18,45 +19,6 @@ export interface LinkOptions {
   /** How long a lost connection is tried again, in milliseconds. */
   readonly retry: number;
   readonly log: (line: string) => void;
-}
-
-/** What requests are about. The number changes when the server was started anew. */
-export interface Target {
-  node: number;
-  /** The server has another file there now, or none: nothing can be asked. */
-  readonly stale: number;
-}
-
-/** A request, until its answer was taken. */
-export class Pending {
-  readonly id: number;
-  readonly operation: RemoteOperationName;
-  readonly target: Target | null;
-  readonly values: readonly unknown[];
-  readonly queue = new WaitQueue();
-  /** Called when the answer is there, before those who wait. */
-  readonly react: ((pending: Pending) => void) | null;
-  done = false;
-  status = 0;
-  attributes: Attributes | null = null;
-  answer: unknown = null;
-  /** Its number on the wire, once it was sent; and the one it had with a server that is not there any more. */
-  sequence = 0;
-  again = 0;
-
-  constructor(
-    id: number,
-    operation: RemoteOperationName,
-    target: Target | null,
-    values: readonly unknown[],
-    react: ((pending: Pending) => void) | null,
-  ) {
-    this.id = id;
-    this.operation = operation;
-    this.target = target;
-    this.values = values;
-    this.react = react;
-  }
 }
 
 /** Milliseconds between attempts: the first, and the longest. */
@@ -74,8 +36,9 @@ export class Link {
   welcome!: Welcome;
   /** Called when a new server knows nothing of our nodes; requests go on when it has resolved. */
   onRestart: (() => Promise<void>) | null = null;
+  /** How many servers knew nothing of us. */
+  servers = 1;
   #transport: Transport | null = null;
-  #frames = new FrameSplitter();
   #last = 0;
   /** Without an answer, in order. */
   readonly #waiting = new Map<number, Pending>();
@@ -148,6 +111,11 @@ export class Link {
     return this.#waiting.get(id) ?? this.#done.get(id);
   }
 
+  /** Requests without an answer, in order. */
+  unanswered(operation: RemoteOperationName): Pending[] {
+    return [...this.#waiting.values()].filter((pending) => pending.operation === operation);
+  }
+
   taken(id: number): void {
     this.#done.delete(id);
   }
@@ -209,10 +177,13 @@ export class Link {
     this.#encode(pending);
   }
 
-  #encode({ sequence, operation, target, values, again }: Pending): void {
+  #encode({ id: key, sequence, operation, target, values, again }: Pending): void {
     const node = target?.node ?? 0;
     const named = values.map((value) => (isTarget(value) ? value.node : value));
-    const bytes = encodeRequest({ id: sequence, answered: this.#answered, operation, node, again, values: named });
+    const bytes = encodeRequest({
+      ...{ id: sequence, answered: this.#answered, operation, node },
+      ...{ key, again, values: named },
+    });
     this.counts.bytesOut += bytes.length;
     this.#out.push(bytes);
     if (this.#flushing) return;
@@ -234,7 +205,7 @@ export class Link {
     if (status >= 0) {
       pending.answer = CODECS[REMOTE_OPERATIONS[pending.operation].answer].take(rest);
       rest.end();
-    } else if (status === -EIO && pending.again !== 0) {
+    } else if (status === -EIO && pending.again) {
       this.#options.log(`the server was started anew, and whether ${pending.operation} was done cannot be told: EIO`);
     }
     this.#finish(pending, status);
@@ -260,7 +231,7 @@ export class Link {
 
   /** Says hello on a new connection; resolves when the server has answered. */
   #open(transport: Transport): Promise<void> {
-    this.#frames = new FrameSplitter();
+    const frames = new FrameSplitter();
     const { session = 0, secret = new Uint8Array() } = this.welcome ?? {};
     return new Promise((resolve, reject) => {
       let greeted = false;
@@ -273,7 +244,7 @@ export class Link {
       transport.receive({
         data: (bytes) => {
           this.counts.bytesIn += bytes.length;
-          const strange = this.#data(transport, bytes, (type, body) => {
+          const strange = this.#data(transport, frames, bytes, (type, body) => {
             if (type === FRAME.refused) return fail(new Reader(body).text(), true);
             if (type !== FRAME.welcome) return fail('the server does not speak this protocol', true);
             const welcome = decodeWelcome(body);
@@ -296,8 +267,12 @@ export class Link {
   }
 
   /** Answers what is wrong with a connection that begins with something else than a welcome. */
-  #data(transport: Transport, bytes: Uint8Array, greeting: (type: number, body: Uint8Array) => void): string | null {
-    const frames = this.#frames;
+  #data(
+    transport: Transport,
+    frames: FrameSplitter,
+    bytes: Uint8Array,
+    greeting: (type: number, body: Uint8Array) => void,
+  ): string | null {
     frames.add(bytes);
     try {
       for (let next = frames.next(); next !== null; next = frames.next()) {
@@ -320,6 +295,7 @@ export class Link {
     this.welcome = welcome;
     this.#transport = transport;
     this.#out = [];
+    transport.send(encodeReady(welcome.challenge));
     this.counts.connections++;
     if (before === undefined) return this.#pump();
     if (this.#lostAt !== 0 && Date.now() - this.#lostAt > QUIET_MS) this.#options.log('connected again');
@@ -334,19 +310,20 @@ export class Link {
 
   /** Another server, or one that has forgotten us: first nodes are found again, then everything unanswered is sent again. */
   async #restart(): Promise<void> {
+    for (const pending of [...this.#waiting.values()]) if (pending.renewed) this.#finish(pending, 0);
     const old = [...this.#waiting.values()];
     for (const pending of old) {
-      if (pending.sequence > 0 && pending.again === 0) pending.again = pending.sequence;
+      pending.again ||= pending.sequence > 0;
       pending.sequence = 0;
     }
     this.#sent.clear();
     this.#sequence = 0;
     this.#unsent = old;
     this.#restarting = true;
-    const { session } = this.welcome;
+    const server = ++this.servers;
     await this.onRestart?.();
     // Once more lost meanwhile: another one of us is at work.
-    if (session !== this.welcome.session) return;
+    if (server !== this.servers) return;
     this.#restarting = false;
     this.#pump();
   }
@@ -390,8 +367,4 @@ export class Link {
 /** The server does not want us: trying again does not help. */
 export class RefusedError extends Error {
   override name = 'RefusedError';
-}
-
-function isTarget(value: unknown): value is Target {
-  return typeof value === 'object' && value !== null && 'node' in value && 'stale' in value;
 }

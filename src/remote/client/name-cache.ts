@@ -5,7 +5,7 @@ import type { RemoteInode } from './remote-inode.ts';
 
 interface Name {
   readonly inode: RemoteInode | null;
-  readonly stamp: Stamp;
+  stamp: Stamp;
   /** The call that took the name away walks once more through it, when it is run again: `a/../a`. */
   readonly before: { by: Sleeper; serial: number; inode: RemoteInode | null } | null;
 }
@@ -57,8 +57,9 @@ export class NameCache {
     this.#complete = stamp;
   }
 
-  clear(): void {
-    this.#names.clear();
+  /** All of it is to be asked for again. */
+  outdate(): void {
+    for (const known of this.#names.values()) known.stamp = NEVER;
     this.#complete = NEVER;
   }
 }

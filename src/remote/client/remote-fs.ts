@@ -6,8 +6,9 @@ import { failed, type Sleeper } from '../../wait/wait.ts';
 import type { Found, RemoteOperationName, Step } from '../operations.ts';
 import { DataCache } from './data-cache.ts';
 import { Freshness, type Stamp } from './freshness.ts';
-import { Link, type LinkOptions, type Pending, type Target } from './link.ts';
+import { Link, type LinkOptions } from './link.ts';
 import { NEVER } from './name-cache.ts';
+import type { Pending, Target } from './pending.ts';
 import { RemoteInode } from './remote-inode.ts';
 import type { RemoteObject, Told } from './remote-object.ts';
 
@@ -46,10 +47,10 @@ export class RemoteFs implements FileSystem {
   root!: RemoteInode;
   readonly #options: RemoteOptions;
   readonly #inodes = new Map<number, WeakRef<RemoteInode>>();
-  readonly #gone = new FinalizationRegistry<Told>(({ node, times, session }) => {
-    if (session !== this.link.welcome.session) return;
+  readonly #gone = new FinalizationRegistry<Told>(({ node, times, server }) => {
+    if (server !== this.link.servers) return;
     if (this.#inodes.get(node)?.deref() === undefined) this.#inodes.delete(node);
-    this.link.send('forget', { node, stale: 0 }, [times]);
+    this.link.send('forget', { node, stale: 0 }, [times]).renewed = true;
   });
   readonly #looks = new Map<string, Look>();
   readonly #recent = new Map<number, RemoteInode>();
@@ -240,16 +241,30 @@ export class RemoteFs implements FileSystem {
     const all = [...this.#inodes.values()].flatMap((reference) => reference.deref() ?? []);
     this.#inodes.clear();
     this.#looks.clear();
+    // Whether these were done the server will tell later.
+    const moves = this.link.unanswered('rename').map(({ target, values }) => {
+      const [name, to, newName] = values as [string, RemoteInode, string];
+      return { inode: (target as RemoteInode).lastNamed(name), to, newName };
+    });
     await this.attach();
-    await Promise.all(all.filter((inode) => inode !== this.root).map((inode) => this.#reopen(inode)));
+    const missing = await this.#reopenAll(all.filter((inode) => inode !== this.root));
+    for (const { inode, to, newName } of moves) if (inode && missing.includes(inode)) inode.seen(to, newName);
+    for (const inode of await this.#reopenAll(missing))
+      inode.lost(-ESTALE, 'replaced or removed at home while it was open; it gives ESTALE');
   }
 
-  #reopen(inode: RemoteInode): Promise<void> {
+  /** Answers those that are not where they were. */
+  async #reopenAll(inodes: readonly RemoteInode[]): Promise<RemoteInode[]> {
+    const found = await Promise.all(inodes.map((inode) => this.#reopen(inode)));
+    return inodes.filter((_, i) => !found[i]);
+  }
+
+  #reopen(inode: RemoteInode): Promise<boolean> {
     return new Promise((resolve) => {
       this.link.sendFirst('reopen', this.root, inode.identity(), ({ status, answer }) => {
-        resolve();
-        if (status < 0) return inode.lost(-ESTALE, 'replaced or removed at home while it was open; it gives ESTALE');
-        if (inode.locks.held) inode.lost(-EIO, 'its lock was lost with the server; it gives EIO');
+        resolve(status >= 0);
+        if (status < 0) return;
+        if (inode.locks.held) return inode.lost(-EIO, 'its lock was lost with the server; it gives EIO');
         const { node } = answer as Found;
         inode.renumber(node);
         this.#inodes.set(node, new WeakRef(inode));

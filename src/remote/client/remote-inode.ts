@@ -29,7 +29,7 @@ export class RemoteInode extends RemoteObject {
 
   override renumber(node: number): void {
     super.renumber(node);
-    this.#names.clear();
+    this.#names.outdate();
   }
 
   // Names
@@ -174,6 +174,11 @@ export class RemoteInode extends RemoteObject {
       to.outdated();
       return this.learnResult(pending, stamp);
     });
+  }
+
+  /** What was last known to stand under a name. */
+  lastNamed(name: string): RemoteInode | null {
+    return this.#names.last(name);
   }
 
   override readlink(s: Sleeper): string | number {

@@ -7,15 +7,16 @@ import { LARGEST_DATA } from '../frames.ts';
 import type { RemoteOperationName } from '../operations.ts';
 import { FileData } from './file-data.ts';
 import type { Stamp } from './freshness.ts';
-import type { Pending } from './link.ts';
 import { NEVER } from './name-cache.ts';
+import type { Pending } from './pending.ts';
 import type { RemoteFs } from './remote-fs.ts';
 import { RemoteLocks } from './remote-locks.ts';
 
 export interface Told {
   node: number;
   times: number;
-  session: number;
+  /** Which of the servers that there were. */
+  server: number;
 }
 
 export abstract class RemoteObject extends Inode {
@@ -46,7 +47,7 @@ export abstract class RemoteObject extends Inode {
     this.type = type;
     this.#parent = parent;
     this.#name = name;
-    this.told = { node, times: 0, session: fs.link.welcome.session };
+    this.told = { node, times: 0, server: fs.link.servers };
     this.data = new FileData(this);
     this.locks = new RemoteLocks(this);
   }
@@ -68,7 +69,7 @@ export abstract class RemoteObject extends Inode {
     this.node = node;
     this.told.node = node;
     this.told.times = 1;
-    this.told.session = this.fs.link.welcome.session;
+    this.told.server = this.fs.link.servers;
     this.#stamp = NEVER;
   }
 
@@ -163,9 +164,10 @@ export abstract class RemoteObject extends Inode {
     if (this.#mayOpen(flags)) {
       return s.once(() => {
         opened();
-        this.fs.link.send('opened', this, [flags], ({ status }) => {
+        const sent = this.fs.link.send('opened', this, [flags], ({ status }) => {
           if (status < 0) this.lost(status, 'could not be opened after all');
         });
+        sent.renewed = true;
         return 0;
       });
     }
@@ -192,7 +194,7 @@ export abstract class RemoteObject extends Inode {
   override closed(flags: number): void {
     if (this.type !== S_IFREG) return;
     this.data.writes.send();
-    this.fs.link.send('closed', this, [flags]);
+    this.fs.link.send('closed', this, [flags]).renewed = true;
     this.#opens--;
     if ((flags & O_ACCMODE) !== O_RDONLY) this.#writes--;
     this.release();

@@ -3,7 +3,7 @@ import { EIO } from '../../abi/errno.ts';
 import { failed, type Sleeper } from '../../wait/wait.ts';
 import { LARGEST_DATA } from '../frames.ts';
 import type { FileData } from './file-data.ts';
-import type { Pending } from './link.ts';
+import type { Pending } from './pending.ts';
 import type { RemoteObject } from './remote-object.ts';
 
 /** So much is sent at once, and so long the last bytes wait for more. */

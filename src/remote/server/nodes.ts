@@ -1,6 +1,7 @@
 /** What a session's client knows: inodes by number, under the names where they were found last. */
 import { O_ACCMODE, O_RDONLY } from '../../abi/fs.ts';
 import type { DirectoryEntry, FileSystem, Inode } from '../../vfs/inode.ts';
+import type { HiddenFiles } from './hidden.ts';
 
 export interface Export {
   /** Absolute, as the client names it. */
@@ -32,8 +33,13 @@ export class NodeTable {
   readonly #nodes = new Map<number, Node>();
   readonly #ids = new Map<Inode, number>();
   #next = 1;
+  readonly #hidden: HiddenFiles;
   /** Descriptions that are open. */
   opens = 0;
+
+  constructor(hidden: HiddenFiles) {
+    this.#hidden = hidden;
+  }
 
   get(id: number): Node | undefined {
     return this.#nodes.get(id);
@@ -92,6 +98,7 @@ export class NodeTable {
   opened(node: Node, flags: number): void {
     node.opens.push(flags);
     this.opens++;
+    this.#hidden.opened(node.inode);
   }
 
   /** False: nobody had opened it like that. */
@@ -102,6 +109,7 @@ export class NodeTable {
     const [opened] = node.opens.splice(at, 1);
     this.opens--;
     node.inode.closed(opened);
+    this.#hidden.closed(node.inode);
     if (node.told <= 0 && node.opens.length === 0) this.#drop(node);
     return true;
   }

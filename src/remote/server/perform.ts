@@ -1,11 +1,12 @@
 /** The operations, as the server does them: each on a node of the session, and never outside of the exported trees. */
 import { EINTR, EINVAL, EIO, ENFILE, ENOENT, ENOTDIR, EPERM, EROFS, ESTALE, EXDEV } from '../../abi/errno.ts';
 import { F_UNLCK, F_WRLCK, O_ACCMODE, O_RDONLY, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../../abi/fs.ts';
-import type { Creation, Inode } from '../../vfs/inode.ts';
+import type { Attributes, Creation, Inode } from '../../vfs/inode.ts';
 import type { Range } from '../../vfs/locks.ts';
 import { failed, type Sleeper } from '../../wait/wait.ts';
 import { LARGEST_DATA } from '../frames.ts';
 import type { Found, Listing, RemoteOperationName, Step, WireAnswer, WireArguments, WireLock } from '../operations.ts';
+import { HIDDEN } from './hidden.ts';
 import type { Node } from './nodes.ts';
 import type { Session } from './session.ts';
 import { descend, walkFrom } from './walk.ts';
@@ -53,11 +54,11 @@ function ownerOf(node: Node, number: number): object {
 export const HANDLERS: Handlers = {
   attach: (session, _node, s, path) => session.attach(s, path),
   reopen: (session, node, s, path, ino, type, btime, opens, writes) => {
-    const target = descend(session, s, node, path);
+    const target = findAgain(session, s, node, path, ino, btime);
     if (failed(target)) return target === -ENOENT ? -ESTALE : target;
-    const attributes = target.inode.attributes(s);
+    const attributes = attributesOf(session, s, target);
     if (failed(attributes)) return attributes;
-    if (attributes.ino !== ino || target.inode.type !== type || attributes.btime !== btime) return -ESTALE;
+    if (target.inode.type !== type) return -ESTALE;
     if (target.inode.type === S_IFREG) {
       for (let i = 0; i < Math.min(opens, MOST_OPENS); i++) {
         const flags = i < writes ? 2 : O_RDONLY;
@@ -71,7 +72,7 @@ export const HANDLERS: Handlers = {
   walk: (session, node, s, path, contents) => walkFrom(session, s, node, path, contents),
   list: (session, node, s, position, contents) => list(session, node, s, position, contents),
 
-  attributes: (_session, node, s) => node.inode.attributes(s),
+  attributes: (session, node, s) => attributesOf(session, s, node),
   change(_session, node, s, changes) {
     const { mode } = changes;
     if (mode === undefined || node.inode.type === S_IFDIR) return node.inode.change(s, changes);
@@ -80,7 +81,7 @@ export const HANDLERS: Handlers = {
   lookup: (session, node, s, name) => make(session, s, node, name, () => node.inode.lookup(s, name)),
   entries: (_session, node, s, position) => {
     const entries = node.inode.entries(s, position);
-    return failed(entries) ? entries : entries.slice(0, MOST_ENTRIES);
+    return failed(entries) ? entries : entries.slice(0, MOST_ENTRIES).filter(isShown);
   },
   create: (session, node, s, name, how) => make(session, s, node, name, () => node.inode.create(s, name, allowed(how))),
   mkdir: (session, node, s, name, how) => make(session, s, node, name, () => node.inode.mkdir(s, name, how)),
@@ -92,13 +93,13 @@ export const HANDLERS: Handlers = {
     if (target === undefined) return -ESTALE;
     return node.inode.link(s, name, target.inode);
   },
-  unlink: (_session, node, s, name) => node.inode.unlink(s, name),
+  unlink: (session, node, s, name) => session.shadow.hidden.unlink(session, s, node, name),
   rmdir: (_session, node, s, name) => node.inode.rmdir(s, name),
   rename(session, node, s, name, to, newName, flags) {
     const target = session.nodes.get(to);
     if (target === undefined) return -ESTALE;
     if (target.root !== node.root) return -EXDEV;
-    const renamed = node.inode.rename(s, name, target.inode, newName, flags);
+    const renamed = session.shadow.hidden.rename(session, s, node, name, target, newName, flags);
     if (renamed < 0) return renamed;
     const moved = target.inode.lookup(s, newName);
     if (!failed(moved)) session.nodes.moved(moved, target, newName);
@@ -209,7 +210,7 @@ function list(session: Session, node: Node, s: Sleeper, position: number, conten
   if (position === 0 || node.listing === null) {
     const all = node.inode.entries(s, 0);
     if (failed(all)) return all;
-    node.listing = { entries: all };
+    node.listing = { entries: all.filter(isShown) };
   }
   const { entries } = node.listing;
   const from = position === 0 ? 0 : entries.findIndex(({ next }) => next === position) + 1;
@@ -256,8 +257,31 @@ export function stepOf(
   return step;
 }
 
+function isShown({ name }: { name: string }): boolean {
+  return name !== HIDDEN;
+}
+
+/** A file whose last name is one that nobody sees has none. */
+export function attributesOf(session: Session, s: Sleeper, { inode }: Node): Attributes | number {
+  const attributes = inode.attributes(s);
+  return !failed(attributes) && session.shadow.hidden.has(inode) ? { ...attributes, nlink: 0 } : attributes;
+}
+
+/** The inode that the client knew by a path: it is still there, or was unlinked while it was open. */
+function findAgain(session: Session, s: Sleeper, root: Node, path: string, ino: number, btime: bigint): Node | number {
+  const target = descend(session, s, root, path);
+  if (!failed(target)) {
+    const attributes = target.inode.attributes(s);
+    if (failed(attributes)) return attributes;
+    if (attributes.ino === ino && attributes.btime === btime) return target;
+  }
+  const hidden = session.shadow.hidden.find(s, root.root, ino, btime);
+  return hidden === null ? -ESTALE : session.nodes.tell(hidden.inode, root.root, root, hidden.name);
+}
+
 /** What a request may not do for a reason that has nothing to do with the file. */
-export function refusal(node: Node, operation: RemoteOperationName): number {
+export function refusal(node: Node, operation: RemoteOperationName, values: readonly unknown[]): number {
+  if (values.includes(HIDDEN)) return operation === 'lookup' ? -ENOENT : -EPERM;
   return node.root.fs.readOnly && WRITING.has(operation) ? -EROFS : 0;
 }
 

@@ -7,9 +7,20 @@ import type { Clock } from '../../vfs/attendant.ts';
 import { LockTable } from '../../vfs/locks.ts';
 import { failed } from '../../wait/wait.ts';
 import { FRAME, FrameSplitter, LARGEST_FRAME, LARGEST_HELLO } from '../frames.ts';
-import { decodeHello, decodeRequest, encodeRefusal, encodeWelcome, type Hello, type Request } from '../messages.ts';
+import {
+  decodeHello,
+  decodeReady,
+  decodeRequest,
+  encodeRefusal,
+  encodeWelcome,
+  type Hello,
+  type Request,
+  type Welcome,
+} from '../messages.ts';
 import type { Transport } from '../transport.ts';
 import { ProtocolError } from '../wire.ts';
+import { HiddenFiles } from './hidden.ts';
+import { Journal, type JournalStore } from './journal.ts';
 import { type Export, type Node, pathOf } from './nodes.ts';
 import { Session, WINDOW } from './session.ts';
 
@@ -30,6 +41,8 @@ export interface ShadowOptions {
   readonly changes?: (line: string) => void;
   /** How long a session waits for its client to come back, in milliseconds. */
   readonly patience?: number;
+  /** Absent: when this server has gone, none comes that clients could go on with. */
+  readonly journals?: JournalStore;
 }
 
 const MOST_SESSIONS = 64;
@@ -40,11 +53,13 @@ export class Shadow {
   readonly exports: readonly Export[];
   readonly locks = new LockTable();
   readonly clock: Clock;
+  readonly hidden: HiddenFiles;
   /** What requests that are about no node are about. */
   readonly nowhere: Node;
   readonly #options: ShadowOptions;
   readonly #sessions = new Map<number, Session>();
   readonly #connections = new Set<Connection>();
+  #last = 0;
   /** Called when the last session has ended. */
   onIdle: (() => void) | null = null;
 
@@ -52,6 +67,7 @@ export class Shadow {
     this.#options = options;
     this.exports = options.exports;
     this.clock = options.clock;
+    this.hidden = new HiddenFiles(options.clock, options.journals ?? null);
     const [root] = options.exports;
     const { fs } = root;
     this.nowhere = {
@@ -77,42 +93,62 @@ export class Shadow {
     this.#connections.add(connection);
   }
 
-  /** Ends all connections after what is being answered; sessions are given up. */
+  /** Ends all connections after what is being answered. Sessions are given up, where no other server can go on with them. */
   close(): void {
     for (const connection of [...this.#connections]) connection.end();
-    for (const session of [...this.#sessions.values()]) this.endSession(session);
+    if (this.#options.journals === undefined)
+      for (const session of [...this.#sessions.values()]) this.endSession(session);
+  }
+
+  /** Removes what clients have left that did not come back. */
+  sweep(): void {
+    this.hidden.sweep(this.exports);
   }
 
   /** The session that a hello asks for, or a new one; a text says why not. */
-  greet(hello: Hello, transport: Transport): Session | string {
-    const { token } = this.#options;
+  greet(hello: Hello): Greeting | string {
+    const { token, randomBytes, uid, gid, groups, host } = this.#options;
     if (token !== undefined && !isSame(token, hello.token)) return 'the token is not the right one';
-    const known = this.#sessions.get(hello.session);
-    const resumed = known !== undefined && isSame(known.secret, hello.secret);
-    if (!resumed && this.#sessions.size >= MOST_SESSIONS) return 'too many clients';
-    const session = resumed ? known : this.#newSession();
-    session.transport?.close();
-    const { uid, gid, groups, host } = this.#options;
-    const { id, secret, seen } = session;
-    const welcome = { session: id, secret, resumed, seen, uid, gid, groups: [...groups], host, window: WINDOW };
-    transport.send(encodeWelcome(welcome));
-    session.resume(transport, hello.answered);
+    const found = this.#sessions.get(hello.session);
+    const known = found !== undefined && isSame(found.secret, hello.secret) ? found : undefined;
+    if (known === undefined && this.#sessions.size >= MOST_SESSIONS) return 'too many clients';
+    const session = known ?? this.#newSession(hello);
+    const { id, secret, seen, begun } = session;
+    const challenge = randomBytes(16);
+    const who = { uid, gid, groups: [...groups], host };
+    return { session, welcome: { session: id, secret, resumed: begun, seen, ...who, window: WINDOW, challenge } };
+  }
+
+  #newSession(hello: Hello): Session {
+    const { randomBytes, journals } = this.#options;
+    const left = hello.session > 0 ? journals?.take(hello.session, hello.secret) : undefined;
+    const secret = left ? hello.secret.slice() : randomBytes(16);
+    const id = left ? hello.session : new DataView(randomBytes(8).buffer).getUint32(0, true) * 1024 + ++this.#last;
+    const file = left?.file ?? journals?.create(id, secret);
+    const session = new Session(this, id, secret, file === undefined ? null : new Journal(file, left));
+    this.#sessions.set(id, session);
     return session;
   }
 
-  #newSession(): Session {
-    const { randomBytes } = this.#options;
-    const secret = randomBytes(16);
-    const id = new DataView(randomBytes(8).buffer).getUint32(0, true) * 1024 + this.#sessions.size + 1;
-    const session = new Session(this, id, secret);
-    this.#sessions.set(id, session);
-    return session;
+  /** The client has seen the welcome: the session goes on over its connection. */
+  begin(session: Session, transport: Transport, answered: number): boolean {
+    if (this.#sessions.get(session.id) !== session) return false;
+    session.transport?.close();
+    session.begun = true;
+    session.resume(transport, answered);
+    return true;
   }
 
   /** A connection is lost: its session waits for the client to come back. */
   disconnected(connection: Connection, session: Session | null): void {
     this.#connections.delete(connection);
-    if (session === null || session.transport !== connection.transport) return;
+    if (session === null) return;
+    // Nobody knows of it; what an earlier server has left of it stays.
+    if (!session.begun) {
+      this.#sessions.delete(session.id);
+      session.discard();
+    }
+    if (session.transport !== connection.transport) return;
     session.transport = null;
     const timer = setTimeout(() => {
       if (session.transport === null) this.endSession(session);
@@ -141,6 +177,11 @@ export class Shadow {
   }
 }
 
+interface Greeting {
+  readonly session: Session;
+  readonly welcome: Welcome;
+}
+
 const LOGGED: ReadonlySet<string> = new Set([
   ...['change', 'create', 'mkdir', 'symlink', 'tmpfile', 'link', 'unlink', 'rmdir', 'rename', 'opened'],
   ...['setxattr', 'removexattr'],
@@ -153,6 +194,8 @@ class Connection {
   readonly #frames = new FrameSplitter(LARGEST_HELLO);
   readonly #timer: ReturnType<typeof setTimeout>;
   #session: Session | null = null;
+  /** What was asked for and offered, until the client has seen it. */
+  #offered: { readonly hello: Hello; readonly challenge: Uint8Array } | null = null;
   #ended = false;
 
   constructor(shadow: Shadow, transport: Transport, log: (line: string) => void) {
@@ -180,12 +223,18 @@ class Connection {
     const session = this.#session;
     if (session === null) {
       if (type !== FRAME.hello) throw new ProtocolError('the first frame is not a hello');
+      this.#greet(decodeHello(body));
+    } else if (this.#offered !== null) {
+      if (type !== FRAME.ready || !isSame(this.#offered.challenge, decodeReady(body)))
+        throw new ProtocolError('the client has not seen the welcome');
+      const { hello } = this.#offered;
+      this.#offered = null;
       clearTimeout(this.#timer);
-      const greeted = this.#shadow.greet(decodeHello(body), this.transport);
-      if (typeof greeted === 'string') return this.#refuse(greeted);
-      this.#session = greeted;
       this.#frames.limit = LARGEST_FRAME;
-      this.#log(`session ${greeted.id}: connected`);
+      if (!this.#shadow.begin(session, this.transport, hello.answered)) return this.#refuse('the session is over');
+      this.#log(`session ${session.id}: connected`);
+    } else if (session.transport !== this.transport) {
+      // It goes on over another connection: what comes late over this one was sent again.
     } else if (type === FRAME.request) session.request(decodeRequest(body));
     else if (type === FRAME.ping) this.transport.send(Uint8Array.of(0, 0, 0, 0, FRAME.ping));
     else if (type === FRAME.bye) {
@@ -193,6 +242,15 @@ class Connection {
       this.#shadow.endSession(session);
       this.end();
     } else throw new ProtocolError(`there is no frame of type ${type}`);
+  }
+
+  #greet(hello: Hello): void {
+    const greeted = this.#shadow.greet(hello);
+    if (typeof greeted === 'string') return this.#refuse(greeted);
+    const { session, welcome } = greeted;
+    this.#session = session;
+    this.#offered = { hello: { ...hello, secret: hello.secret.slice() }, challenge: welcome.challenge };
+    this.transport.send(encodeWelcome(welcome));
   }
 
   #refuse(reason: string): void {

@@ -4,6 +4,7 @@ import { MAXSYMLINKS, S_IFDIR } from '../../abi/fs.ts';
 import { NAME_MAX, pathLength } from '../../abi/path.ts';
 import { failed, type Sleeper } from '../../wait/wait.ts';
 import type { Step } from '../operations.ts';
+import { HIDDEN } from './hidden.ts';
 import type { Node } from './nodes.ts';
 import { stepOf } from './perform.ts';
 import type { Session } from './session.ts';
@@ -23,7 +24,7 @@ export function walkFrom(session: Session, s: Sleeper, start: Node, path: string
       continue;
     }
     if (pathLength(name) > NAME_MAX || name.includes('\0')) return steps;
-    const inode = at.inode.lookup(s, name);
+    const inode = name === HIDDEN ? -ENOENT : at.inode.lookup(s, name);
     if (inode === -ENOENT) steps.push({ parent: at.id, name, found: null, target: null, contents: null });
     if (failed(inode)) return steps;
     const step = stepOf(session, s, at, name, inode, names.length === 0 ? contents : -1);
@@ -47,7 +48,7 @@ export function walkFrom(session: Session, s: Sleeper, start: Node, path: string
 export function descend(session: Session, s: Sleeper, start: Node, path: string): Node | number {
   let at = start;
   for (const name of split(path)) {
-    if (name === '..' || pathLength(name) > NAME_MAX || name.includes('\0')) return -ENOENT;
+    if (name === '..' || pathLength(name) > NAME_MAX || name.includes('\0') || name === HIDDEN) return -ENOENT;
     const inode = at.inode.lookup(s, name);
     if (failed(inode)) return inode;
     if (session.nodes.full) return -ENFILE;
