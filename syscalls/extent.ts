@@ -110,23 +110,23 @@ export const sync_file_range = syscall(
   { ...onDescriptor, level: 'partial', note: 'writes the whole file back' },
 );
 
-function advise(opened: OpenFile, advice: number): number {
+function advise(opened: OpenFile, length: number | bigint, advice: number): number {
   if (opened.inode.type === S_IFIFO) return -ESPIPE;
-  return advice < 0 || advice > 5 ? -EINVAL : 0;
+  return length < 0 || advice < 0 || advice > 5 ? -EINVAL : 0;
 }
 const adviceNote = { ...onDescriptor, level: 'partial', note: 'the advice is checked and not used' } as const;
 export const fadvise64 = syscall(
   250,
   'fadvise64',
   [file(), loff('offset'), size('len'), int('advice')],
-  (_task, opened, _offset, _length, advice) => advise(opened, advice),
+  (_task, opened, _offset, length, advice) => advise(opened, length, advice),
   adviceNote,
 );
 export const fadvise64_64 = syscall(
   272,
   'fadvise64_64',
   [file(), loff('offset'), u64pair('len'), int('advice')],
-  (_task, opened, _offset, _length, advice) => advise(opened, advice),
+  (_task, opened, _offset, length, advice) => advise(opened, length, advice),
   adviceNote,
 );
 export const readahead = syscall(

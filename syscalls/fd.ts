@@ -180,6 +180,8 @@ function setOwner(task: Task, opened: OpenFile, id: number): number {
   return 0;
 }
 
+const F_OWNER_TID = 0;
+const F_OWNER_PID = 1;
 const F_OWNER_PGRP = 2;
 
 function setOwnerEx(task: Task, opened: OpenFile, address: number): number {
@@ -190,8 +192,9 @@ function setOwnerEx(task: Task, opened: OpenFile, address: number): number {
 }
 
 function getOwnerEx(task: Task, opened: OpenFile, address: number): number {
-  const group = opened.owner < 0;
-  return writeValue(task.mm, address, ownerLayout, { type: group ? F_OWNER_PGRP : 1, pid: Math.abs(opened.owner) });
+  const { owner } = opened;
+  const type = owner === 0 ? F_OWNER_TID : owner < 0 ? F_OWNER_PGRP : F_OWNER_PID;
+  return writeValue(task.mm, address, ownerLayout, { type, pid: Math.abs(owner) });
 }
 
 function setLock(

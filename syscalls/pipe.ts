@@ -93,8 +93,9 @@ export const vmsplice = syscall(
   [file('fd'), iovecIn('iov', 2), uint('nr_segs'), spliceFlags],
   (task, pipe, views, _count, flags) => {
     if ((flags & ~ALL_SPLICE) !== 0) return -EINVAL;
-    if (!(pipe instanceof PipeFile)) return -EBADF;
     const bytes = gather(views);
+    if (bytes.length === 0) return 0;
+    if (!(pipe instanceof PipeFile)) return -EBADF;
     if (pipe.writable) return pipe.write(task, bytes);
     const writable = views.map((view) => task.mm.view(view.byteOffset, view.length, true));
     if (writable.some((view) => typeof view === 'number')) return -EFAULT;

@@ -230,7 +230,7 @@ function prctlHandler(task: Task, option: number, a: number, b: number, c: numbe
     case PR.SET_TIMING:
       return a === 0 ? 0 : -EINVAL;
     case PR.SET_THP_DISABLE:
-      return 0;
+      return b === 0 && c === 0 && d === 0 ? 0 : -EINVAL;
     case PR.GET_TSC:
       return writeValue(mm, a, u32, 1);
     case PR.GET_SECUREBITS:

@@ -54,8 +54,9 @@ const known = (policy: number) => policy >= 0 && policy <= 5 && policy !== 4;
 
 function setPolicy(task: Task, pid: number, policy: number, priority: number): number {
   const subject = target(task, pid);
-  if (pid < 0 || !known(policy & ~SCHED_RESET_ON_FORK)) return -EINVAL;
+  if (pid < 0 || policy < 0) return -EINVAL;
   if (subject === undefined) return -ESRCH;
+  if (!known(policy & ~SCHED_RESET_ON_FORK)) return -EINVAL;
   const kind = policy & ~SCHED_RESET_ON_FORK;
   if (realtime(kind) ? priority < 1 || priority > 99 : priority !== 0) return -EINVAL;
   if (realtime(kind) && !capable(task.credentials, CAP_SYS_NICE)) return -EPERM;
@@ -153,15 +154,25 @@ export const sched_getattr = syscall(
 );
 
 const IOPRIO_WHO_PROCESS = 1;
+const IOPRIO_WHO_PGRP = 2;
+const IOPRIO_WHO_USER = 3;
 const IOPRIO_CLASS_SHIFT = 13;
 /** Best effort, 4: what a process has that never asked. */
+/** Whether there is anyone: a thread, a process group, or a user's processes; 0 stands for the caller's. */
+function ioprioTargets(task: Task, which: number, who: number): boolean {
+  if (which === IOPRIO_WHO_PROCESS) return target(task, who) !== undefined;
+  if (which === IOPRIO_WHO_PGRP) return task.kernel.processGroup(who === 0 ? task.group.processGroup : who).length > 0;
+  const uid = who === 0 ? task.credentials.uid : who;
+  return [...task.kernel.tasks.values()].some(({ credentials }) => credentials.uid === uid);
+}
+
 export const ioprio_get = syscall(
   290,
   'ioprio_get',
   [int('which'), int('who')],
   (task, which, who) => {
-    if (which < IOPRIO_WHO_PROCESS || which > 3) return -EINVAL;
-    return which === IOPRIO_WHO_PROCESS && target(task, who) === undefined ? -ESRCH : (2 << IOPRIO_CLASS_SHIFT) | 4;
+    if (which < IOPRIO_WHO_PROCESS || which > IOPRIO_WHO_USER) return -EINVAL;
+    return ioprioTargets(task, which, who) ? (2 << IOPRIO_CLASS_SHIFT) | 4 : -ESRCH;
   },
   { ...family, level: 'partial', note: 'input and output have no priorities' },
 );
@@ -170,8 +181,12 @@ export const ioprio_set = syscall(
   'ioprio_set',
   [int('which'), int('who'), int('ioprio')],
   (task, which, who, priority) => {
-    if (which < IOPRIO_WHO_PROCESS || which > 3 || priority >> IOPRIO_CLASS_SHIFT > 3) return -EINVAL;
-    return which === IOPRIO_WHO_PROCESS && target(task, who) === undefined ? -ESRCH : 0;
+    const cls = priority >> IOPRIO_CLASS_SHIFT;
+    const level = priority & ((1 << IOPRIO_CLASS_SHIFT) - 1);
+    if (cls < 0 || cls > 3 || (cls === 0 && level !== 0) || (cls < 3 && (level & 7) !== level)) return -EINVAL;
+    if (cls === 1 && !capable(task.credentials, CAP_SYS_NICE)) return -EPERM;
+    if (which < IOPRIO_WHO_PROCESS || which > IOPRIO_WHO_USER) return -EINVAL;
+    return ioprioTargets(task, which, who) ? 0 : -ESRCH;
   },
   { ...family, level: 'partial', note: 'input and output have no priorities' },
 );

@@ -179,9 +179,10 @@ export abstract class ConnectionSocket extends Socket {
   #receiveStream(s: Sleeper, into: Uint8Array, flags: number): Received | number {
     const peek = (flags & MSG_PEEK) !== 0;
     const all = (flags & MSG_WAITALL) !== 0 && !peek;
-    const wanted = all ? into.length : Math.min(this.options.receiveLowWater, into.length);
+    // Without room for a byte it still waits for one (sock_rcvlowat).
+    const wanted = Math.max(1, all ? into.length : Math.min(this.options.receiveLowWater, into.length));
     const ended = this.error !== 0 || (this.shut & RCV_SHUTDOWN) !== 0 || this.peer === null;
-    if (!all && !ended && into.length > 0 && this.unread < wanted) {
+    if (!all && !ended && this.unread < wanted) {
       const answer = this.waitToReceive(s, flags);
       if (answer === BLOCKED || this.unread === 0) return answer;
     }

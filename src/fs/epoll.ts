@@ -66,6 +66,11 @@ export class EpollFile extends OpenFile {
     return 'anon_inode:[eventpoll]';
   }
 
+  /** noop_llseek. */
+  override seek(): number {
+    return this.position;
+  }
+
   override fdinfo(): string {
     return this.watched
       .map(

@@ -27,6 +27,11 @@ export class EventFile extends OpenFile {
     return 'anon_inode:[eventfd]';
   }
 
+  /** noop_llseek. */
+  override seek(): number {
+    return this.position;
+  }
+
   override fdinfo(): string {
     return `eventfd-count: ${this.state.count.toString(16).padStart(16)}\n`;
   }
@@ -43,7 +48,7 @@ export class EventFile extends OpenFile {
   }
 
   override write(s: Sleeper, from: Uint8Array): number {
-    if (from.length < 8) return -EINVAL;
+    if (from.length !== 8) return -EINVAL;
     const added = new DataView(from.buffer, from.byteOffset).getBigUint64(0, true);
     if (added === MAX) return -EINVAL;
     const { state } = this;

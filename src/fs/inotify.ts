@@ -72,6 +72,11 @@ export class InotifyFile extends OpenFile {
     return 'anon_inode:inotify';
   }
 
+  /** noop_llseek. */
+  override seek(): number {
+    return this.position;
+  }
+
   override fdinfo(): string {
     return this.watched
       .map(

@@ -87,6 +87,11 @@ export class SignalFile extends OpenFile {
     return 'anon_inode:[signalfd]';
   }
 
+  /** noop_llseek. */
+  override seek(): number {
+    return this.position;
+  }
+
   override fdinfo(): string {
     return `sigmask:\t${this.mask.toString(16).padStart(16, '0')}\n`;
   }

@@ -45,6 +45,11 @@ export class TimerFile extends OpenFile implements Expiring {
     return 'anon_inode:[timerfd]';
   }
 
+  /** noop_llseek. */
+  override seek(): number {
+    return this.position;
+  }
+
   override fdinfo(): string {
     const { clock, ticks, setFlags } = this.state;
     const { value, interval } = this.get();

@@ -3,7 +3,7 @@ import type { Arg } from '../../../src/syscall/arg.ts';
 import type { Declaration } from '../../../src/syscall/index.ts';
 import { DECLARATIONS } from '../../../syscalls/index.ts';
 import type { Random } from '../../cpu/differ/random.ts';
-import { FIELDS_VARY, MEMORY_VARIES, NOT_MADE } from './known.ts';
+import { FIELDS_VARY, MEMORY_VARIES, NOT_MADE, TAMED } from './known.ts';
 import { ARENA, ARENA_BYTES, READ_ONLY, SCRATCH, SELF, type Sequence } from './plan.ts';
 
 const NAMES = [
@@ -126,12 +126,13 @@ function badPointer(random: Random): number {
 
 /** Words that would reach beyond the child, or make it sleep for good. */
 function tame(name: string, words: number[]): number[] {
-  if (/^(kill|tkill|rt_sigqueueinfo|sched_|[gs]etpriority|getpgid|setpgid|getsid|prlimit)/.test(name)) {
+  TAMED[name]?.(words);
+  if (/^(kill|tkill|rt_sigqueueinfo|sched_|getpgid|setpgid|getsid|prlimit|get_robust_list|process_vm)/.test(name)) {
     if (words[0] !== 0) words[0] = Math.abs(words[0]) > 1000 ? 99999 : SELF;
   }
   if (name === 'setpgid' && words[1] !== 0) words[1] = SELF;
-  if (/^(tgkill|rt_tgsigqueueinfo)$/.test(name)) words[0] = SELF;
-  if (/priority$/.test(name)) words[1] = SELF;
+  if (/^(tgkill|rt_tgsigqueueinfo|kcmp)$/.test(name)) words[0] = words[1] = SELF;
+  if (/^([gs]etpriority|ioprio_)/.test(name)) words[1] = Math.abs(words[1]) > 1000 ? 99999 : SELF;
   if (/^(poll|epoll_wait)$/.test(name)) words[name === 'poll' ? 2 : 3] &= 15;
   if (name === 'epoll_pwait') words[3] &= 15;
   if (name === 'waitpid' || name === 'wait4') words[name === 'waitpid' ? 2 : 2] |= 1;

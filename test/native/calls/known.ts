@@ -18,6 +18,12 @@ export const NOT_MADE: Readonly<Record<string, string>> = {
     'ustat',
   ]),
   ...reasons('differ by what the host is built and run with', ['iopl', 'ioperm', 'init_module', 'finit_module']),
+  ...reasons('differ by what the host is built and run with', [
+    'mlockall',
+    'get_mempolicy',
+    'set_mempolicy',
+    'sched_setaffinity',
+  ]),
   ...reasons('differ by what the host is built and run with', ['delete_module', 'memfd_secret', 'uselib', 'acct']),
   ...reasons('differ by what the host is built and run with', ['adjtimex', 'clock_adjtime', 'name_to_handle_at']),
   ...reasons('differ by what the host is built and run with', [
@@ -41,6 +47,40 @@ export const NOT_MADE: Readonly<Record<string, string>> = {
   ...reasons('stop the terminal of whoever runs the test', ['vhangup', 'reboot', 'kexec_load']),
   ...reasons('change limits that end the child at a time of their own', ['setrlimit', 'prlimit64']),
 };
+
+/** Bits and values that are taken out of words: what docs/SYSCALLS.md says is not there, or the host's file system has not. */
+export const TAMED: Readonly<Record<string, (words: number[]) => void>> = {
+  ...masked(['renameat2'], 4, 4), // RENAME_WHITEOUT
+  ...masked(['memfd_create'], 1, 0x7c000004), // huge pages
+  ...masked(['open'], 1, 0o40000), // O_DIRECT: not on the host's tmpfs
+  ...masked(['openat', 'openat2'], 2, 0o40000),
+  ...chosen(
+    ['clock_gettime', 'clock_gettime64', 'clock_getres', 'clock_getres_time64', 'timer_create'],
+    0,
+    [2, 3, 8, 9],
+    0,
+  ),
+  ...chosen(['clock_nanosleep', 'clock_nanosleep_time64'], 0, [2], 0),
+  ...chosen(['fcntl', 'fcntl64'], 1, [0x400, 0x401, 0x402, 0x409, 0x40a], 1), // leases, F_NOTIFY, seals of tmpfs
+  ...chosen(['socket', 'socketpair'], 0, [16], 1), // netlink
+  ...chosen(['splice', 'tee'], 4, [0], 1),
+  ...chosen(['futex', 'futex_time64'], 1, [6, 7, 8, 11, 12, 13], 1), // priority inheritance
+  ...chosen(['fchmod', 'fchown', 'fchown32'], 0, [6, 7, 10], 0), // Linux 6.18 refuses anonymous inodes
+};
+
+function masked(names: readonly string[], word: number, bits: number) {
+  return each(names, (words) => {
+    words[word] &= ~bits;
+  });
+}
+function chosen(names: readonly string[], word: number, values: readonly number[], instead: number) {
+  return each(names, (words) => {
+    if (values.includes(words[word])) words[word] = instead;
+  });
+}
+function each(names: readonly string[], change: (words: number[]) => void) {
+  return Object.fromEntries(names.map((name) => [name, change]));
+}
 
 /**
  * Two things are wrong with a call, and the kernels tell different ones. Nothing was done then, and no program can rely on
@@ -74,7 +114,17 @@ export const MEMORY_VARIES = new Set([
   ...['timerfd_gettime', 'timerfd_gettime64', 'timerfd_settime', 'timerfd_settime64', 'getcpu', 'listxattr'],
   ...['llistxattr', 'flistxattr', 'name_to_handle_at', 'nanosleep', 'clock_nanosleep', 'clock_nanosleep_time64'],
   ...['sched_getattr', 'select', '_newselect', 'pselect6', 'pselect6_time64', 'getcwd', 'getitimer', 'timer_gettime'],
-  ...['timer_gettime64', 'sched_rr_get_interval', 'sched_rr_get_interval_time64', 'get_robust_list'],
+  ...[
+    'getrlimit',
+    'ugetrlimit',
+    'socketpair',
+    'ppoll',
+    'ppoll_time64',
+    'timer_gettime64',
+    'sched_rr_get_interval',
+    'sched_rr_get_interval_time64',
+    'get_robust_list',
+  ],
 ]);
 
 const TIMES = ['atime', 'atimeNsec', 'mtime', 'mtimeNsec', 'ctime', 'ctimeNsec', 'btime'];
