@@ -1,6 +1,7 @@
 /** The commands: their options, help text, and the module that runs them, loaded when asked for. */
+import { compileInterpreter } from './ahead.ts';
 import type { Options, Values } from './options.ts';
-import { options, RUN_OPTIONS, SAVE_OPTIONS } from './run-options.ts';
+import { options, RUN_OPTIONS, type RunValues, SAVE_OPTIONS } from './run-options.ts';
 
 export const SERVE_OPTIONS = options({
   export: {
@@ -109,7 +110,7 @@ export const LOGS_OPTIONS = options({
   json: { kind: 'flag', describe: 'the list as JSON' },
 });
 
-export type { RunValues } from './run-options.ts';
+export type { RunValues };
 export type RestoreValues = Values<typeof RESTORE_OPTIONS>;
 export type ServeValues = Values<typeof SERVE_OPTIONS>;
 export type ReplayValues = Values<typeof REPLAY_OPTIONS>;
@@ -154,7 +155,10 @@ export const COMMANDS: readonly Command[] = [
       ['tallship -L debian-i386.tar bash', 'a container image, as docker export writes it'],
       ['tallship run --on ssh://fast -L ~/i386 -w . make', 'on another machine, with the files of this one'],
     ],
-    run: async (values, operands) => (await import('./run.ts')).main(values, operands),
+    run: async (values: RunValues, operands) => {
+      await compileInterpreter(values.protection);
+      return (await import('./run.ts')).main(values, operands);
+    },
   },
   {
     name: 'checkpoint',
@@ -179,7 +183,10 @@ export const COMMANDS: readonly Command[] = [
       ['tallship restore job.image', 'goes on, on this terminal'],
       ['tallship restore --map /home/me/i386=/srv/i386 job.image', 'the sysroot is somewhere else here'],
     ],
-    run: async (values, operands) => (await import('./restore.ts')).main(values, operands),
+    run: async (values: RestoreValues, operands) => {
+      await compileInterpreter(values.protection);
+      return (await import('./restore.ts')).main(values, operands);
+    },
   },
   {
     name: 'serve',

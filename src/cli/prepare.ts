@@ -1,5 +1,6 @@
 /** From a command line to a machine that is ready to run its program. */
 import { resolve } from 'node:path';
+import { allCompiled } from '../cpu/interp/ahead.ts';
 import type { Machine, SpawnOptions } from '../machine.ts';
 import { makeCredentials } from '../vfs/credentials.ts';
 import { MachineBuilder } from './build-machine.ts';
@@ -60,6 +61,7 @@ export async function prepare(world: World, values: RunValues, [name, ...args]: 
     fds: guestFiles(stdio, machine, user.uid, world.exact),
     limits: facts.limits(),
   };
+  await allCompiled();
   const tell = () =>
     started?.(
       found.path,

@@ -2,6 +2,7 @@
 import { basename, resolve } from 'node:path';
 import { SIGSTOP } from '../abi/signal.ts';
 import { ImageError } from '../checkpoint/image.ts';
+import { allCompiled } from '../cpu/interp/ahead.ts';
 import type { Policy } from '../fs/image/index.ts';
 import { InheritedFiles } from '../fs/inherited.ts';
 import { say } from '../host/node.ts';
@@ -47,6 +48,7 @@ export async function goOn(image: string, values: GoOnValues, ...watchers: Watch
     world,
     new Map([...given].filter(([key]) => isNumber(key)).map(([key, fd]) => [Number(key), fd])),
   );
+  await allCompiled();
   const machine = await open(image, values, stdio, { ...asked.policies, ...namedFiles(given, world) });
   const session = new Session(machine, stdio.terminal);
   session.attend();

@@ -90,7 +90,9 @@ export class Cpu {
       this.#stop = new ExactStop(view, memory.vmIndex, interp.fusion, (at) => this.#cache.handlerUnderneath(at));
     }
     if (mode) {
-      const jit = new Jit(memory, this.#cache, instance.exports, table, {
+      const listed = instance.exports.listed as WebAssembly.Table;
+      const routine = (name: string): unknown => listed.get(interp.routines().indexOf(name));
+      const jit = new Jit(memory, this.#cache, routine, table, {
         isEager: mode === 'always',
         isExact: exact,
       });

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 
 export interface PrebuiltFiles {
-  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly bytes: () => Uint8Array<ArrayBuffer>;
   readonly keys: () => ReadonlyMap<string, number>;
   readonly fusion: Uint16Array;
   readonly templates: Int32Array;
@@ -12,19 +12,27 @@ const place = (name: string): URL => new URL(`../interp/${name}`, import.meta.ur
 /** A Buffer may be a part of a larger one, at any place: this has its own. */
 const read = (name: string): Uint8Array<ArrayBuffer> => new Uint8Array(readFileSync(place(name)));
 
-/** Undefined where nothing was built: running from the sources. */
-export function readPrebuilt(name: string): PrebuiltFiles | undefined {
-  let bytes: Uint8Array<ArrayBuffer>;
+/** The interpreter's module alone. */
+export function readModule(name: string): Uint8Array<ArrayBuffer> | undefined {
   try {
-    bytes = read(`${name}.wasm`);
+    return read(`${name}.wasm`);
   } catch {
     return undefined;
   }
-  const templates = read(`${name}.templates`);
+}
+
+/** Undefined where nothing was built: running from the sources. */
+export function readPrebuilt(name: string): PrebuiltFiles | undefined {
+  let templates: Uint8Array<ArrayBuffer>;
+  try {
+    templates = read(`${name}.templates`);
+  } catch {
+    return undefined;
+  }
   const fusion = read(`${name}.fusion`);
   let keys: ReadonlyMap<string, number> | undefined;
   return {
-    bytes,
+    bytes: () => read(`${name}.wasm`),
     keys: () => {
       keys ??= new Map(Object.entries(JSON.parse(readFileSync(place(`${name}.json`), 'utf8')) as object));
       return keys;

@@ -18,3 +18,23 @@ export function tuneV8(): void {
   setFlagsFromString('--wasm-tiering-budget=30000000');
   setFlagsFromString('--wasm-lazy-validation');
 }
+
+/**
+ * Compiles a module on V8's other threads with its functions, in place of each when it is first called: all, or those that
+ * its hints name. V8 begins, and ends, in turns of the event loop.
+ */
+export async function compileWhole(bytes: Uint8Array): Promise<WebAssembly.Module> {
+  tuneV8();
+  setFlagsFromString('--no-wasm-lazy-compilation');
+  setFlagsFromString('--experimental-wasm-compilation-hints');
+  // By itself, this keeps no process alive on newer releases.
+  const alive = setInterval(() => {}, 1000);
+  try {
+    return await WebAssembly.compile(bytes);
+  } finally {
+    clearInterval(alive);
+    // As it was: what follows is not worth it, and a code cache is valid for the very flags that it was made with.
+    setFlagsFromString('--wasm-lazy-compilation');
+    setFlagsFromString('--no-experimental-wasm-compilation-hints');
+  }
+}

@@ -106,7 +106,12 @@ export interface FunctionCode {
   /** Instructions without the final `end`. */
   readonly code: Uint8Array;
   readonly exported?: string;
+  /** Its name in the exported table `listed`, whose entries become functions of JavaScript when someone asks for them. */
+  readonly listed?: string;
 }
+
+/** The custom section that names the entries of the table `listed`. */
+const LISTED = 'listed';
 
 export interface ModuleCode {
   /** Types that have the first indices, for call_indirect. */
@@ -116,6 +121,8 @@ export interface ModuleCode {
   /** A table of functions is imported as "env" "table". */
   readonly hasTable?: boolean;
   readonly functions: readonly FunctionCode[];
+  /** Where V8 compiles a module as a whole (src/host/v8.ts): only the first function, the others when they are called. */
+  readonly isFirstAlone?: boolean;
   /** Memory is imported as "env" "memory". Sizes in pages. */
   readonly memory: { readonly minimum: number; readonly maximum: number; readonly shared: boolean };
 }
@@ -167,6 +174,27 @@ class Types {
   }
 }
 
+interface Named {
+  readonly name: string;
+  /** Of the function. */
+  readonly index: number;
+}
+
+/** What fills the table: one active segment of functions, from 0 on. And the names, which only we read. */
+function listedSections(out: Bytes, table: number, listed: readonly Named[]): void {
+  const elements = new Bytes().u8(1).u8(2).u8(table).all([0x41, 0, 0x0b]).u8(0).u32(listed.length);
+  for (const { index } of listed) elements.u32(index);
+  section(out, 9, elements);
+  const names = new TextEncoder().encode(listed.map(({ name }) => name).join('\n'));
+  section(out, 0, new Bytes().name(LISTED).all(names));
+}
+
+/** A byte for each function, in its lower bits: 0 as usual, 1 when it is called. V8 up to 13 has this, others pass it over. */
+function compilationHints(count: number): Bytes {
+  const hints = new Bytes().name('compilationHints').u32(count).u8(0);
+  return hints.all(new Uint8Array(count - 1).fill(1));
+}
+
 export function writeModule(module: ModuleCode): Uint8Array<ArrayBuffer> {
   const out = new Bytes().all([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
   const types = new Types();
@@ -191,12 +219,21 @@ export function writeModule(module: ModuleCode): Uint8Array<ArrayBuffer> {
   const functions = new Bytes().u32(typeIndices.length);
   for (const index of typeIndices) functions.u32(index);
   section(out, 3, functions);
-  const exported = module.functions.flatMap((f, i) =>
-    f.exported === undefined ? [] : [{ name: f.exported, index: importTypes.length + i }],
-  );
-  const exports = new Bytes().u32(exported.length);
+  const named = (kind: 'exported' | 'listed'): Named[] =>
+    module.functions.flatMap((f, i) => {
+      const name = f[kind];
+      return name === undefined ? [] : [{ name, index: importTypes.length + i }];
+    });
+  const exported = named('exported');
+  const listed = named('listed');
+  const table = module.hasTable ? 1 : 0;
+  if (listed.length > 0) section(out, 4, new Bytes().u8(1).u8(0x70).u8(0).u32(listed.length));
+  const exports = new Bytes().u32(exported.length + Number(listed.length > 0));
   for (const { name, index } of exported) exports.name(name).u8(0).u32(index);
+  if (listed.length > 0) exports.name(LISTED).u8(1).u8(table);
   section(out, 7, exports);
+  if (listed.length > 0) listedSections(out, table, listed);
+  if (module.isFirstAlone) section(out, 0, compilationHints(module.functions.length));
   const code = new Bytes().u32(module.functions.length);
   for (const f of module.functions) {
     const body = functionBody(f);
@@ -204,4 +241,10 @@ export function writeModule(module: ModuleCode): Uint8Array<ArrayBuffer> {
   }
   section(out, 10, code);
   return out.bytes();
+}
+
+/** The names in a module's table `listed`, in its order. */
+export function listedNames(module: WebAssembly.Module): string[] {
+  const [content] = WebAssembly.Module.customSections(module, LISTED);
+  return new TextDecoder().decode(content).split('\n');
 }

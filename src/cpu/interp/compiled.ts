@@ -161,11 +161,11 @@ function runCompiled(target: WasmTarget): Code {
 const LOCALS = ['i32', 'i32'] as const;
 
 export function compiledFunctions(target: WasmTarget): FunctionCode[] {
-  const made = (code: Code, exported?: string): FunctionCode => ({
+  const made = (code: Code, listed?: string): FunctionCode => ({
     type: HANDLER_TYPE,
     locals: LOCALS,
     code: code.bytes(),
-    exported,
+    listed,
   });
   return [made(runCompiled(target)), made(enterCode(target), 'enterCode'), made(jumpToCode(target), 'jumpToCode')];
 }

@@ -97,6 +97,7 @@ export function buildInterpreter(insns: readonly Insn[], target: WasmTarget): In
     types: [RUN_TYPE, HANDLER_TYPE],
     hasTable: true,
     functions: [run, ...functions],
+    isFirstAlone: true,
     memory: { minimum: 1, maximum: 65536, shared: true },
   });
   return { bytes, keys };

@@ -103,6 +103,6 @@ export class Routines implements RoutineTable {
     const as: Assembler = { out: new Bytes(), locals, depth: 0, loop: 0, leave: forbidden };
     assemble(as, e.statements);
     as.out.u8(0x00);
-    return { type: routine, locals: locals.types, code: as.out.bytes(), exported: routine.name };
+    return { type: routine, locals: locals.types, code: as.out.bytes(), listed: routine.name };
   }
 }

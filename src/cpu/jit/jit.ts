@@ -64,7 +64,8 @@ export interface JitOptions {
 export class Jit {
   readonly #memory: CpuMemory;
   readonly #cache: RecordCache;
-  readonly #interp: Record<string, unknown>;
+  /** The interpreter's routines, by name. */
+  readonly #routine: (name: string) => unknown;
   readonly #table: WebAssembly.Table;
   readonly #code: CodeTable;
   readonly #options: JitOptions;
@@ -82,13 +83,13 @@ export class Jit {
   constructor(
     memory: CpuMemory,
     cache: RecordCache,
-    interp: Record<string, unknown>,
+    routine: (name: string) => unknown,
     table: WebAssembly.Table,
     options: JitOptions,
   ) {
     this.#memory = memory;
     this.#cache = cache;
-    this.#interp = interp;
+    this.#routine = routine;
     this.#table = table;
     this.#code = new CodeTable(memory);
     this.#options = options;
@@ -179,7 +180,7 @@ export class Jit {
       this.#made++;
       modules++;
       const code = compileRegion(source, region, this.#memory, this.#options.isExact);
-      const interp = Object.fromEntries(code.imports.map((name) => [name, this.#interp[name]]));
+      const interp = Object.fromEntries(code.imports.map((name) => [name, this.#routine(name)]));
       const instance = new WebAssembly.Instance(new WebAssembly.Module(code.bytes), {
         env: { memory: this.#memory.memory },
         interp,
