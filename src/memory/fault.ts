@@ -34,6 +34,8 @@ function permits(vma: Vma, access: Access): boolean {
 function fillAround(mm: Mm, vma: Vma, address: number): boolean {
   if (vma.object === null) return false;
   if (vma.shared) mm.own(vma.object);
+  // Mapped here a second time: the other pages may be newer than the store's.
+  if (vma.shared && (mm.vmas.objects.get(vma.object) ?? 0) > 1) mm.flush(vma.object);
   const page = pageDown(address);
   if (fillPages(mm.guest, vma, page, page + PAGE_SIZE) < 1) return false;
   mm.fills++;
