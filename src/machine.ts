@@ -234,7 +234,7 @@ export class Machine implements ModelledMachine {
    */
   async checkpoint(to: string | ImageSink, options: CheckpointOptions = {}): Promise<CheckpointReport> {
     const { checkpoint } = await import('./checkpoint/checkpoint.ts');
-    const sink = typeof to === 'string' ? new (await import('./host/image-files.ts')).DirectorySink(to) : to;
+    const sink = typeof to === 'string' ? new (await import('./host/image/directory-sink.ts')).DirectorySink(to) : to;
     return checkpoint(this.#freezable, sink, options);
   }
 

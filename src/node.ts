@@ -8,7 +8,7 @@ import { InheritedFiles } from './fs/inherited.ts';
 import { MemFs } from './fs/memfs.ts';
 import { TarFs } from './fs/tar.ts';
 import { HostFiles } from './host/files.ts';
-import { DirectorySource } from './host/image-files.ts';
+import { DirectorySource } from './host/image/directory-source.ts';
 import { NodeHost } from './host/node.ts';
 import { HostDescriptor } from './host/stdio.ts';
 import type { TlsFiles } from './host/transport/tls.ts';
@@ -47,7 +47,7 @@ export interface RestoreOptions extends Partial<MachineOptions>, Pick<ThawOption
 /** A machine that goes on where its image was made: `(await restore('image')).run()`. Throws an ImageError. */
 export async function restore(from: string | ImageSource, options: RestoreOptions = {}): Promise<Machine> {
   const { trees = {}, openTree, files, warn, descriptors, ...rest } = options;
-  const source = typeof from === 'string' ? new DirectorySource(from) : from;
+  const source = typeof from === 'string' ? await DirectorySource.open(from) : from;
   try {
     return new Machine({
       host: nodeHost(),

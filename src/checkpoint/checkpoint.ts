@@ -2,6 +2,7 @@
 import type { Kernel } from '../kernel/kernel.ts';
 import { runningHooks } from '../syscall/async-run.ts';
 import { Mapping } from '../vfs/page-cache.ts';
+import { Cores } from './cores.ts';
 import { type Freezable, type FreezeOptions, freeze } from './freeze.ts';
 import { ImageError, type ImageSink, type Manifest } from './image.ts';
 
@@ -13,6 +14,10 @@ export interface CheckpointOptions extends FreezeOptions {
 }
 
 const PATIENCE = 5000;
+/** Bytes of memory that are more than a moment's writing. */
+/** Nanoseconds. */
+const TURN = 10e6;
+const AHEAD_FROM = 16 << 20;
 
 export interface CheckpointReport {
   readonly manifest: Manifest;
@@ -29,22 +34,54 @@ export async function checkpoint(
   const { scheduler } = kernel;
   try {
     await quiet(kernel, options.patience ?? PATIENCE);
+    const cores = new Cores(sink, options);
+    if (isLarge(kernel)) {
+      await writeAhead(cores, kernel);
+      await quiet(kernel, options.patience ?? PATIENCE);
+    }
     if (kernel.groups.size === 0) throw new ImageError('the machine has ended: there is nothing to save');
     const start = kernel.host.now();
-    const frozen = freeze(machine, sink, options);
+    const frozen = freeze(machine, sink, cores, options);
     const release = options.stop === true ? scheduler.hold() : undefined;
     const pause = (kernel.host.now() - start) / 1e6;
     try {
       const manifest = await sink.commit(frozen);
+      cores.done();
       if (options.stop === true) scheduler.stop();
       return { manifest, pause };
     } finally {
       release?.();
     }
   } catch (error) {
+    options.history?.clear();
     sink.abort();
     throw error;
   }
+}
+
+/** As long at a time as the machine runs between its turns. */
+async function writeAhead(cores: Cores, kernel: Kernel): Promise<void> {
+  const { host } = kernel;
+  let begun = host.now();
+  for (const _ of cores.writeAhead(kernel)) {
+    if (host.now() - begun < TURN) continue;
+    await host.yield();
+    begun = host.now();
+  }
+}
+
+/**
+ * It would stand still for long while all of its memory is written: most is written before, where the host tells which pages
+ * the program writes meanwhile.
+ */
+function isLarge(kernel: Kernel): boolean {
+  const spaces = new Set([...kernel.tasks.values()].filter(({ runState }) => runState !== 'dead').map(({ mm }) => mm));
+  let size = 0;
+  for (const mm of spaces) {
+    if (mm.guest.written(0, 0) === null) return false;
+    for (const vma of mm.vmas) if (vma.object === null) size += mm.residentBytes(vma);
+  }
+  return size > AHEAD_FROM;
 }
 
 /** What only lives in this process: nothing of it may be under way when the machine is frozen. */

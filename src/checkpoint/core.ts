@@ -20,8 +20,9 @@ const NOTES_MAX = 2 ** 30;
 export interface Segment {
   readonly start: number;
   readonly end: number;
-  /** Its bytes are in the file. */
+  /** Its bytes are in the file, from `offset` on. */
   readonly saved: boolean;
+  readonly offset: number;
   /** PROT_*. */
   readonly prot: number;
 }
@@ -44,56 +45,49 @@ function encodeNotes(notes: readonly Note[]): Uint8Array {
   return all;
 }
 
-/** Writes a core; `put` writes the pages of one segment. */
-export function writeCore(
+/**
+ * Completes a core whose pages are written: its first page is kept free for the header, program headers and notes follow the
+ * pages, so that these could be written before it was known how many segments there are.
+ * @param size of the file so far: whole pages.
+ */
+export function finishCore(
   output: ImageOutput,
+  size: number,
   notes: readonly Note[],
   segments: readonly Segment[],
-  put: (segment: Segment) => void,
 ): void {
   const body = encodeNotes(notes);
   const count = segments.length + 1;
   const extended = count >= PN_XNUM;
-  const programs = HEADER_SIZE;
-  const sections = programs + count * PROGRAM_SIZE;
+  const sections = size + count * PROGRAM_SIZE;
   const noteAt = sections + (extended ? SECTION_SIZE : 0);
-  const dataAt = align(noteAt + body.length, PAGE_SIZE);
-  const bytes = new Uint8Array(dataAt);
-  const view = new DataView(bytes.buffer);
-  bytes.set([0x7f, 0x45, 0x4c, 0x46, 1, 1, 1]);
-  view.setUint16(16, ET_CORE, true);
-  view.setUint16(18, EM_386, true);
-  view.setUint32(20, 1, true);
-  view.setUint32(28, programs, true);
-  view.setUint32(32, extended ? sections : 0, true);
-  view.setUint16(40, HEADER_SIZE, true);
-  view.setUint16(42, PROGRAM_SIZE, true);
-  view.setUint16(44, extended ? PN_XNUM : count, true);
+  const header = new DataView(new ArrayBuffer(HEADER_SIZE));
+  new Uint8Array(header.buffer).set([0x7f, 0x45, 0x4c, 0x46, 1, 1, 1]);
+  header.setUint16(16, ET_CORE, true);
+  header.setUint16(18, EM_386, true);
+  header.setUint32(20, 1, true);
+  header.setUint32(28, size, true);
+  header.setUint32(32, extended ? sections : 0, true);
+  header.setUint16(40, HEADER_SIZE, true);
+  header.setUint16(42, PROGRAM_SIZE, true);
+  header.setUint16(44, extended ? PN_XNUM : count, true);
   if (extended) {
-    view.setUint16(46, SECTION_SIZE, true);
-    view.setUint16(48, 1, true);
-    view.setUint32(sections + 28, count, true);
+    header.setUint16(46, SECTION_SIZE, true);
+    header.setUint16(48, 1, true);
   }
-  putProgram(view, programs, [PT_NOTE, noteAt, 0, 0, body.length, 0, 0, 4]);
-  let offset = dataAt;
-  for (const [i, { start, end, saved, prot }] of segments.entries()) {
-    const size = end - start;
+  output.put(0, new Uint8Array(header.buffer));
+  const table = new Uint8Array(noteAt - size + body.length);
+  const view = new DataView(table.buffer);
+  putProgram(view, 0, [PT_NOTE, noteAt, 0, 0, body.length, 0, 0, 4]);
+  for (const [i, { start, end, saved, prot, offset }] of segments.entries()) {
+    const length = end - start;
     const flags = ((prot & 1) << 2) | (prot & 2) | ((prot & 4) >> 2);
-    putProgram(view, programs + (i + 1) * PROGRAM_SIZE, [
-      PT_LOAD,
-      offset,
-      start,
-      0,
-      saved ? size : 0,
-      size,
-      flags,
-      PAGE_SIZE,
-    ]);
-    if (saved) offset += size;
+    const [at, inFile] = saved ? [offset, length] : [size, 0];
+    putProgram(view, (i + 1) * PROGRAM_SIZE, [PT_LOAD, at, start, 0, inFile, length, flags, PAGE_SIZE]);
   }
-  bytes.set(body, noteAt);
-  output.write(bytes);
-  for (const segment of segments) if (segment.saved) put(segment);
+  if (extended) view.setUint32(sections - size + 28, count, true);
+  table.set(body, noteAt - size);
+  output.write(table);
 }
 
 function putProgram(view: DataView, at: number, words: readonly number[]): void {

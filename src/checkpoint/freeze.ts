@@ -10,8 +10,9 @@ import { PAGE_SIZE } from '../memory/page.ts';
 import type { Dentry } from '../vfs/location.ts';
 import { OpenFile } from '../vfs/open-file.ts';
 import type { Plain, Sleeper } from '../wait/wait.ts';
-import { NT_NODES, OWN_NOTE, type Segment, writeCore } from './core.ts';
+import { NT_NODES, OWN_NOTE } from './core.ts';
 import { coreNotes } from './core-notes.ts';
+import type { CoreOptions, Cores } from './cores.ts';
 import { type Encodable, encode } from './encode.ts';
 import {
   coreName,
@@ -21,11 +22,11 @@ import {
   MACHINE_FILE,
   type Manifest,
   PAGES_FILE,
+  STATE_VERSION,
 } from './image.ts';
 import { KINDS } from './kinds/index.ts';
 import { savePlace } from './kinds/places.ts';
 import { enterPolicies, type Policies } from './outside.ts';
-import { type FilesMode, runsOf, uncovered } from './runs.ts';
 import { FreezeWriter } from './world.ts';
 
 /** What is frozen. */
@@ -42,8 +43,7 @@ export interface Freezable {
   readonly layers: readonly { readonly name: string; readonly image?: { save(): Plain } }[];
 }
 
-export interface FreezeOptions {
-  readonly files?: FilesMode;
+export interface FreezeOptions extends CoreOptions {
   /** What a restore does about descriptors that lead outside: N, PID:N or `others`. */
   readonly descriptors?: Policies;
   /** Of Tallship, for the manifest. */
@@ -75,7 +75,12 @@ export function writerParts(
 }
 
 /** Writes the image's files, and answers its manifest. The caller has made sure that nothing is under way (checkpoint.ts). */
-export function freeze(machine: Freezable, sink: ImageSink, options: FreezeOptions = {}): Omit<Manifest, 'files'> {
+export function freeze(
+  machine: Freezable,
+  sink: ImageSink,
+  cores: Cores,
+  options: FreezeOptions = {},
+): Omit<Manifest, 'files'> {
   const { kernel } = machine;
   for (const { processor } of kernel.tasks.values()) processor.detach();
   writeBack(kernel);
@@ -90,8 +95,9 @@ export function freeze(machine: Freezable, sink: ImageSink, options: FreezeOptio
   enterPolicies(kernel, writer, options.descriptors ?? {});
   const nodes: (Encodable | null)[] = writer.nodes.map((node) => node as unknown as Encodable);
   const written = new Map<Mm, number>();
+  cores.dropOthers(kernel);
   for (const group of kernel.groups.values()) {
-    if (!group.zombie) writeProcess(group, writer, nodes, written, sink, options.files ?? 'reference');
+    if (!group.zombie) writeProcess(group, writer, nodes, written, cores);
   }
   sink.create(MACHINE_FILE).write(encode({ root: root as Encodable, nodes }));
   return manifestOf(machine, options.writer ?? '');
@@ -110,8 +116,7 @@ function writeProcess(
   writer: FreezeWriter,
   nodes: (Encodable | null)[],
   written: Map<Mm, number>,
-  sink: ImageSink,
-  files: FilesMode,
+  cores: Cores,
 ): void {
   const [{ mm }] = group.tasks;
   const owner = written.get(mm);
@@ -126,31 +131,10 @@ function writeProcess(
   notes.push({
     name: OWN_NOTE,
     type: NT_NODES,
-    bytes: encode({ version: IMAGE_VERSION, memory: owner ?? group.id, nodes: own }),
+    bytes: encode({ version: STATE_VERSION, memory: owner ?? group.id, nodes: own }),
   });
-  const segments =
-    owner === undefined ? segmentsOf(mm, files) : [...mm.vmas].map((vma) => ({ ...vma, saved: false, vma }));
-  const output = sink.create(coreName(group.id));
-  writeCore(output, notes, segments, ({ start, end }) => {
-    const vma = mm.vmas.find(start)!;
-    uncovered(mm, vma, start, end, () => output.write(mm.u8.subarray(start, end)));
-  });
-}
-
-/** Longer ones would be a gigabyte in one piece for whoever writes them. */
-const SEGMENT_MAX = 64 << 20;
-
-function segmentsOf(mm: Mm, files: FilesMode): Segment[] {
-  const words = new Int32Array(mm.memory.buffer);
-  const segments: Segment[] = [];
-  for (const vma of mm.vmas) {
-    for (const { start, end, saved } of runsOf(mm, vma, files, words)) {
-      for (let at = start; at < end; at += saved ? SEGMENT_MAX : end - start) {
-        segments.push({ start: at, end: saved ? Math.min(end, at + SEGMENT_MAX) : end, saved, prot: vma.prot });
-      }
-    }
-  }
-  return segments;
+  if (owner === undefined) cores.write(group, mm, notes);
+  else cores.writeBorrower(group, mm, notes);
 }
 
 export function rootOf(machine: Freezable, writer: FreezeWriter): Encodable {
@@ -158,7 +142,7 @@ export function rootOf(machine: Freezable, writer: FreezeWriter): Encodable {
   const { clock, namespace, uts } = kernel;
   const tasks = [...kernel.tasks.values()];
   const state = {
-    version: IMAGE_VERSION,
+    version: STATE_VERSION,
     cpu: machine.cpu,
     clock: { monotonic: clock.now(), offset: clock.offset },
     ...{ uts: { ...uts }, nextPid: kernel.nextPid, forks: kernel.forks, devices: machine.devices },

@@ -1,7 +1,9 @@
 /** What an image is: some files and a manifest (docs/IMAGE.md). Who writes and reads files implements ImageSink and ImageSource. */
 
-/** Of the machine file, the notes and the manifest. A reader for every released version stays. */
-export const IMAGE_VERSION = 1;
+/** Of the manifest: what files there are, and their checksums. A reader for every released version stays. */
+export const IMAGE_VERSION = 2;
+/** Of the machine file and the notes. */
+export const STATE_VERSION = 1;
 export const IMAGE_FORMAT = 'tallship-image';
 
 /** An image is damaged, of another version, or does not fit to where it is restored. The message is for the user. */
@@ -14,6 +16,8 @@ export interface ManifestFile {
   size: number;
   /** Hexadecimal. */
   sha256: string;
+  /** Over the checksums of pieces of this size. */
+  piece?: number;
 }
 
 export interface Manifest {
@@ -33,7 +37,14 @@ export interface Manifest {
 
 /** One file that is being written, from its start to its end. Several may be open. */
 export interface ImageOutput {
+  /** Appends. */
   write(bytes: Uint8Array): void;
+  /** Writes over what is there. */
+  put(offset: number, bytes: Uint8Array): void;
+  /** Appends what the sink's image before has there, in whole pages. Absent: there is none. */
+  reuse?(file: string, offset: number, length: number): void;
+  /** The image has no such file after all. */
+  drop(): void;
 }
 
 /** Where an image is written. Nothing can be seen of it before commit(). */

@@ -15,27 +15,34 @@ export interface Run {
   readonly saved: boolean;
 }
 
-/** Words of the whole address space, by which pages are compared. */
-const wordsOf = (mm: Mm): Int32Array => new Int32Array(mm.memory.buffer);
-
-/** The VMA's pages in order, saved ones and others. */
-export function runsOf(mm: Mm, vma: Vma, files: FilesMode, words = wordsOf(mm)): Run[] {
+/**
+ * The VMA's pages in order, saved ones and others.
+ * @param isKept knows of pages that an image has, unchanged: they need not be looked at.
+ */
+export function runsOf(mm: Mm, vma: Vma, files: FilesMode, isKept: (page: number) => boolean): Run[] {
   if (vma.shared || (vma.object !== null && files === 'reference' && !vma.copied && mm.protection === 'hardware')) {
     return [{ start: vma.start, end: vma.end, saved: false }];
   }
   if (vma.object !== null && files === 'content') fillPages(mm.guest, vma, vma.start, vma.end);
-  const runs: Run[] = [];
+  // Of the whole address space: pages are compared by words.
+  const words = new Int32Array(mm.memory.buffer);
+  const runs: { start: number; end: number; saved: boolean }[] = [];
   const add = (start: number, end: number, saved: boolean) => {
     const last = runs.at(-1);
-    if (last?.saved === saved) runs[runs.length - 1] = { start: last.start, end, saved };
+    if (last?.saved === saved) last.end = end;
     else runs.push({ start, end, saved });
   };
   forEachRun(mm.guest.permissions, vma.start, vma.end, PRESENT, (start, end, present) => {
     if (present === 0) return add(start, end, false);
-    const needed = vma.object === null ? nonZero(mm, words, start, end) : changed(mm, vma, words, start, end, files);
+    const held = vma.object === null ? mm.guest.resident(start, end) : (mm.guest.copied?.(start, end) ?? null);
+    const differs = vma.object === null || files === 'content' ? isNotZero(words) : isChanged(vma, words);
+    // With their content, pages of files count that nobody has copied.
+    const all = held === null || (vma.object !== null && files === 'content');
     uncovered(mm, vma, start, end, () => {
-      for (let page = start; page < end; page += PAGE_SIZE)
-        add(page, page + PAGE_SIZE, needed((page - start) / PAGE_SIZE, page));
+      for (let page = start; page < end; page += PAGE_SIZE) {
+        const isHeld = all || held[(page - start) / PAGE_SIZE] !== 0;
+        add(page, page + PAGE_SIZE, isHeld && (isKept(page) || differs(page)));
+      }
     });
   });
   return runs;
@@ -49,27 +56,20 @@ export function uncovered(mm: Mm, vma: Vma, start: number, end: number, work: ()
   if (hidden) mm.guest.protect(start, end, vma.prot);
 }
 
-type Test = (index: number, page: number) => boolean;
+type Test = (page: number) => boolean;
 
-/** Anonymous memory: pages that the host holds something for, and that are not zero. */
-function nonZero(mm: Mm, words: Int32Array, start: number, end: number): Test {
-  const resident = mm.guest.resident(start, end);
-  return (index, page) => (resident === null || (resident[index] & 1) !== 0) && !isZero(words, page);
-}
-
-function isZero(words: Int32Array, page: number): boolean {
-  for (let i = page / 4; i < page / 4 + PAGE_SIZE / 4; i++) if (words[i] !== 0) return false;
-  return true;
+function isNotZero(words: Int32Array): Test {
+  return (page) => {
+    for (let i = page / 4; i < (page + PAGE_SIZE) / 4; i++) if (words[i] !== 0) return true;
+    return false;
+  };
 }
 
 /** Private pages of a file: those that differ from it. */
-function changed(mm: Mm, vma: Vma, words: Int32Array, start: number, end: number, files: FilesMode): Test {
-  if (files === 'content') return (_, page) => !isZero(words, page);
-  const copied = mm.guest.copied?.(start, end) ?? null;
+function isChanged(vma: Vma, words: Int32Array): Test {
   const bytes = new Uint8Array(PAGE_SIZE);
   const original = new Int32Array(bytes.buffer);
-  return (index, page) => {
-    if (copied !== null && copied[index] === 0) return false;
+  return (page) => {
     bytes.fill(0);
     vma.object!.read(vma.offset + (page - vma.start), bytes);
     for (let i = 0; i < original.length; i++) if (original[i] !== words[page / 4 + i]) return true;

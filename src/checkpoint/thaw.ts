@@ -23,13 +23,13 @@ import { decode } from './decode.ts';
 import { sleeperOf } from './freeze.ts';
 import {
   coreName,
-  IMAGE_VERSION,
   ImageError,
   type ImageInput,
   type ImageSource,
   MACHINE_FILE,
   type Manifest,
   PAGES_FILE,
+  STATE_VERSION,
 } from './image.ts';
 import { KINDS } from './kinds/index.ts';
 import { loadPlace } from './kinds/places.ts';
@@ -59,7 +59,7 @@ export interface OpenedImage {
 
 const MACHINE = record({ root: MACHINE_STATE, nodes: list(maybe(NODE)) });
 const OWN = record({
-  version: integer(1, IMAGE_VERSION),
+  version: integer(1, STATE_VERSION),
   memory: integer(1, 2 ** 22),
   nodes: list(pair(integer(0, 2 ** 32), NODE)),
 });

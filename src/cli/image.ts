@@ -10,12 +10,18 @@ import {
   inspect,
   type MappingView,
 } from '../checkpoint/inspect.ts';
-import { DirectorySource, hasImage } from '../host/image-files.ts';
+import { DirectorySource } from '../host/image/directory-source.ts';
+import { hasImage } from '../host/image/manifest.ts';
 import { columns, harmless } from './columns.ts';
 import type { ImageValues } from './commands.ts';
 import { CliError, EXIT } from './error.ts';
 
-type Show = (values: ImageValues, paths: readonly string[]) => { readonly data: unknown; readonly text: string };
+interface Shown {
+  readonly data: unknown;
+  readonly text: string;
+}
+
+type Show = (values: ImageValues, paths: readonly string[]) => Promise<Shown>;
 
 const ACTIONS: Readonly<Record<string, { readonly images: number; readonly show: Show }>> = {
   ls: { images: Number.POSITIVE_INFINITY, show: list },
@@ -36,21 +42,21 @@ export async function main(values: ImageValues, [action = '', ...paths]: string[
   const { images, show } = chosen;
   if (Number.isFinite(images) && paths.length !== images)
     throw new CliError(EXIT.failure, `image ${action}: give ${images === 1 ? 'one image' : 'two images'}`);
-  const { data, text } = show(values, paths);
+  const { data, text } = await show(values, paths);
   process.stdout.write(values.json ? `${JSON.stringify(data, null, 1)}\n` : text);
   return 0;
 }
 
 /** An image's files are read and their checksums compared before anything is shown of it. */
-function opened<T>(path: string, use: (view: ImageView) => T): T {
+function opened<T>(path: string, use: (view: ImageView) => T): Promise<T> {
   return withSource(path, (source) => use(inspect(check(source))));
 }
 
-function withSource<T>(path: string, use: (source: DirectorySource) => T): T {
+async function withSource<T>(path: string, use: (source: DirectorySource) => T | Promise<T>): Promise<T> {
   let source: DirectorySource | undefined;
   try {
-    source = new DirectorySource(path);
-    return use(source);
+    source = await DirectorySource.open(path);
+    return await use(source);
   } catch (error) {
     if (!(error instanceof ImageError) && (error as Error).name !== 'ImageError') throw error;
     throw new CliError(EXIT.failure, `${path}: ${(error as Error).message}`);
@@ -60,7 +66,7 @@ function withSource<T>(path: string, use: (source: DirectorySource) => T): T {
 }
 
 /** Of directories: the images in them. */
-function list(_values: ImageValues, paths: readonly string[]) {
+async function list(_values: ImageValues, paths: readonly string[]) {
   const found = (paths.length === 0 ? ['.'] : paths).flatMap((path) => {
     if (hasImage(path)) return [path];
     if (!existsSync(path)) throw new CliError(EXIT.failure, `${path}: there is no such directory`);
@@ -68,7 +74,8 @@ function list(_values: ImageValues, paths: readonly string[]) {
       .map((name) => join(path, name))
       .filter((one) => hasImage(one));
   });
-  const data = found.map((path) => opened(path, (view) => ({ path, ...short(view) })));
+  const data = [];
+  for (const path of found) data.push(await opened(path, (view) => ({ path, ...short(view) })));
   const rows = data.map(({ path, created, size, processes }) => [path, created, bytes(size), String(processes)]);
   return { data, text: columns([['IMAGE', 'MADE', 'SIZE', 'PROCESSES'], ...rows]) };
 }

@@ -2,7 +2,8 @@
 import { resolve } from 'node:path';
 import type { CheckpointOptions, CheckpointReport } from '../checkpoint/checkpoint.ts';
 import type { ImageSink } from '../checkpoint/image.ts';
-import { DirectorySink, DirectorySource } from '../host/image-files.ts';
+import { DirectorySink } from '../host/image/directory-sink.ts';
+import { DirectorySource } from '../host/image/directory-source.ts';
 import { say } from '../host/node.ts';
 import { PASSED_ON } from '../host/signals.ts';
 import type { Machine } from '../machine.ts';
@@ -57,7 +58,7 @@ function verifying(path: string): ImageSink {
     abort: () => sink.abort(),
     async commit(manifest) {
       const complete = await sink.commit(manifest);
-      new DirectorySource(path).close();
+      (await DirectorySource.open(path)).close();
       return complete;
     },
   };

@@ -4,7 +4,7 @@
  */
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { hasImage } from '../host/image-files.ts';
+import { hasImage } from '../host/image/manifest.ts';
 import { say } from '../host/node.ts';
 import type { ExitStatus } from '../machine.ts';
 import type { RunValues } from './commands.ts';

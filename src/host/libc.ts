@@ -13,7 +13,6 @@ const DECLARATIONS = {
   mprotect: 'int mprotect(intptr_t address, size_t length, int prot)',
   madvise: 'int madvise(intptr_t address, size_t length, int advice)',
   mremap: 'intptr_t mremap(intptr_t from, size_t length, size_t newLength, int flags, intptr_t to)',
-  mincore: 'int mincore(intptr_t address, size_t length, _Out_ uint8_t *vec)',
   memfd_create: 'int memfd_create(const char *name, unsigned int flags)',
   ftruncate: 'int ftruncate(int fd, int64_t length)',
   memcpy: 'intptr_t memcpy(intptr_t to, intptr_t from, size_t length)',
@@ -69,6 +68,7 @@ const DECLARATIONS = {
   getpgrp: 'int getpgrp(void)',
   kill: 'int kill(int pid, int signal)',
   _exit: 'void _exit(int status)',
+  syscall: 'intptr_t syscall(intptr_t number, intptr_t argument)',
   setrlimit: 'int setrlimit(int resource, const uint64_t *limit)',
 } as const;
 

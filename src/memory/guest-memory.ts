@@ -1,6 +1,7 @@
 import { HOST, type Libc, libc } from '../host/libc.ts';
-import { copiedPages } from '../host/pagemap.ts';
+import { copiedPages, residentPages } from '../host/pagemap.ts';
 import { fileSizeIsLimited, maxMapCount, trapHandlerGuards } from '../host/trap-probe.ts';
+import { type AddressRange, writeTracking } from '../host/write-tracking.ts';
 import { HostLimitError } from './limits.ts';
 import { allowed, PAGE_SIZE, W } from './page.ts';
 import { HARDWARE_PLACE, SOFTWARE_PLACE, VM_PERMISSIONS, VM_SIZE } from './vm-layout.ts';
@@ -35,6 +36,10 @@ export interface GuestMemory {
   copied?(start: number, end: number): Uint8Array | null;
   /** One byte per page, bit 0: the host holds content for it. null: unknown. */
   resident(start: number, end: number): Uint8Array | null;
+  /** Pages that were written since they were watched, or are not watched. null: the host does not say. */
+  written(start: number, end: number): readonly AddressRange[] | null;
+  /** Watches for the next write of each of these pages, where the host can. */
+  watch(start: number, end: number): void;
   /** Copies pages, which must be accessible in both memories. */
   copyFrom(source: GuestMemory, start: number, end: number, at?: number): void;
   /** Moves pages without copying them and with their protection, leaving zeros. Absent, or negative: copy instead. */
@@ -110,6 +115,7 @@ class HardwareMemory implements GuestMemory {
   readonly permissions: Uint8Array;
   readonly base: number;
   readonly #host: Libc;
+  #watched = false;
 
   constructor(host: Libc, memory: WebAssembly.Memory, u8: Uint8Array) {
     this.#host = host;
@@ -148,8 +154,15 @@ class HardwareMemory implements GuestMemory {
   }
 
   resident(start: number, end: number): Uint8Array | null {
-    const vector = new Uint8Array((end - start) / PAGE_SIZE);
-    return this.#host.mincore(this.base + start, end - start, vector) < 0 ? null : vector;
+    return residentPages(this.base + start, end - start);
+  }
+
+  written(start: number, end: number): readonly AddressRange[] | null {
+    return writtenPages(this.base, start, end);
+  }
+
+  watch(start: number, end: number): void {
+    this.#watched = writeTracking()?.watch(this.base + start, end - start) === true || this.#watched;
   }
 
   copyFrom(source: GuestMemory, start: number, end: number, at = start): void {
@@ -159,6 +172,8 @@ class HardwareMemory implements GuestMemory {
 
   move(start: number, end: number, to: number): number {
     const length = end - start;
+    // Before Linux 6.13 the protection moves along, and nobody would hear of a write.
+    if (this.#watched) writeTracking()?.forget(this.base + start, length);
     return Math.min(0, this.#host.mremap(this.base + start, length, length, HOST.MREMAP_MOVE, this.base + to));
   }
 
@@ -219,9 +234,15 @@ class SoftwareMemory implements GuestMemory {
   }
 
   resident(start: number, end: number): Uint8Array | null {
-    if (this.#host === null) return null;
-    const vector = new Uint8Array((end - start) / PAGE_SIZE);
-    return this.#host.mincore(this.#base + start, end - start, vector) < 0 ? null : vector;
+    return this.#host === null ? null : residentPages(this.#base + start, end - start);
+  }
+
+  written(start: number, end: number): readonly AddressRange[] | null {
+    return this.#host === null ? null : writtenPages(this.#base, start, end);
+  }
+
+  watch(start: number, end: number): void {
+    if (this.#host !== null) writeTracking()?.watch(this.#base + start, end - start);
   }
 
   copyFrom(source: GuestMemory, start: number, end: number, at = start): void {
@@ -237,6 +258,11 @@ class SoftwareMemory implements GuestMemory {
     this.discard(VM_OF_SOFTWARE, VM_OF_SOFTWARE + VM_SIZE);
     pools.software.push(this);
   }
+}
+
+function writtenPages(base: number, start: number, end: number): readonly AddressRange[] | null {
+  const written = writeTracking()?.written(base + start, end - start) ?? null;
+  return written?.map(([from, to]) => [from - base, to - base] as const) ?? null;
 }
 
 function isZero(memory: WebAssembly.Memory, page: number): boolean {

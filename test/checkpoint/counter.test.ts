@@ -3,22 +3,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import type { Machine } from '../../src/machine.ts';
 import { restore } from '../../src/node.ts';
-import { openPath } from '../../src/vfs/open.ts';
-import { failed } from '../../src/wait/wait.ts';
-import { content, prepare, runGuest } from '../support/machine.ts';
+import { content, outputOf, prepare, runGuest } from '../support/machine.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'tallship-checkpoint-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
-
-/** What the program has written to its file /output. */
-function output(machine: Machine): string {
-  const ctx = machine.context();
-  const file = openPath(ctx, ctx.fs.root, '/output', 0o100000);
-  if (failed(file)) throw new Error(`/output: ${file}`);
-  return content(machine, file);
-}
 
 describe('a program that counts', () => {
   it('goes on after a restore as if nothing had happened', async () => {
@@ -34,7 +23,7 @@ describe('a program that counts', () => {
     const halfway = content(machine, file);
     const restored = await restore(image);
     expect(await restored.run()).toEqual({ status: 0 });
-    expect(output(restored)).toBe(expected);
+    expect(outputOf(restored)).toBe(expected);
     expect(halfway.length).toBeLessThan(expected.length);
     expect(expected.startsWith(halfway)).toBe(true);
   });

@@ -12,7 +12,9 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { DirectorySink, DirectorySource, type FileCalls } from '../../src/host/image-files.ts';
+import { DirectorySink } from '../../src/host/image/directory-sink.ts';
+import { DirectorySource } from '../../src/host/image/directory-source.ts';
+import type { FileCalls } from '../../src/host/image/staging.ts';
 import type { Machine } from '../../src/machine.ts';
 import { restore } from '../../src/node.ts';
 import { prepare } from '../support/machine.ts';
@@ -40,9 +42,9 @@ function failing(n: number, torn: boolean): { calls: FileCalls; count(): number 
   return {
     count: () => count,
     calls: {
-      write(fd, bytes) {
-        if (!due()) return writeSync(fd, bytes);
-        if (torn && bytes.length > 1) writeSync(fd, bytes.subarray(0, bytes.length >> 1));
+      write(fd, bytes, position) {
+        if (!due()) return writeSync(fd, bytes, 0, bytes.length, position);
+        if (torn && bytes.length > 1) writeSync(fd, bytes, 0, bytes.length >> 1, position);
         throw error;
       },
       async sync() {
@@ -67,7 +69,7 @@ describe('an image that cannot be written', () => {
       );
       if (done && count() < n) break;
       expect(n).toBeLessThan(50);
-      new DirectorySource(image).close();
+      (await DirectorySource.open(image)).close();
       // The last call syncs the directory that has the new image already.
       if (!done && readFileSync(join(image, 'manifest.json'), 'utf8') !== before) continue;
       expect(readFileSync(join(image, 'manifest.json'), 'utf8')).toBe(before);

@@ -7,11 +7,8 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import type { Machine } from '../../src/machine.ts';
 import { restore } from '../../src/node.ts';
-import { openPath } from '../../src/vfs/open.ts';
-import { failed } from '../../src/wait/wait.ts';
-import { content, golden, prepare, runGuest } from '../support/machine.ts';
+import { golden, outputOf, prepare, runGuest } from '../support/machine.ts';
 
 const GUESTS = ['threads', 'processes', 'pidfds', 'signals', 'ipc', 'timers', 'programs', 'faults', 'sigframe'];
 const ROUNDS = Number(process.env.TALLSHIP_CHECKPOINT_ROUNDS ?? 1);
@@ -19,14 +16,6 @@ const GENERATIONS = 3;
 
 const directory = mkdtempSync(join(tmpdir(), 'tallship-generations-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
-
-/** What the program has written to its file /output. */
-function output(machine: Machine): string {
-  const ctx = machine.context();
-  const file = openPath(ctx, ctx.fs.root, '/output', 0o100000);
-  if (failed(file)) throw new Error(`/output: ${file}`);
-  return content(machine, file);
-}
 
 /** Numbers that are the same in every run. */
 function* chances(seed: number): Generator<number> {
@@ -64,7 +53,7 @@ describe.each(GUESTS)('%s', (name) => {
         }
         machine.kernel.scheduler.haltAt = Number.POSITIVE_INFINITY;
         expect(await machine.run(), `halted at ${halts}`).toEqual({ status: 0 });
-        expect(output(machine), `halted at ${halts}`).toBe(expected);
+        expect(outputOf(machine), `halted at ${halts}`).toBe(expected);
       }
     },
     120_000 * ROUNDS,

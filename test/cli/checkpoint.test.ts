@@ -62,7 +62,7 @@ describe('tallship image', () => {
     await harbour.run('checkpoint', 'job', '-o', 'later.image', '--stop');
     const [found] = JSON.parse((await image('ls', '--json')).stdout);
     expect(found).toMatchObject({ path: 'job.image', processes: 1 });
-    expect((await image('show', 'job.image')).stdout).toMatch(/^version +1, written by tallship [\d.]+\nmade/);
+    expect((await image('show', 'job.image')).stdout).toMatch(/^version +2, written by tallship [\d.]+\nmade/);
     expect((await image('ps', 'job.image')).stdout).toMatch(/^PID +PARENT .*\n\d+ +0 +sleeping +1 .*counter 100/);
     const [{ descriptors }] = JSON.parse((await image('fds', 'job.image', '--json')).stdout);
     expect(descriptors.map(({ fd, kind }: { fd: number; kind: string }) => [fd, kind])).toEqual([

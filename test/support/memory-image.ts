@@ -1,21 +1,37 @@
 /** An image that is only in memory: to be looked at, and to be damaged. */
-import type { ImageSink, ImageSource } from '../../src/checkpoint/image.ts';
+import type { ImageOutput, ImageSink, ImageSource } from '../../src/checkpoint/image.ts';
 import { ImageError } from '../../src/checkpoint/image.ts';
 
 export class MemoryImage implements ImageSink, ImageSource {
   readonly files = new Map<string, Uint8Array>();
   manifest: unknown = null;
+  /** Bytes that came from the image before. */
+  reused = 0;
+  readonly #before: MemoryImage | undefined;
 
-  create(name: string) {
+  /** @param before where it may take unchanged pages from. */
+  constructor(before?: MemoryImage) {
+    this.#before = before;
+  }
+
+  create(name: string): ImageOutput {
     this.files.set(name, new Uint8Array(0));
+    const write = (bytes: Uint8Array) => {
+      const old = this.files.get(name)!;
+      const longer = new Uint8Array(old.length + bytes.length);
+      longer.set(old);
+      longer.set(bytes, old.length);
+      this.files.set(name, longer);
+    };
+    const before = this.#before?.files;
     return {
-      write: (bytes: Uint8Array) => {
-        const old = this.files.get(name)!;
-        const longer = new Uint8Array(old.length + bytes.length);
-        longer.set(old);
-        longer.set(bytes, old.length);
-        this.files.set(name, longer);
+      write,
+      put: (offset, bytes) => this.files.get(name)!.set(bytes, offset),
+      reuse: (file, offset, length) => {
+        this.reused += length;
+        write(before!.get(file)!.subarray(offset, offset + length));
       },
+      drop: () => this.files.delete(name),
     };
   }
 
