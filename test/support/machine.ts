@@ -57,7 +57,7 @@ export function contentBytes(machine: Machine, file: OpenFile): Uint8Array {
 }
 
 /** What the program has written to its file /output. */
-export const outputOf = (machine: Machine): string => content(machine, open(machine, '/output'));
+export const outputOf = (machine: Machine): string => content(machine, openFile(machine, '/output'));
 
 /** A file in a directory. */
 export function put(machine: Machine, directory: Inode, name: string, bytes: Uint8Array, mode: number): void {
