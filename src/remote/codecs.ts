@@ -73,7 +73,7 @@ export const CODECS: { readonly [K in WireKind]: Codec<WireKinds[K]> } = {
   found: { layout: 'node, attributes', put: putFound, take: takeFound },
   steps: {
     layout:
-      'u32 count, each: node of the directory, name, u8 bits (1: found follows, 2: target follows, 4: contents follow), found, text, bytes',
+      'u32 count, each: node of the directory, name, u8 bits (1: found follows, 2: target follows, 4: contents follow, 8: these are all names of the directory, 16: the contents will be wanted), found, text, bytes',
     put: putSteps,
     take: takeSteps,
   },
@@ -199,9 +199,10 @@ function takeFound(r: Reader): Found {
 
 function putSteps(w: Writer, steps: readonly Step[]): void {
   w.u32(steps.length);
-  for (const { parent, name, found, target, contents } of steps) {
+  for (const { parent, name, found, target, contents, complete, wanted } of steps) {
     w.u32(parent).text(name);
-    w.u8((found === null ? 0 : 1) | (target === null ? 0 : 2) | (contents === null ? 0 : 4));
+    const follows = (found === null ? 0 : 1) | (target === null ? 0 : 2) | (contents === null ? 0 : 4);
+    w.u8(follows | (complete ? 8 : 0) | (wanted ? 16 : 0));
     if (found !== null) putFound(w, found);
     if (target !== null) w.text(target);
     if (contents !== null) w.bytes(contents);
@@ -219,6 +220,8 @@ function takeSteps(r: Reader): Step[] {
       found: (bits & 1) !== 0 ? takeFound(r) : null,
       target: (bits & 2) !== 0 ? r.text() : null,
       contents: (bits & 4) !== 0 ? r.bytes().slice() : null,
+      complete: (bits & 8) !== 0,
+      wanted: (bits & 16) !== 0,
     };
   });
 }

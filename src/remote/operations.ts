@@ -30,6 +30,10 @@ export interface Step {
   target: string | null;
   /** All of a small file's contents. */
   contents: Uint8Array | null;
+  /** With the steps before it, these are all names of the directory. */
+  complete: boolean;
+  /** The file's contents will be asked for: whoever can fetches them at once. */
+  wanted: boolean;
 }
 
 export interface Listing {
@@ -178,11 +182,12 @@ const OWN = {
     parameters: [
       ['path', 'text'],
       ['contents', 'number'],
+      ['ahead', 'boolean'],
     ],
     answer: 'steps',
     effect: 'look',
     describe:
-      'Looks the names of a path up, one after the other, and follows symlinks that stay in the tree: everything that a walk needs, in one go. Files that are not larger than `contents` come with theirs.',
+      'Looks the names of a path up, one after the other, and follows symlinks that stay in the tree: everything that a walk needs, in one go. Files that are not larger than `contents` come with theirs. `ahead`: round trips are dear, so the rest of a small directory comes along, and of a dynamic program its interpreter and libraries.',
   },
   list: {
     number: 35,

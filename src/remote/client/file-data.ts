@@ -87,7 +87,7 @@ export class FileData {
     if (there < 0) return there;
     this.#copy(position, into.subarray(0, length));
     this.writes.overlay(position, into.subarray(0, length));
-    this.#readAhead(s, position, position + length);
+    this.#readAhead(position, position + length);
     return length;
   }
 
@@ -103,14 +103,14 @@ export class FileData {
         continue;
       }
       if (this.#failure !== null && this.#failure.tick >= fs.freshness.start(s)) return this.#failure.status;
-      if (!this.#fetching.has(index)) this.#fetch(s, index, Math.ceil((end - index * BLOCK) / BLOCK));
+      if (!this.#fetching.has(index)) this.#fetch(index, Math.ceil((end - index * BLOCK) / BLOCK));
       waitFor = this.#fetching.get(index);
     }
     return waitFor === undefined ? 0 : fs.link.wait(s, waitFor);
   }
 
   /** Asks for blocks that are not here, at most so many as go into one request. */
-  #fetch(s: Sleeper, first: number, most: number): void {
+  #fetch(first: number, most: number): void {
     let count = 1;
     while (
       count < Math.min(most, MOST_BLOCKS) &&
@@ -157,26 +157,26 @@ export class FileData {
   }
 
   /** Who reads on gets what follows without asking, more each time. */
-  #readAhead(s: Sleeper, from: number, to: number): void {
+  #readAhead(from: number, to: number): void {
     const sequential = from === this.#expected;
     this.#expected = to;
     if (!sequential) {
       this.#ahead = FIRST_AHEAD;
       return;
     }
-    this.want(s, to, this.#ahead);
+    this.want(to, this.#ahead);
     this.#ahead = Math.min(this.#ahead * 2, MOST_AHEAD);
   }
 
   /** Asks for a range that will be read soon. */
-  want(s: Sleeper, from: number, length: number): void {
+  want(from: number, length: number): void {
     const end = Math.min(from + length, this.#inode.known?.size ?? 0);
     for (let index = Math.floor(from / BLOCK); index * BLOCK < end; index++) {
       if (this.#blocks.has(index) || this.#fetching.has(index)) continue;
       // Not in small pieces: what is missing at the far end is asked for when there is more of it.
       const missing = Math.ceil((end - index * BLOCK) / BLOCK);
       if (missing < MOST_BLOCKS && end < (this.#inode.known?.size ?? 0)) return;
-      this.#fetch(s, index, missing);
+      this.#fetch(index, missing);
     }
   }
 

@@ -26,6 +26,8 @@ const FIRST_PAUSE = 50;
 const LONGEST_PAUSE = 5000;
 /** A lost connection that is back so soon is not worth a line. */
 const QUIET_MS = 2000;
+/** A round trip within a machine or a room takes less. */
+const SLOW_MS = 3;
 /** Answers that nobody took, because whoever asked was killed. */
 const MOST_UNTAKEN = 1024;
 const BACKLOG = 8 << 20;
@@ -55,11 +57,18 @@ export class Link {
   #failure = 0;
   #closing = false;
   #lostAt = 0;
+  /** The shortest round trip so far, in milliseconds. */
+  #latency = Number.POSITIVE_INFINITY;
   /** Requests sent, answers awaited by somebody: for measuring. */
   readonly counts: Traffic = { requests: 0, waits: 0, bytesIn: 0, bytesOut: 0, connections: 0 };
 
   constructor(options: LinkOptions) {
     this.#options = options;
+  }
+
+  /** Round trips cost more than bytes that nobody needs. */
+  get isSlow(): boolean {
+    return Number.isFinite(this.#latency) && this.#latency > SLOW_MS;
   }
 
   /** The first connection; rejects when the server does not want us. */
@@ -177,7 +186,8 @@ export class Link {
     this.#encode(pending);
   }
 
-  #encode({ id: key, sequence, operation, target, values, again }: Pending): void {
+  #encode(pending: Pending): void {
+    const { id: key, sequence, operation, target, values, again } = pending;
     const node = target?.node ?? 0;
     const named = values.map((value) => (isTarget(value) ? value.node : value));
     const bytes = encodeRequest({
@@ -185,6 +195,7 @@ export class Link {
       ...{ key, again, values: named },
     });
     this.counts.bytesOut += bytes.length;
+    pending.sentAt = performance.now();
     this.#out.push(bytes);
     if (this.#flushing) return;
     this.#flushing = true;
@@ -201,6 +212,7 @@ export class Link {
     const { id, status, attributes, rest } = decodeReply(body);
     const pending = this.#sent.get(id);
     if (pending === undefined) return;
+    this.#latency = Math.min(this.#latency, performance.now() - pending.sentAt);
     pending.attributes = attributes;
     if (status >= 0) {
       pending.answer = CODECS[REMOTE_OPERATIONS[pending.operation].answer].take(rest);

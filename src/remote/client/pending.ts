@@ -23,6 +23,8 @@ export class Pending {
   status = 0;
   attributes: Attributes | null = null;
   answer: unknown = null;
+  /** When it was sent, in milliseconds. */
+  sentAt = 0;
   /** Its number on the wire, once it was sent. */
   sequence = 0;
   /** A server that is not there any more may have done it. */

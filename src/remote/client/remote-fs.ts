@@ -28,6 +28,9 @@ const LIFETIMES: Readonly<Record<IoMode, number>> = { direct: 0, cached: 3000, s
 const MOST_LOOKS = 4096;
 const MOST_RECENT = 256;
 
+/** A program's libraries are fetched before they are asked for, up to this size each. */
+const MOST_WANTED = 8 << 20;
+
 /** Something asked that changes nothing: shared by all who ask the same at the same time. */
 interface Look {
   readonly stamp: Stamp;
@@ -224,8 +227,9 @@ export class RemoteFs implements FileSystem {
 
   /** Learns what a walk or a listing has found. */
   learn(steps: readonly Step[], stamp: Stamp): void {
-    for (const { parent, name, found, target, contents } of steps) {
+    for (const { parent, name, found, target, contents, complete, wanted } of steps) {
       const directory = this.byNode(parent);
+      if (complete) directory?.learnedAll(stamp);
       if (found === null) directory?.learnName(name, null, stamp);
       if (directory === undefined || found === null) continue;
       const inode = this.inodeOf(found, directory, name);
@@ -233,6 +237,7 @@ export class RemoteFs implements FileSystem {
       directory.learnName(name, inode, stamp);
       if (target !== null) inode.learnTarget(target, stamp);
       if (contents !== null) inode.data.learnAll(contents);
+      else if (wanted && found.attributes.size <= MOST_WANTED) inode.data.want(0, found.attributes.size);
     }
   }
 

@@ -38,6 +38,11 @@ export class RemoteInode extends RemoteObject {
     this.#names.learn(name, inode, stamp);
   }
 
+  /** All names that there are have been learnt. */
+  learnedAll(stamp: Stamp): void {
+    this.#names.learnedAll(stamp);
+  }
+
   learnTarget(text: string, stamp: Stamp): void {
     this.#target = { text, stamp };
   }
@@ -66,7 +71,8 @@ export class RemoteInode extends RemoteObject {
     if (known !== undefined) return known ?? -ENOENT;
     const path = rest === '' ? name : `${name}/${rest}`;
     const contents = this.fs.cached ? SMALL_FILE : -1;
-    const answered = this.ask(s, 'walk', [path, contents], path, (pending, stamp) =>
+    const ahead = this.fs.cached && this.fs.link.isSlow;
+    const answered = this.ask(s, 'walk', [path, contents, ahead], path, (pending, stamp) =>
       this.fs.learn(pending.answer as Step[], stamp),
     );
     if (failed(answered)) {

@@ -220,7 +220,7 @@ export abstract class RemoteObject extends Inode {
     return this.data.read(s, position, into);
   }
   override willNeed(s: Sleeper, position: number, length: number): void {
-    if (this.fs.cached && this.stale === 0) this.data.want(s, position, length);
+    if (this.fs.cached && this.stale === 0) this.data.want(position, length);
   }
   override write(s: Sleeper, position: number, from: Uint8Array): number {
     if (this.fs.cached) return this.data.writes.write(s, position, from, false);

@@ -69,7 +69,7 @@ export const HANDLERS: Handlers = {
     }
     return { node: target.id, attributes };
   },
-  walk: (session, node, s, path, contents) => walkFrom(session, s, node, path, contents),
+  walk: (session, node, s, path, contents, ahead) => walkFrom(session, s, node, path, contents, ahead),
   list: (session, node, s, position, contents) => list(session, node, s, position, contents),
 
   attributes: (session, node, s) => attributesOf(session, s, node),
@@ -246,7 +246,7 @@ export function stepOf(
 ): Step | null {
   const found = tell(session, s, inode, node, name);
   if (failed(found)) return null;
-  const step: Step = { parent: node.id, name, found, target: null, contents: null };
+  const step: Step = { parent: node.id, name, found, target: null, contents: null, complete: false, wanted: false };
   if (inode.type === S_IFLNK) {
     const target = inode.readlink(s);
     if (!failed(target)) step.target = target;

@@ -1,47 +1,182 @@
 /** A walk in one go: what path_resolution(7) would ask for, name by name, as far as it stays in the exported tree. */
 import { ENFILE, ENOENT } from '../../abi/errno.ts';
-import { MAXSYMLINKS, S_IFDIR } from '../../abi/fs.ts';
+import { MAXSYMLINKS, S_IFDIR, S_IFREG, S_IXUSR } from '../../abi/fs.ts';
 import { NAME_MAX, pathLength } from '../../abi/path.ts';
-import { failed, type Sleeper } from '../../wait/wait.ts';
+import { BLOCKED, failed, type Sleeper } from '../../wait/wait.ts';
 import type { Step } from '../operations.ts';
 import { HIDDEN } from './hidden.ts';
+import { ASKED_FIRST, ASKED_IN_VAIN, LIBRARY_DIRECTORIES, needsOf, readCache } from './kin.ts';
 import type { Node } from './nodes.ts';
 import { stepOf } from './perform.ts';
 import type { Session } from './session.ts';
 
 const LONGEST_WALK = 256;
+/** A directory with so few entries comes along whole, and its files up to so many bytes. */
+const SMALL_DIRECTORY = 48;
+const SMALL_NEIGHBOUR = 4 << 10;
+const SMALL_LIBRARY = 64 << 10;
+const MOST_LIBRARIES = 64;
+/** Of contents that nobody asked for by name. */
+const MOST_UNASKED = 256 << 10;
 
-export function walkFrom(session: Session, s: Sleeper, start: Node, path: string, contents: number): Step[] {
-  const steps: Step[] = [];
-  let at = start;
-  let links = 0;
-  const names = split(path);
-  while (names.length > 0 && steps.length < LONGEST_WALK) {
-    const name = names.shift()!;
-    if (name === '..') {
-      if (at.parent === null) return steps;
-      at = at.parent;
-      continue;
-    }
-    if (pathLength(name) > NAME_MAX || name.includes('\0')) return steps;
-    const inode = name === HIDDEN ? -ENOENT : at.inode.lookup(s, name);
-    if (inode === -ENOENT) steps.push({ parent: at.id, name, found: null, target: null, contents: null });
-    if (failed(inode)) return steps;
-    const step = stepOf(session, s, at, name, inode, names.length === 0 ? contents : -1);
-    if (step === null) return steps;
-    steps.push(step);
-    if (step.target !== null) {
-      if (++links > MAXSYMLINKS) return steps;
-      // A link in the last place may be what is meant: where it leads is told all the same.
-      names.unshift(...split(step.target));
-      if (step.target.startsWith('/')) at = session.rootOf(at);
-      continue;
-    }
-    const child = session.nodes.get(step.found!.node)!;
-    if (child.inode.type !== S_IFDIR) return steps;
-    at = child;
+/** @param ahead a round trip is dear: what will probably be asked for next comes along. */
+export function walkFrom(
+  session: Session,
+  s: Sleeper,
+  start: Node,
+  path: string,
+  contents: number,
+  ahead = false,
+): Step[] | number {
+  const walker = new Walker(session, s);
+  const end = walker.go(start, path, contents);
+  if (end === BLOCKED) return BLOCKED;
+  if (!ahead) return walker.steps;
+  const more = walker.neighbours() || (end === null ? 0 : walker.kin(end));
+  return more === BLOCKED ? BLOCKED : walker.steps;
+}
+
+class Walker {
+  readonly steps: Step[] = [];
+  readonly #session: Session;
+  readonly #s: Sleeper;
+  readonly #told = new Set<string>();
+  #at!: Node;
+  #unasked = MOST_UNASKED;
+
+  constructor(session: Session, s: Sleeper) {
+    this.#session = session;
+    this.#s = s;
   }
-  return steps;
+
+  /** Answers the node that the path leads to; null where it leads to none, or out of the tree. */
+  go(start: Node, path: string, contents = -1): Node | null | typeof BLOCKED {
+    const names = split(path);
+    let at = start;
+    let links = 0;
+    let end: Node | null = start;
+    const limit = this.steps.length + LONGEST_WALK;
+    while (names.length > 0 && this.steps.length < limit) {
+      const name = names.shift()!;
+      this.#at = at;
+      if (name === '..') {
+        if (at.parent === null) return null;
+        at = at.parent;
+        end = at;
+        continue;
+      }
+      const step = this.#step(at, name, names.length === 0 ? contents : -1);
+      if (step === BLOCKED) return BLOCKED;
+      if (step === null || step.found === null) return null;
+      if (step.target !== null) {
+        if (++links > MAXSYMLINKS) return null;
+        // A link in the last place may be what is meant: where it leads is told all the same.
+        names.unshift(...split(step.target));
+        if (step.target.startsWith('/')) at = this.#session.rootOf(at);
+        continue;
+      }
+      end = this.#session.nodes.get(step.found.node)!;
+      if (end.inode.type !== S_IFDIR) return names.length === 0 ? end : null;
+      at = end;
+    }
+    return names.length === 0 ? end : null;
+  }
+
+  /** Null: there is nothing to be told. */
+  #step(at: Node, name: string, contents: number): Step | null | typeof BLOCKED {
+    if (pathLength(name) > NAME_MAX || name.includes('\0')) return null;
+    const inode = name === HIDDEN ? -ENOENT : at.inode.lookup(this.#s, name);
+    if (inode === BLOCKED) return BLOCKED;
+    if (failed(inode) && inode !== -ENOENT) return null;
+    const step: Step | number | null = failed(inode)
+      ? { parent: at.id, name, found: null, target: null, contents: null, complete: false, wanted: false }
+      : stepOf(this.#session, this.#s, at, name, inode, contents);
+    if (step === null || typeof step === 'number') return step === BLOCKED ? BLOCKED : null;
+    const key = `${at.id}/${name}`;
+    if (!this.#told.has(key)) this.steps.push(step);
+    this.#told.add(key);
+    return step;
+  }
+
+  /** All of the directory in which the walk has ended, if it is small. */
+  neighbours(): number {
+    const at = this.#at;
+    const entries = at.inode.entries(this.#s, 0);
+    if (failed(entries)) return entries === BLOCKED ? BLOCKED : 0;
+    if (entries.length > SMALL_DIRECTORY) return 0;
+    for (const { name } of entries) {
+      if (this.#told.has(`${at.id}/${name}`)) continue;
+      const step = this.#step(at, name, Math.min(SMALL_NEIGHBOUR, this.#unasked));
+      if (step === BLOCKED) return BLOCKED;
+      if (step === null) return 0;
+      this.#unasked -= step.contents?.length ?? 0;
+    }
+    const last = this.steps.findLast(({ parent }) => parent === at.id);
+    if (last !== undefined) last.complete = true;
+    return 0;
+  }
+
+  /** Of a dynamic program: its interpreter and libraries, and what the interpreter asks for before it finds them. */
+  kin(program: Node): number {
+    const attributes = program.inode.type === S_IFREG ? program.inode.attributes(this.#s) : 0;
+    if (typeof attributes === 'number') return attributes;
+    if ((attributes.mode & S_IXUSR) === 0) return 0;
+    const needs = needsOf(this.#s, program.inode);
+    if (needs === BLOCKED) return BLOCKED;
+    if (needs === null || needs.interpreter === '') return 0;
+    const root = this.#session.rootOf(program);
+    for (const path of [needs.interpreter, ...ASKED_FIRST]) {
+      if (this.#want(root, path) === BLOCKED) return BLOCKED;
+    }
+    const cache = this.#cache(root);
+    return cache === BLOCKED ? BLOCKED : this.#libraries(root, [...needs.libraries], cache);
+  }
+
+  #cache(root: Node): Map<string, string> | typeof BLOCKED {
+    const file = this.go(root, '/etc/ld.so.cache');
+    if (file === null || file === BLOCKED) return file ?? new Map();
+    const attributes = file.inode.attributes(this.#s);
+    if (typeof attributes === 'number') return attributes === BLOCKED ? BLOCKED : new Map();
+    return readCache(this.#s, file.inode, attributes.size);
+  }
+
+  #libraries(root: Node, names: string[], cache: ReadonlyMap<string, string>): number {
+    for (let i = 0; i < Math.min(names.length, MOST_LIBRARIES); i++) {
+      const library = this.#library(root, names[i], cache);
+      if (library === BLOCKED) return BLOCKED;
+      const needs = library === null ? null : needsOf(this.#s, library.inode);
+      if (needs === BLOCKED) return BLOCKED;
+      for (const name of needs?.libraries ?? []) if (!names.includes(name)) names.push(name);
+    }
+    return 0;
+  }
+
+  #library(root: Node, name: string, cache: ReadonlyMap<string, string>): Node | null | typeof BLOCKED {
+    if (name.includes('/')) return this.#want(root, name);
+    const known = cache.get(name);
+    if (known !== undefined) return this.#want(root, known);
+    for (const directory of LIBRARY_DIRECTORIES) {
+      const at = this.go(root, directory);
+      if (at === BLOCKED) return BLOCKED;
+      if (at === null || at.inode.type !== S_IFDIR) continue;
+      for (const each of ASKED_IN_VAIN) if (this.#step(at, each, -1) === BLOCKED) return BLOCKED;
+      const found = this.#want(at, name);
+      if (found !== null) return found;
+    }
+    return null;
+  }
+
+  /** A file that will be read whole. */
+  #want(start: Node, path: string): Node | null | typeof BLOCKED {
+    const node = this.go(start, path, Math.min(SMALL_LIBRARY, this.#unasked));
+    if (node === null || node === BLOCKED) return node;
+    for (const step of this.steps) {
+      if (step.found?.node !== node.id) continue;
+      if (step.contents === null) step.wanted = true;
+      else this.#unasked -= step.contents.length;
+    }
+    return node;
+  }
 }
 
 /** The node at a path of plain names, told to the client; symlinks are not followed. */
