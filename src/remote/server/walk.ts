@@ -53,6 +53,7 @@ class Walker {
   go(start: Node, path: string, contents = -1): Node | null | typeof BLOCKED {
     const names = split(path);
     let at = start;
+    this.#at = at;
     let links = 0;
     let end: Node | null = start;
     const limit = this.steps.length + LONGEST_WALK;
