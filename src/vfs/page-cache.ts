@@ -139,7 +139,8 @@ export class Mapping implements Backing {
     if (this.node.fs.sleeps !== true) return 0;
     const end = Math.min(offset + length, this.#size);
     this.node.willNeed?.(s, offset, end - offset);
-    for (let index = Math.floor(offset / CHUNK); index * CHUNK < end; index++) {
+    // From its end: when that is here, the rest is, and one wait was enough.
+    for (let index = Math.ceil(end / CHUNK) - 1; index >= Math.floor(offset / CHUNK); index--) {
       if (this.#fetched.has(index)) continue;
       const chunk = new Uint8Array(CHUNK);
       const count = this.node.read(s, index * CHUNK, chunk);
