@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { CPU_MODELS, DEFAULT_MODEL, FEATURE_BITS } from '../src/cpu/isa/cpuid.ts';
 import { isa } from '../src/cpu/isa/index.ts';
+import { byName } from '../src/syscall/multiplexer.ts';
 import type { Declaration } from '../src/syscall/syscall.ts';
 import { DECLARATIONS } from '../syscalls/index.ts';
 import { EXCEPTIONS } from '../test/cpu/differ/exceptions.ts';
@@ -18,12 +19,15 @@ const LEVELS: Record<string, string> = {
 };
 
 function syscalls(): string {
-  const declarations = [...DECLARATIONS].sort((a, b) => a.nr - b.nr);
+  const numbered = new Set(DECLARATIONS.map(({ name }) => name));
+  const through = [...byName(DECLARATIONS).values()].filter(({ name }) => !numbered.has(name));
+  const declarations = [...DECLARATIONS, ...through].sort((a, b) => a.nr - b.nr);
   const counts = new Map<string, number>();
   for (const { level } of declarations) counts.set(level, (counts.get(level) ?? 0) + 1);
   const summary = [...counts].map(([level, count]) => `${count} ${level} (${LEVELS[level] ?? level})`).join(', ');
   const rows = declarations.map(
-    (one) => `| ${one.nr} | ${one.name} | ${cell(parameters(one))} | ${one.class} | ${one.level} | ${cell(one.note)} |`,
+    (one) =>
+      `| ${one.nr}${numbered.has(one.name) ? '' : ` (${one.through})`} | ${one.name} | ${cell(parameters(one))} | ${one.class} | ${one.level} | ${cell(one.note)} |`,
   );
   return `# System calls
 

@@ -4,12 +4,25 @@
  */
 import { E2BIG, EACCES, EFAULT, EINVAL, ENOSYS, EPERM, ERANGE } from '../src/abi/errno.ts';
 import * as IPC from '../src/abi/ipc.ts';
-import { array, i32, u16, u32 } from '../src/abi/struct.ts';
+import { array, i32, u16 } from '../src/abi/struct.ts';
 import { type Timespec, timespec32Layout, timespec64Layout, toNanoseconds } from '../src/abi/time.ts';
 import { ipcAllows, ipcOwns, ipcTime, setPerm } from '../src/kernel/ipc.ts';
 import type { SemaphoreSet } from '../src/kernel/semaphores.ts';
 import type { Task } from '../src/kernel/task.ts';
-import { flags, int, pointer, readValue, size, syscall, writeValue } from '../src/syscall/index.ts';
+import type { Mm } from '../src/memory/mm.ts';
+import {
+  type Declaration,
+  flags,
+  int,
+  type Multiplexer,
+  multiplexer,
+  pointer,
+  readValue,
+  size,
+  syscall,
+  type Words,
+  writeValue,
+} from '../src/syscall/index.ts';
 import { failed } from '../src/wait/wait.ts';
 
 const family = { class: 'ipc' } as const;
@@ -28,7 +41,14 @@ export const semget = syscall(
 
 type TimeLayout = typeof timespec32Layout | typeof timespec64Layout;
 
-function semop(task: Task, id: number, operations: number, count: number, timeout: number, layout: TimeLayout): number {
+function operate(
+  task: Task,
+  id: number,
+  operations: number,
+  count: number,
+  timeout: number,
+  layout: TimeLayout,
+): number {
   if (id < 0 || count < 1) return -EINVAL;
   if (count > IPC.SEMOPM) return -E2BIG;
   const deadline = timeout === 0 ? undefined : semDeadline(task, timeout, layout);
@@ -50,12 +70,27 @@ function semDeadline(task: Task, address: number, layout: TimeLayout): number {
   return Number.isNaN(nanoseconds) ? -EINVAL : task.once(() => task.now() + nanoseconds);
 }
 
+export const semop = syscall(
+  -1,
+  'semop',
+  [int('semid'), pointer('sops'), size('nsops')],
+  (task, id, list, count) => operate(task, id, list, count, 0, timespec32Layout),
+  family,
+);
+
 const semtimedopArgs = [int('semid'), pointer('sops'), size('nsops'), pointer('timeout')] as const;
 export const semtimedop_time64 = syscall(
   420,
   'semtimedop_time64',
   semtimedopArgs,
-  (task, id, list, count, timeout) => semop(task, id, list, count, timeout, timespec64Layout),
+  (task, id, list, count, timeout) => operate(task, id, list, count, timeout, timespec64Layout),
+  family,
+);
+export const semtimedop = syscall(
+  -1,
+  'semtimedop',
+  semtimedopArgs,
+  (task, id, list, count, timeout) => operate(task, id, list, count, timeout, timespec32Layout),
   family,
 );
 
@@ -131,13 +166,8 @@ function readSet(
       return -EINVAL;
   }
 }
-export const semctlCall = syscall(
-  394,
-  'semctl',
-  [int('semid'), int('semnum'), int('cmd'), pointer('arg')],
-  semctl,
-  family,
-);
+const semctlArgs = [int('semid'), int('semnum'), int('cmd'), pointer('arg')] as const;
+export const semctlCall = syscall(394, 'semctl', semctlArgs, semctl, family);
 
 // Message queues
 
@@ -219,7 +249,8 @@ export const msgrcv = syscall(
   receive,
   family,
 );
-export const msgctlCall = syscall(402, 'msgctl', [int('msqid'), int('cmd'), pointer('buf')], msgctl, family);
+const msgctlArgs = [int('msqid'), int('cmd'), pointer('buf')] as const;
+export const msgctlCall = syscall(402, 'msgctl', msgctlArgs, msgctl, family);
 
 // Shared memory
 
@@ -278,78 +309,88 @@ export const shmdt = syscall(
   (task, address) => task.kernel.segments.detach(task, address),
   family,
 );
-export const shmctlCall = syscall(396, 'shmctl', [int('shmid'), int('cmd'), pointer('buf')], shmctl, family);
+const shmctlArgs = [int('shmid'), int('cmd'), pointer('buf')] as const;
+export const shmctlCall = syscall(396, 'shmctl', shmctlArgs, shmctl, family);
 
 // All of them by one number
 
-const CALL = {
-  SEMOP: 1,
-  SEMGET: 2,
-  SEMCTL: 3,
-  SEMTIMEDOP: 4,
-  MSGSND: 11,
-  MSGRCV: 12,
-  MSGGET: 13,
-  MSGCTL: 14,
-  SHMAT: 21,
-  SHMDT: 22,
-  SHMGET: 23,
-  SHMCTL: 24,
-} as const;
+const plain = (command: number) => command & ~IPC.IPC_64;
+const semctlByIpc = syscall(
+  -1,
+  'semctl',
+  semctlArgs,
+  (task, id, num, command, argument) => semctl(task, id, num, plain(command), argument),
+  family,
+);
+const msgctlByIpc = syscall(
+  -1,
+  'msgctl',
+  msgctlArgs,
+  (task, id, command, address) => msgctl(task, id, plain(command), address),
+  family,
+);
+const shmctlByIpc = syscall(
+  -1,
+  'shmctl',
+  shmctlArgs,
+  (task, id, command, address) => shmctl(task, id, plain(command), address),
+  family,
+);
 
-function multiplex(
-  task: Task,
-  call: number,
-  first: number,
-  second: number,
-  third: number,
-  address: number,
-  fifth: number,
-) {
-  const { kernel, mm } = task;
+const [FIRST, SECOND, THIRD, PTR, FIFTH] = [1, 2, 3, 4, 5];
+/** By ipc's first word: the call, and which of ipc's words are its own. */
+const CALLS: Readonly<Record<number, readonly [of: Declaration, ...words: number[]]>> = {
+  1: [semop, FIRST, PTR, SECOND],
+  2: [semget, FIRST, SECOND, THIRD],
+  3: [semctlByIpc, FIRST, SECOND, THIRD, PTR],
+  4: [semtimedop, FIRST, PTR, SECOND, FIFTH],
+  11: [msgsnd, FIRST, PTR, SECOND, THIRD],
+  12: [msgrcv, FIRST, PTR, SECOND, FIFTH, THIRD],
+  13: [msgget, FIRST, SECOND],
+  14: [msgctlByIpc, FIRST, SECOND, PTR],
+  21: [shmat, FIRST, PTR, SECOND],
+  22: [shmdt, PTR],
+  23: [shmget, FIRST, SECOND, THIRD],
+  24: [shmctlByIpc, FIRST, SECOND, PTR],
+};
+
+function readCall({ mm }: Task, given: Words): ReturnType<Multiplexer['read']> {
+  const [call] = given;
   const version = call >> 16;
-  switch (call & 0xffff) {
-    case CALL.SEMOP:
-      return semop(task, first, address, second, 0, timespec32Layout);
-    case CALL.SEMTIMEDOP:
-      return semop(task, first, address, second, fifth, timespec32Layout);
-    case CALL.SEMGET:
-      return kernel.semaphores.find(task, first, second, third);
-    case CALL.SEMCTL: {
-      const argument = readValue(mm, address, u32);
-      if (address === 0) return -EINVAL;
-      return argument === undefined ? -EFAULT : semctl(task, first, second, third & ~IPC.IPC_64, argument);
-    }
-    case CALL.MSGSND:
-      return send(task, first, address, second, third);
-    case CALL.MSGRCV: {
-      if (version !== 0) return receive(task, first, address, second, fifth, third);
-      const packed = readValue(mm, address, array(u32, 2));
-      return packed === undefined ? -EFAULT : receive(task, first, packed[0], second, packed[1] | 0, third);
-    }
-    case CALL.MSGGET:
-      return kernel.messages.find(task, first, second);
-    case CALL.MSGCTL:
-      return msgctl(task, first, second & ~IPC.IPC_64, address);
-    case CALL.SHMAT: {
-      if (version === 1) return -EINVAL;
-      const mapped = attach(task, first, address, second);
-      return mapped < 0 ? mapped : mm.writeU32(third >>> 0, mapped);
-    }
-    case CALL.SHMDT:
-      return kernel.segments.detach(task, address);
-    case CALL.SHMGET:
-      return kernel.segments.find(task, first, second >>> 0, third);
-    case CALL.SHMCTL:
-      return shmctl(task, first, second & ~IPC.IPC_64, address);
-    default:
-      return -ENOSYS;
-  }
+  const found = CALLS[call & 0xffff];
+  if (found === undefined) return -ENOSYS;
+  const [{ name }, ...from] = found;
+  const words = from.map((i) => given[i]);
+  return { name, words, refused: completeWords(mm, name, words, version) };
 }
-export const ipc = syscall(
+
+/** What of a call's words lies in memory. */
+function completeWords(mm: Mm, name: string, words: number[], version: number): number {
+  if (name === 'shmat' && version === 1) return -EINVAL;
+  if (name === 'semctl') {
+    // union semun.
+    const argument = words[3] === 0 ? undefined : readValue(mm, words[3] >>> 0, i32);
+    if (argument === undefined) return words[3] === 0 ? -EINVAL : -EFAULT;
+    words[3] = argument;
+  } else if (name === 'msgrcv' && version === 0) {
+    // struct ipc_kludge: the buffer's address and the type.
+    const packed = readValue(mm, words[1] >>> 0, array(i32, 2));
+    if (packed === undefined) return words[1] === 0 ? -EINVAL : -EFAULT;
+    [words[1], words[3]] = packed;
+  }
+  return 0;
+}
+
+export const ipc = multiplexer(
   117,
   'ipc',
   [int('call'), int('first'), int('second'), int('third'), pointer('ptr'), int('fifth')],
-  multiplex,
-  { ...family, level: 'partial', note: 'structs have the 64-bit layouts only (IPC_64)' },
+  {
+    ...{ ...family, level: 'partial', note: 'structs have the 64-bit layouts only (IPC_64)' },
+    calls: Object.values(CALLS).map(([of]) => of),
+    read: readCall,
+    // The address goes to where the third word points.
+    finish: (task, name, answer) =>
+      name === 'shmat' ? task.mm.writeU32(task.call.words[THIRD] >>> 0, answer) : answer,
+  },
 );

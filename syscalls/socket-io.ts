@@ -46,8 +46,13 @@ function sendTo(
 }
 const sendArgs = [socketArg(), inBuf('buf', 2), size('len'), messageFlags] as const;
 export const sendto = syscall(369, 'sendto', [...sendArgs, ...addressIn], sendTo, family);
-const send = syscall(-1, 'send', sendArgs, (task, socket, bytes, length, flags) =>
-  sendTo(task, socket, bytes, length, flags, 0, 0),
+/** Without a number of its own, as recv(2): socketcall(2) has it. */
+export const send = syscall(
+  -1,
+  'send',
+  sendArgs,
+  (task, socket, bytes, length, flags) => sendTo(task, socket, bytes, length, flags, 0, 0),
+  family,
 );
 
 function receiveFrom(
@@ -68,8 +73,12 @@ function receiveFrom(
 }
 const receiveArgs = [socketArg(), outBuf('buf', 2), size('len'), messageFlags] as const;
 export const recvfrom = syscall(371, 'recvfrom', [...receiveArgs, ...addressOut], receiveFrom, family);
-const recv = syscall(-1, 'recv', receiveArgs, (task, socket, into, length, flags) =>
-  receiveFrom(task, socket, into, length, flags, 0, 0),
+export const recv = syscall(
+  -1,
+  'recv',
+  receiveArgs,
+  (task, socket, into, length, flags) => receiveFrom(task, socket, into, length, flags, 0, 0),
+  family,
 );
 
 function sendHeader(task: Task, socket: Socket, header: MessageHeader, flags: number): number {
@@ -172,6 +181,3 @@ function declareRecvmmsg(nr: number, name: string, layout: Layout<Timespec>): De
 }
 export const recvmmsg = declareRecvmmsg(337, 'recvmmsg', timespec32Layout);
 export const recvmmsg_time64 = declareRecvmmsg(417, 'recvmmsg_time64', timespec64Layout);
-
-/** Without a number of their own: only socketcall(2) has them. */
-export const unnumbered = { send, recv };

@@ -2,7 +2,7 @@
 import { EFAULT, EINVAL, EMFILE, EOPNOTSUPP } from '../src/abi/errno.ts';
 import { O_NONBLOCK } from '../src/abi/fs.ts';
 import * as S from '../src/abi/socket.ts';
-import { i32 } from '../src/abi/struct.ts';
+import { array, i32 } from '../src/abi/struct.ts';
 import { makeSocket, worldFor } from '../src/fs/make-socket.ts';
 import type { Socket } from '../src/fs/socket.ts';
 import { getSocketOption, setSocketOption } from '../src/fs/socket-options.ts';
@@ -14,8 +14,8 @@ import {
   type Declaration,
   flags,
   int,
+  multiplexer,
   pointer,
-  Refusal,
   readValue,
   syscall,
   writeValue,
@@ -127,8 +127,12 @@ export const accept4 = syscall(
   acceptOn,
   family,
 );
-const accept = syscall(-1, 'accept', [socketArg(), ...addressOut], (task, socket, address, length) =>
-  acceptOn(task, socket, address, length, 0),
+export const accept = syscall(
+  -1,
+  'accept',
+  [socketArg(), ...addressOut],
+  (task, socket, address, length) => acceptOn(task, socket, address, length, 0),
+  family,
 );
 
 export const getsockname = syscall(
@@ -191,33 +195,18 @@ export const setsockopt = syscall(
 
 /** By SYS_* number of linux/net.h, from 1 on. */
 const CALLS: readonly Declaration[] = [
-  ...[socket, bind, connect, listen, accept, getsockname, getpeername, socketpair],
-  ...[io.unnumbered.send, io.unnumbered.recv],
+  ...[socket, bind, connect, listen, accept, getsockname, getpeername, socketpair, io.send, io.recv],
   ...[io.sendto, io.recvfrom, shutdown, setsockopt, getsockopt, io.sendmsg, io.recvmsg],
   ...[accept4, io.recvmmsg, io.sendmmsg],
 ];
 
-export const socketcall = syscall(
-  102,
-  'socketcall',
-  [int('call'), pointer('args')],
-  (task, number, address) => {
+export const socketcall = multiplexer(102, 'socketcall', [int('call'), pointer('args')], {
+  ...loopback,
+  calls: CALLS,
+  read(task, [number, address]) {
     const call = CALLS[number - 1];
     if (call === undefined) return -EINVAL;
-    const words = new Int32Array(6);
-    const count = call.args.length;
-    for (let i = 0; i < count; i++) {
-      const word = readValue(task.mm, address + i * 4, i32);
-      if (word === undefined) return -EFAULT;
-      words[i] = word;
-    }
-    const values: unknown[] = [];
-    for (const [i, arg] of call.args.entries()) {
-      const value = arg.decode(task, words, call.at[i]);
-      if (value instanceof Refusal) return value.answer;
-      values.push(value);
-    }
-    return call.handler(task, ...(values as never[]));
+    const words = readValue(task.mm, address >>> 0, array(i32, call.args.length));
+    return words === undefined ? -EFAULT : { name: call.name, words, refused: 0 };
   },
-  loopback,
-);
+});

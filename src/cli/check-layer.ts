@@ -4,11 +4,12 @@ import { DECLARATIONS } from '../../syscalls/index.ts';
 import type { Calls } from '../layers/inject.ts';
 import { compileSelection } from '../syscall/classes.ts';
 import type { Layer } from '../syscall/layer.ts';
+import { byName } from '../syscall/multiplexer.ts';
 import { SCOPE_KEYS } from '../syscall/scope.ts';
 import { nearest } from './suggest.ts';
 
 /** System calls that are there without layers. */
-export const knownCalls: Calls = new Map(DECLARATIONS.map((declaration) => [declaration.name, declaration]));
+export const knownCalls: Calls = byName(DECLARATIONS);
 
 /** Throws for a hook of a call that neither Linux nor one of these layers defines, and for a scope that says nothing. */
 export function checkLayers(layers: readonly Layer[]): void {

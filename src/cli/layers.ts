@@ -11,6 +11,7 @@ import { traceFor } from '../layers/trace/index.ts';
 import { parseExpressions } from '../layers/trace/options.ts';
 import type { Machine } from '../machine.ts';
 import type { Layer } from '../syscall/layer.ts';
+import { byName } from '../syscall/multiplexer.ts';
 import { checkLayers, knownCalls } from './check-layer.ts';
 import type { RunValues } from './commands.ts';
 import { CliError, EXIT } from './error.ts';
@@ -37,7 +38,7 @@ export const callersSide: Outside = {
 
 /** All that a command line asks for, outermost first: the trace sees what the other layers do. */
 export async function layersOfRun(values: RunValues, machine: Machine, outside: Outside) {
-  const known: Calls = new Map([...machine.table.declarations.values()].map((each) => [each.name, each]));
+  const known: Calls = byName(machine.table.declarations.values());
   const layers: Layer[] = [];
   const injections = [...values.inject];
   let started: ((path: string, argv: readonly string[], environment: readonly string[]) => void) | undefined;

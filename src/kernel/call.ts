@@ -1,6 +1,9 @@
 import type { Remembered, StepRecord } from '../wait/once.ts';
 import type { Plain } from '../wait/wait.ts';
 
+/** What a multiplexer's call stands for: the call's name and words, copied in; or why nothing, as a negative errno. */
+export type Direct = { name: string; words: number[]; refused: number };
+
 /**
  * The system call that a task is in: all that is kept while it sleeps (DESIGN section 4). Plain data.
  */
@@ -22,6 +25,8 @@ export class Call implements StepRecord {
   runs = 0;
   /** The ERESTART code with which it stopped for a signal; 0: it did not. */
   interrupted = 0;
+  /** Of socketcall(2) and ipc(2), once that was looked at. */
+  direct: Direct | null = null;
   /** State of the layers around the call, once they were entered. */
   layers: Plain = null;
 
@@ -31,6 +36,7 @@ export class Call implements StepRecord {
     if (this.pending.length > 0) this.pending.length = 0;
     this.progress = 0;
     this.layers = null;
+    this.direct = null;
     this.interrupted = 0;
     this.runs = 0;
   }

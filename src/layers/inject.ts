@@ -36,10 +36,10 @@ const PRESETS: Readonly<Record<string, readonly string[]>> = {
   'disk-full': ['write,writev,pwrite64,pwritev,mkdir,mkdirat:error=ENOSPC'],
   'flaky-network': [
     'connect:error=ECONNREFUSED:probability=0.2',
-    'recvfrom,recvmsg,sendto,sendmsg:error=ECONNRESET:probability=0.05',
+    'recv,recvfrom,recvmsg,send,sendto,sendmsg:error=ECONNRESET:probability=0.05',
   ],
-  interrupted: ['read,write,readv,writev,recvfrom,recvmsg,poll,wait4:error=EINTR:when=1+3'],
-  'short-transfers': ['read,write,readv,writev,recvfrom,sendto:short=1:when=1+2'],
+  interrupted: ['read,write,readv,writev,recv,recvfrom,recvmsg,poll,wait4:error=EINTR:when=1+3'],
+  'short-transfers': ['read,write,readv,writev,recv,recvfrom,send,sendto:short=1:when=1+2'],
 };
 
 /** The calls that there are, by name: for messages about those that are not. */

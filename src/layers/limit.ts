@@ -30,8 +30,8 @@ export function parseLimits(text: string): Limits {
   return limits;
 }
 
-const WRITES = ['write', 'writev', 'pwrite64', 'pwritev', 'sendto', 'sendmsg'];
-const READS = ['read', 'readv', 'pread64', 'preadv', 'recvfrom', 'recvmsg'];
+const WRITES = ['write', 'writev', 'pwrite64', 'pwritev', 'send', 'sendto', 'sendmsg'];
+const READS = ['read', 'readv', 'pread64', 'preadv', 'recv', 'recvfrom', 'recvmsg'];
 const OPENS = ['open', 'openat', 'openat2', 'creat'];
 const FORKS = ['fork', 'vfork', 'clone', 'clone3'];
 

@@ -11,7 +11,7 @@ interface Row {
   nanoseconds: number;
 }
 
-const MOVES_BYTES = /^(p?(read|write)v?(64|2)?|recv(from|msg)|send(to|msg|file|file64))$/;
+const MOVES_BYTES = /^(p?(read|write)v?(64|2)?|recv(from|msg)?|send(to|msg|file|file64)?)$/;
 const SHOWN = 20;
 
 export class Statistics {

@@ -5,25 +5,43 @@ import { BLOCKED, ERESTART_RESTARTBLOCK, ERESTARTSYS } from '../wait/wait.ts';
 import { Refusal } from './arg.ts';
 import { AsyncRun, complain, runsOf } from './async-run.ts';
 import { applyChange, type CallView, handlerValue, Undecodable, type ViewMaker, viewMaker } from './call-view.ts';
-import { Change, type Frame, levelOf, newFrame } from './change.ts';
-import type { AsyncHook, Hooks, Layer, LayeredCall } from './layer.ts';
+import { Change, type Frame, type Level, levelOf, newFrame } from './change.ts';
+import type { AsyncHook, Hook, Hooks, Layer, LayeredCall } from './layer.ts';
 import { resolveFrom } from './locate.ts';
+import { withWords } from './multiplexer.ts';
 import { compileScope, type Wants } from './scope.ts';
 import type { Declaration, Entry } from './syscall.ts';
 
+/** What lies below the layers of a multiplexer: the call that it stands for, with layers of its own. */
+export interface Inner {
+  run(task: Task, frame: Frame): number;
+  abandon(task: Task, inner: Frame, answer: number): number;
+}
+
 /** A layer's hook for one call. */
-interface Link {
+export interface Link {
   readonly layer: Layer;
   readonly wants: Wants | null;
   readonly hooks: Hooks<LayeredCall>;
   readonly run: AsyncHook<LayeredCall> | null;
 }
 
-function linkOf(layer: Layer, declaration: Declaration): Link | null {
-  const hook = layer.calls[declaration.name] ?? layer.every;
+/** Null: the layer does not want the call. */
+export function linkOf(layer: Layer, declaration: Declaration): Link | null {
+  const hook = hookOf(layer, declaration);
   const wants = hook === undefined ? false : compileScope(layer.scope, declaration);
   if (hook === undefined || wants === false) return null;
   return typeof hook === 'function' ? { layer, wants, hooks: {}, run: hook } : { layer, wants, hooks: hook, run: null };
+}
+
+/** Of a layer that calls have entered, and that does not want them any more, or is not there. */
+export const passing = (name: string): Link => ({ layer: { name, calls: {} }, wants: null, hooks: {}, run: null });
+
+/** Layers for every call join once where one stands for another: at that, if they do not name the multiplexer. */
+function hookOf({ calls, every }: Layer, { name, through, multiplexer }: Declaration): Hook | undefined {
+  const own = through === name ? undefined : calls[name];
+  const joins = multiplexer === undefined && (through === undefined || calls[through] === undefined);
+  return own ?? (joins ? every : undefined);
 }
 
 /** The call sleeps, or is interrupted and may yet go on. */
@@ -39,16 +57,23 @@ export class Chain {
   readonly #view: ViewMaker;
   readonly #resolves: boolean;
   readonly #resume: (task: Task, frame: Frame) => number;
+  readonly #inner: Inner | null;
 
-  /** `layers` outermost first. `resume` runs calls that entered through another chain. */
-  constructor(declaration: Declaration, layers: readonly Layer[], resume: (task: Task, frame: Frame) => number) {
+  /** `links` outermost first. `resume` runs calls that entered through another chain. */
+  constructor(
+    declaration: Declaration,
+    links: readonly Link[],
+    resume: (task: Task, frame: Frame) => number,
+    inner: Inner | null = null,
+  ) {
     this.declaration = declaration;
-    this.#links = layers.map((layer) => linkOf(layer, declaration)).filter((link) => link !== null);
+    this.#links = links;
     this.names = this.#links.map(({ layer }) => layer.name);
     this.#view = viewMaker(declaration);
     this.#resolves =
       this.#links.some(({ layer }) => layer.resolves) && declaration.args.some(({ role }) => role === 'path');
     this.#resume = resume;
+    this.#inner = inner;
   }
 
   get empty(): boolean {
@@ -67,26 +92,24 @@ export class Chain {
     return this.#step(task, frame, 0);
   }
 
-  /** The call ends without the handler's answer: a signal interrupted it. */
-  abandon(task: Task, frame: Frame, answer: number): void {
-    this.#unwind(task, frame, 0, answer);
+  /** The call ends without the handler's answer: a signal interrupted it. Answers what its layers make of that. */
+  abandon(task: Task, frame: Frame, answer: number): number {
+    return this.#unwind(task, frame, 0, answer);
   }
 
-  /** The task is gone; its call leaves no layers. */
-  drop(frame: Frame): void {
-    for (const run of runsOf(frame)) run?.abort();
-    frame.entered = 0;
-  }
-
-  #unwind(task: Task, frame: Frame, down: number, answer: number): void {
+  #unwind(task: Task, frame: Frame, down: number, interrupted: number): number {
+    let answer = interrupted;
+    if (frame.inner !== null && this.#inner !== null) answer = this.#inner.abandon(task, frame.inner, answer);
+    frame.inner = null;
     const runs = runsOf(frame);
     for (let i = frame.entered - 1; i >= down; i--) {
       const link = this.#links[i];
       frame.entered = i;
-      if (link.run === null) this.#leave(link, this.#view(task, frame, i, link.layer), answer);
+      if (link.run === null) answer = this.#leave(link, this.#view(task, frame, i, link.layer), answer);
       else runs[i]?.abort();
       runs[i] = undefined;
     }
+    return answer;
   }
 
   #step(task: Task, frame: Frame, i: number): number {
@@ -199,6 +222,10 @@ export class Chain {
       frame.passed &= (1 << (i + 1)) - 1;
       frame.states?.splice(i + 1);
       while (frame.levels !== null && levelOf(frame, Infinity).from > i) frame.levels.pop();
+      if (this.#inner !== null) {
+        frame.inner = null;
+        task.call.direct = null;
+      }
       forgetSteps(task);
       if (wanted.change !== null) applyChange(run.view, wanted.change);
     }
@@ -206,18 +233,22 @@ export class Chain {
   }
 
   #handle(task: Task, frame: Frame): number {
-    const { entry, args, at, handler } = this.declaration;
-    if (frame.levels === null) return entry(task);
-    const level = levelOf(frame, Infinity);
+    const level = frame.levels === null ? null : levelOf(frame, Infinity);
+    if (level === null || level.words === null) return this.#runBare(task, frame, level);
+    return withWords(task, level.words, () => this.#runBare(task, frame, level));
+  }
+
+  #runBare(task: Task, frame: Frame, level: Level | null): number {
+    if (this.#inner !== null) return this.#inner.run(task, frame);
+    const { entry, args, at, handler, through } = this.declaration;
+    const refused = through === undefined ? 0 : (task.call.direct?.refused ?? 0);
+    if (refused !== 0) return refused;
+    if (level === null || level.known === 0) return entry(task);
     const { words } = task.call;
-    const own = level.words === null ? null : words.slice();
-    if (level.words !== null) words.set(level.words);
     const values: unknown[] = [];
     for (let i = 0; i < args.length; i++) values.push(handlerValue(args[i], i, level, task, words, at[i]));
-    const refused = values.find((value) => value instanceof Refusal);
-    const answer = refused instanceof Refusal ? refused.answer : handler(task, ...values);
-    if (own !== null) words.set(own);
-    return answer;
+    const refusal = values.find((value) => value instanceof Refusal);
+    return refusal instanceof Refusal ? refusal.answer : handler(task, ...values);
   }
 
   /** Walks the call's paths, for layers that must know where they lead; false: the walk sleeps. */
@@ -242,6 +273,13 @@ export class Chain {
       throw error;
     }
   }
+}
+
+/** The task is gone; its call leaves no layers. */
+export function dropFrame(frame: Frame): void {
+  for (const run of runsOf(frame)) run?.abort();
+  frame.entered = 0;
+  if (frame.inner !== null) dropFrame(frame.inner);
 }
 
 /** What follows is run from its start: the steps that the call has done so far are others'. */

@@ -31,10 +31,14 @@ export type Frame = {
   levels: Level[] | null;
   /** Resolved paths by argument, where a layer asked for them. */
   resolved: (string | null)[] | null;
+  /** Of a multiplexer: that of the call which it stands for. */
+  inner: Frame | null;
 };
 
-export function newFrame(layers: string[]): Frame {
-  return { layers, entered: 0, passed: 0, states: null, levels: null, resolved: null };
+/** `words`: the call's, where those of task.call are another's. */
+export function newFrame(layers: string[], words: number[] | null = null): Frame {
+  const levels = words === null ? null : [{ from: 0, known: 0, values: [], words }];
+  return { layers, entered: 0, passed: 0, states: null, levels, resolved: null, inner: null };
 }
 
 /** The arguments as layer `index` sees them; the last ones are the handler's. */

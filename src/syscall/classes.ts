@@ -87,7 +87,7 @@ function compileItem(item: string, known: Known | undefined): (declaration: Decl
   if (known !== undefined && !known.has(name) && !optional) {
     throw new SelectionError(`there is no system call ${name}`);
   }
-  return (declaration) => declaration.name === name;
+  return (declaration) => declaration.name === name || declaration.through === name;
 }
 
 function regex(word: string): RegExp {

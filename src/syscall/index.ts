@@ -15,6 +15,7 @@ export {
   type State,
 } from './layer.ts';
 export { LayerStack, type Place } from './layer-stack.ts';
+export { byName, type Multiplexer, multiplexer } from './multiplexer.ts';
 export { anyFile, cstring, file, optionalPath, path } from './paths.ts';
 export {
   choice,

@@ -8,6 +8,7 @@ import type { MountNamespace } from '../vfs/mounts.ts';
 import { Walk } from '../vfs/walk.ts';
 import { BLOCKED, failed } from '../wait/wait.ts';
 import type { InodeHooks, InodeUse, Layer } from './layer.ts';
+import { directDeclaration } from './multiplexer.ts';
 import type { Declaration } from './syscall.ts';
 
 type Asked = ReturnType<NonNullable<InodeHooks['use']>>;
@@ -46,7 +47,8 @@ export class InodeGuard implements Guard {
   /** Undefined: nobody's call, or a file without a place in the tree, such as one that our caller passed on. */
   #useOf(ctx: PathContext, place: Location, name?: string): InodeUse | undefined | number {
     if (!(ctx instanceof Task) || ctx.startup !== null) return undefined;
-    const declaration = this.#declarations.get(ctx.call.nr);
+    const called = this.#declarations.get(ctx.call.nr);
+    const declaration = called?.multiplexer === undefined ? called : directDeclaration(ctx, called.multiplexer);
     const path = declaration && pathOf(ctx.namespace, place, name);
     if (declaration === undefined || path === undefined) return undefined;
     const others = name === undefined ? this.#otherNames(ctx, place) : [];

@@ -3,10 +3,11 @@ import type { Kernel } from '../kernel/kernel.ts';
 import type { Task } from '../kernel/task.ts';
 import type { TaskWatcher } from '../kernel/watcher.ts';
 import { hex } from './arg.ts';
-import { Chain } from './chain.ts';
+import { Chain, dropFrame, type Inner, type Link, linkOf, passing } from './chain.ts';
 import { type Frame, newFrame } from './change.ts';
 import { guardOf } from './inode-guard.ts';
 import type { Layer } from './layer.ts';
+import { directDeclaration, type Multiplexer, runDirect } from './multiplexer.ts';
 import { pointer } from './scalars.ts';
 import { type Declaration, type Entry, syscall } from './syscall.ts';
 
@@ -26,7 +27,7 @@ export interface Routes {
 export class LayerStack implements TaskWatcher {
   readonly #routes: Routes;
   #layers: readonly Layer[] = [];
-  readonly #chains = new Map<number, Chain>();
+  readonly #chains = new Map<Declaration, Chain>();
   /** Chains of calls that entered before the layers were changed, by the array in their frames. */
   readonly #former = new WeakMap<string[], Chain>();
   readonly #undeclared = new Map<number, Declaration>();
@@ -103,11 +104,37 @@ export class LayerStack implements TaskWatcher {
   }
 
   #compose(declaration: Declaration, bare: Entry, busy: ReadonlySet<number>): void {
-    const { nr } = declaration;
-    const chain = new Chain(declaration, this.#layers, (task, frame) => this.#resume(task, frame));
-    if (!chain.empty) this.#chains.set(nr, chain);
+    const { nr, multiplexer } = declaration;
+    const directs = multiplexer === undefined ? [] : [...multiplexer.calls.values(), multiplexer.itself];
+    const [chain, ...inner] = [declaration, ...directs].map((each) => this.#chain(each, this.#linksOf(each)));
+    const empty = chain.empty && inner.every((each) => each.empty);
+    if (!empty) for (const each of [chain, ...inner]) this.#chains.set(each.declaration, each);
     const last = busy.has(nr) ? this.#draining(nr, bare) : bare;
-    this.#routes.route(nr, chain.empty ? last : chain.entry);
+    this.#routes.route(nr, empty ? last : chain.entry);
+  }
+
+  #linksOf(declaration: Declaration): Link[] {
+    return this.#layers.map((layer) => linkOf(layer, declaration)).filter((link) => link !== null);
+  }
+
+  #chain(declaration: Declaration, links: readonly Link[]): Chain {
+    const { multiplexer } = declaration;
+    const inner = multiplexer === undefined ? null : this.#innerOf(multiplexer);
+    return new Chain(declaration, links, (task, frame) => this.#resume(task, frame), inner);
+  }
+
+  /** Of a multiplexer: the chains of what it stands for. */
+  #innerOf(multiplexer: Multiplexer): Inner {
+    return {
+      run: (task, frame) =>
+        runDirect(task, multiplexer, (declaration, words) => {
+          const chain = this.#chainOf(declaration, frame.inner);
+          frame.inner ??= newFrame(chain.names, words);
+          return chain.run(task, frame.inner);
+        }),
+      abandon: (task, frame, answer) =>
+        this.#chainOf(directDeclaration(task, multiplexer), frame).abandon(task, frame, answer),
+    };
   }
 
   /** No layer wants the call any more, but some calls have yet to leave those that did. */
@@ -131,7 +158,11 @@ export class LayerStack implements TaskWatcher {
     for (const { call } of this.#tasks()) {
       if (call.nr < 0) continue;
       busy.add(call.nr);
-      call.layers ??= newFrame([]);
+      if (call.layers !== null) continue;
+      const frame = newFrame([]);
+      // What it stands for goes on without layers, too.
+      if (call.direct !== null) frame.inner = newFrame([], call.direct.words);
+      call.layers = frame;
     }
     return busy;
   }
@@ -141,18 +172,25 @@ export class LayerStack implements TaskWatcher {
   }
 
   #resume(task: Task, frame: Frame): number {
-    return this.#chainOf(task, frame).run(task, frame);
+    return this.#chainOf(this.#declared(task.call.nr), frame).run(task, frame);
   }
 
-  /** The chain that a call entered through; after a restore it is made again, of the layers that are here. */
-  #chainOf(task: Task, frame: Frame): Chain {
-    const current = this.#chains.get(task.call.nr);
+  #declared(nr: number): Declaration {
+    return this.#routes.declarations.get(nr) ?? this.#declarationOf(nr);
+  }
+
+  /**
+   * The chain that a call entered through, null: has yet to enter. After a restore it is made again, of the layers that are
+   * here.
+   */
+  #chainOf(declaration: Declaration, frame: Frame | null): Chain {
+    const current = this.#chains.get(declaration);
+    if (frame === null) return current ?? this.#chain(declaration, []);
     if (current !== undefined && current.names === frame.layers) return current;
     let chain = this.#former.get(frame.layers);
     if (chain === undefined) {
-      const declaration = this.#routes.declarations.get(task.call.nr) ?? this.#declarationOf(task.call.nr);
-      const layers = frame.layers.map((name) => this.#layers.find((layer) => layer.name === name) ?? absentee(name));
-      chain = new Chain(declaration, layers, (again, inside) => this.#resume(again, inside));
+      const links = frame.layers.map((name) => this.#linkNamed(name, declaration));
+      chain = this.#chain(declaration, links);
       this.#former.set(frame.layers, chain);
     }
     return chain;
@@ -170,9 +208,14 @@ export class LayerStack implements TaskWatcher {
     return made;
   }
 
-  abandon(task: Task, answer: number): void {
+  #linkNamed(name: string, declaration: Declaration): Link {
+    const layer = this.#layers.find((one) => one.name === name);
+    return (layer && linkOf(layer, declaration)) ?? passing(name);
+  }
+
+  abandon(task: Task, answer: number): number {
     const frame = task.call.layers as Frame | null;
-    if (frame !== null) this.#chainOf(task, frame).abandon(task, frame, answer);
+    return frame === null ? answer : this.#chainOf(this.#declared(task.call.nr), frame).abandon(task, frame, answer);
   }
 
   born(child: Task, parent: Task): void {
@@ -190,13 +233,8 @@ export class LayerStack implements TaskWatcher {
   ended(task: Task, status: number): void {
     const frame = task.call.layers as Frame | null;
     for (const { events } of this.#layers) events?.ended?.(task, status);
-    if (frame !== null && task.call.nr >= 0) this.#chainOf(task, frame).drop(frame);
+    if (frame !== null && task.call.nr >= 0) dropFrame(frame);
   }
-}
-
-/** A layer that the restored machine does not have: its calls pass. */
-function absentee(name: string): Layer {
-  return { name, calls: {}, every: {} };
 }
 
 const hexWord = (word: number) => (word === 0 ? '0' : hex(word));

@@ -15,6 +15,7 @@
  */
 import type { Task } from '../kernel/task.ts';
 import { type Arg, type Decoded, Refusal } from './arg.ts';
+import type { Multiplexer } from './multiplexer.ts';
 
 /** full: as Linux. partial: the note says what is missing. fixed: a constant but honest answer (uselib: -ENOSYS). */
 export type Level = 'full' | 'partial' | 'fixed';
@@ -48,6 +49,10 @@ export interface Declaration<N extends string = string, A extends readonly Arg<u
   readonly entry: Entry;
   /** The handler alone, with values that are already decoded. */
   readonly handler: (task: Task, ...values: unknown[]) => number;
+  /** It stands for other calls: socketcall(2), ipc(2). */
+  readonly multiplexer?: Multiplexer;
+  /** The name of the multiplexer that this call is made through. */
+  readonly through?: string;
 }
 
 export function syscall<const N extends string, const A extends readonly Arg<unknown>[]>(

@@ -20,6 +20,7 @@ const GUESTS = [
   'programs',
   'timers',
   'ipc',
+  'multiplexed',
 ];
 
 function runNatively(name: string): string {

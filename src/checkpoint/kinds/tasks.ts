@@ -88,6 +88,7 @@ export const TASK_STATE = record({
 /** The call that a task is in. `step` and `depth` count within one run of its handler. */
 export const CALL_STATE = record({
   ...{ nr: integer(-1, 2 ** 31), serial: size, progress: real, runs: size, interrupted: real, layers: anything },
+  direct: optional(record({ name: text, words: list(word, 6), refused: int })),
   pending: list(record({ depth: size, answer: anything })),
 });
 

@@ -32,8 +32,8 @@ export class Line {
     this.shown = false;
     this.start = start;
     this.notes = undefined;
-    if (this.declaration !== declaration || declaration.name === 'socketcall') this.how = shownOf(declaration, words);
     if (this.declaration !== declaration) {
+      this.how = shownOf(declaration);
       this.whole = expressions.whole(declaration);
       this.verbose = expressions.verbose(declaration);
     }

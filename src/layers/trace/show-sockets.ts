@@ -145,23 +145,6 @@ const sixthSet: Part = {
     ),
 };
 
-/** socketcall's calls, by its first argument. */
-export const SOCKETCALLS = [
-  ...['', 'socket', 'bind', 'connect', 'listen', 'accept', 'getsockname', 'getpeername', 'socketpair', 'send', 'recv'],
-  ...[
-    'sendto',
-    'recvfrom',
-    'shutdown',
-    'setsockopt',
-    'getsockopt',
-    'sendmsg',
-    'recvmsg',
-    'accept4',
-    'recvmmsg',
-    'sendmmsg',
-  ],
-];
-
 export const SOCKETS: Readonly<Record<string, readonly Part[]>> = {
   socket: [family, type, protocol],
   socketpair: [family, type, protocol, P.outStruct(3, 8, (view) => `[${S.i32(view, 0)}, ${S.i32(view, 4)}]`)],

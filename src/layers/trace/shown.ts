@@ -1,16 +1,16 @@
 /** How a call is shown: by the tables of its family, or as its declaration says. */
-import type { Task } from '../../kernel/task.ts';
 import type { Declaration } from '../../syscall/syscall.ts';
 import type { Context, Part } from './parts.ts';
 import { type Returns, returnsOf } from './returns.ts';
 import { FILES } from './show-files.ts';
+import { IPCS } from './show-ipc.ts';
 import { PROCESSES } from './show-processes.ts';
-import { SOCKETCALLS, SOCKETS } from './show-sockets.ts';
+import { SOCKETS } from './show-sockets.ts';
 
-const TABLES: Readonly<Record<string, readonly Part[]>> = { ...FILES, ...PROCESSES, ...SOCKETS };
+const TABLES: Readonly<Record<string, readonly Part[]>> = { ...FILES, ...PROCESSES, ...SOCKETS, ...IPCS };
 const known = new WeakMap<Declaration, Shown>();
 
-/** The call that is shown: socketcall's are shown as what they stand for. */
+/** How one call is shown. */
 export interface Shown {
   readonly name: string;
   readonly parts: readonly Part[];
@@ -20,9 +20,7 @@ export interface Shown {
   readonly returns: Returns;
 }
 
-export function shownOf(declaration: Declaration, words: Int32Array): Shown {
-  const inner = declaration.name === 'socketcall' ? SOCKETCALLS[words[0]] : undefined;
-  if (inner !== undefined && TABLES[inner] !== undefined) return makeShown(inner, TABLES[inner]);
+export function shownOf(declaration: Declaration): Shown {
   let shown = known.get(declaration);
   if (shown === undefined) {
     shown = makeShown(declaration.name, TABLES[declaration.name] ?? declaredParts(declaration));
@@ -34,13 +32,6 @@ export function shownOf(declaration: Declaration, words: Int32Array): Shown {
 function makeShown(name: string, parts: readonly Part[]): Shown {
   const late = parts.findIndex(({ out }) => out);
   return { name, parts, late, notes: parts.some(({ note }) => note !== undefined), returns: returnsOf(name) };
-}
-
-/** socketcall's arguments lie in memory. */
-export function wordsOf({ name }: Declaration, task: Task, words: Int32Array): Int32Array {
-  if (name !== 'socketcall' || TABLES[SOCKETCALLS[words[0]]] === undefined) return words;
-  const bytes = task.mm.view(words[1] >>> 0, 24, false);
-  return typeof bytes === 'number' ? words : new Int32Array(bytes.slice().buffer);
 }
 
 /** Arguments up to the first that only the end of the call can show. */

@@ -13,7 +13,7 @@ import type { Expressions } from './options.ts';
 import type { Context, ShowOptions } from './parts.ts';
 import { resultText } from './returns.ts';
 import { MOST_WORDS, variableCount } from './show-processes.ts';
-import { inputs, outputs, wordsOf } from './shown.ts';
+import { inputs, outputs } from './shown.ts';
 import { signalInfo } from './signal-info.ts';
 import { Summary } from './summary.ts';
 import { bytesText } from './text.ts';
@@ -111,10 +111,10 @@ class Tracer {
     if (!this.#options.json) line.text = `${this.#prefix(task)}${name}(${inputs(parts, late, c)}`;
   }
 
-  #contextOf({ task, declaration, words, notes, whole, verbose }: Line, result: number | undefined): Context {
+  #contextOf({ task, words, notes, whole, verbose }: Line, result: number | undefined): Context {
     const c = this.#context;
     c.task = task;
-    c.words = wordsOf(declaration!, task, words);
+    c.words = words;
     c.result = result;
     c.notes = notes;
     c.whole = whole;
