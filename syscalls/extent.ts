@@ -110,9 +110,10 @@ export const sync_file_range = syscall(
   { ...onDescriptor, level: 'partial', note: 'writes the whole file back' },
 );
 
-function advise(opened: OpenFile, length: number | bigint, advice: number): number {
+/** `length` is unsigned; the kernel looks at it as signed. */
+function advise(opened: OpenFile, length: number, advice: number): number {
   if (opened.inode.type === S_IFIFO) return -ESPIPE;
-  return length < 0 || advice < 0 || advice > 5 ? -EINVAL : 0;
+  return length >= 2 ** 63 || advice < 0 || advice > 5 ? -EINVAL : 0;
 }
 const adviceNote = { ...onDescriptor, level: 'partial', note: 'the advice is checked and not used' } as const;
 export const fadvise64 = syscall(

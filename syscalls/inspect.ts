@@ -71,9 +71,10 @@ const handler =
   (write: boolean): Handler =>
   (task, pid, local, _locals, remote, remotes, bits) => {
     if (bits !== 0) return -EINVAL;
+    if (local.every((view) => view.length === 0)) return 0;
     const pieces = remotePieces(task, remote, remotes);
     if (typeof pieces === 'number') return pieces;
-    if (local.length === 0 || pieces.length === 0) return 0;
+    if (pieces.length === 0) return 0;
     const other = inspected(task, pid);
     return typeof other === 'number' ? other : transfer(other, local, pieces, write);
   };

@@ -79,6 +79,8 @@ export const pwrite64 = syscall(
  * Regular files take one buffer after the other, each once however often the call sleeps. Everything else (pipes,
  * sockets, terminals) must see one operation: its bytes go through a buffer of their own.
  */
+const EMPTY = new Uint8Array(0);
+
 function eachVector(
   task: Task,
   vectors: readonly Uint8Array[],
@@ -118,11 +120,12 @@ export const writev = syscall(146, 'writev', [file(), iovecIn('iov', 2), int('io
 function readVectorsAt(task: Task, opened: OpenFile, vectors: readonly Uint8Array[], offset: number): number {
   if (offset < 0) return -EINVAL;
   if (!opened.readable) return -EBADF;
-  if (vectors.length === 0) return opened.readAt(task, offset, new Uint8Array(0));
+  if (totalLength(vectors) === 0) return opened.readAt(task, offset, EMPTY);
   return eachVector(task, vectors, (vector, done) => opened.readAt(task, offset + done, vector));
 }
 function writeVectorsAt(task: Task, opened: OpenFile, vectors: readonly Uint8Array[], offset: number): number {
   if (offset < 0) return -EINVAL;
+  if (totalLength(vectors) === 0) return writeToAt(task, opened, offset, EMPTY);
   return eachVector(task, vectors, (vector, done) => writeToAt(task, opened, offset + done, vector));
 }
 
@@ -187,6 +190,7 @@ export const lseek = syscall(
   'lseek',
   [file(), int('offset'), choice('whence', WHENCE)],
   (task, opened, offset, whence) => {
+    if (whence < 0 || whence > WHENCE.SEEK_HOLE) return -EINVAL;
     const position = opened.seek(task, offset, whence);
     return position > 0x7fffffff ? -EOVERFLOW : position;
   },
@@ -197,6 +201,7 @@ export const _llseek = syscall(
   '_llseek',
   [file(), offsetHighLow('offset'), outStruct('result', 'loff_t', n64), choice('whence', WHENCE)],
   (task, opened, offset, result, whence) => {
+    if (whence < 0 || whence > WHENCE.SEEK_HOLE) return -EINVAL;
     const position = opened.seek(task, offset, whence);
     return position < 0 ? position : result.write(position);
   },

@@ -59,7 +59,7 @@ const attr = { name: 'attr', kind: 'struct mq_attr' } as const;
 /** The C library has taken the first slash away. */
 function checkName(name: string): number {
   if (name === '') return -EINVAL;
-  return name.includes('/') ? -EACCES : 0;
+  return name.includes('/') || name === '.' || name === '..' ? -EACCES : 0;
 }
 
 function create(task: Task, name: string, mode: number, wanted: { maxmsg: number; msgsize: number } | null) {

@@ -227,6 +227,9 @@ function prctlHandler(task: Task, option: number, a: number, b: number, c: numbe
     case PR.GET_SECCOMP:
     case PR.GET_THP_DISABLE:
       return 0;
+    case PR.TASK_PERF_EVENTS_DISABLE:
+    case PR.TASK_PERF_EVENTS_ENABLE:
+      return 0; // there are no counters
     case PR.SET_TIMING:
       return a === 0 ? 0 : -EINVAL;
     case PR.SET_THP_DISABLE:

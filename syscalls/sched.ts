@@ -172,7 +172,7 @@ export const ioprio_get = syscall(
   [int('which'), int('who')],
   (task, which, who) => {
     if (which < IOPRIO_WHO_PROCESS || which > IOPRIO_WHO_USER) return -EINVAL;
-    return ioprioTargets(task, which, who) ? (2 << IOPRIO_CLASS_SHIFT) | 4 : -ESRCH;
+    return ioprioTargets(task, which, who) ? 0 : -ESRCH;
   },
   { ...family, level: 'partial', note: 'input and output have no priorities' },
 );
@@ -182,8 +182,7 @@ export const ioprio_set = syscall(
   [int('which'), int('who'), int('ioprio')],
   (task, which, who, priority) => {
     const cls = priority >> IOPRIO_CLASS_SHIFT;
-    const level = priority & ((1 << IOPRIO_CLASS_SHIFT) - 1);
-    if (cls < 0 || cls > 3 || (cls === 0 && level !== 0) || (cls < 3 && (level & 7) !== level)) return -EINVAL;
+    if (cls < 0 || cls > 3 || (cls === 0 && (priority & 7) !== 0)) return -EINVAL;
     if (cls === 1 && !capable(task.credentials, CAP_SYS_NICE)) return -EPERM;
     if (which < IOPRIO_WHO_PROCESS || which > IOPRIO_WHO_USER) return -EINVAL;
     return ioprioTargets(task, which, who) ? 0 : -ESRCH;

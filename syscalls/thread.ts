@@ -20,6 +20,16 @@ const EMPTY_SEGMENT = 0x28;
 const isEmpty = ({ base, limit, flags }: UserDesc) =>
   base === 0 && limit === 0 && ((flags & 0x7f) === EMPTY_SEGMENT || (flags & 0x7f) === 0);
 
+/** Bits of struct user_desc's flags: seg_32bit, contents (2 bits), seg_not_present. */
+const SEG_32BIT = 1;
+const CONTENTS_CODE = 4;
+const SEG_NOT_PRESENT = 0x20;
+
+/** tls_desc_okay: nothing, or 32-bit data that is there. */
+function isTlsSegment(desc: UserDesc): boolean {
+  return isEmpty(desc) || (desc.flags & (SEG_32BIT | CONTENTS_CODE | SEG_NOT_PRESENT)) === SEG_32BIT;
+}
+
 function entryOf(desc: UserDesc): Segment | null {
   return isEmpty(desc) ? null : { base: desc.base, limit: desc.limit, flags: desc.flags };
 }
@@ -45,7 +55,7 @@ export const set_thread_area = syscall(
       if (index < 0) return -ESRCH;
       if (out.write({ ...value, entry: index + TLS_FIRST }) < 0) return -EFAULT;
     }
-    if (index < 0 || index > 2) return -EINVAL;
+    if (index < 0 || index > 2 || !isTlsSegment(value)) return -EINVAL;
     task.setTls(index, entryOf(value));
     return 0;
   },
@@ -113,8 +123,9 @@ const FUTEX = {
   WAIT_BITSET: 9,
   WAKE_BITSET: 10,
 } as const;
-const FUTEX_CMD_MASK = 0x7f;
+const FUTEX_PRIVATE = 128;
 const FUTEX_CLOCK_REALTIME = 256;
+const FUTEX_CMD_MASK = ~(FUTEX_PRIVATE | FUTEX_CLOCK_REALTIME);
 
 const futexArgs = [
   pointer('uaddr'),
@@ -131,6 +142,7 @@ function futexHandler(layout: Layout) {
   return (task: Task, address: number, op: number, value: number, timeout: number, second: number, third: number) => {
     const command = op & FUTEX_CMD_MASK;
     const { futexes } = task.kernel;
+    if ((op & FUTEX_CLOCK_REALTIME) !== 0 && command !== FUTEX.WAIT_BITSET) return -ENOSYS;
     if (address % 4 !== 0) return -EINVAL;
     switch (command) {
       case FUTEX.WAIT:

@@ -26,6 +26,7 @@ import {
   readTimer,
   SIGEV_NONE,
   SIGEV_SIGNAL,
+  SIGEV_THREAD,
   SIGEV_THREAD_ID,
   setTimer,
 } from '../src/kernel/timers.ts';
@@ -113,6 +114,8 @@ export const timer_create = syscall(
     while (posixTimers.has(id)) id++;
     const wanted = event ?? { notify: SIGEV_SIGNAL, signo: SIGALRM, value: id, tid: 0 };
     const threadOnly = (wanted.notify & SIGEV_THREAD_ID) !== 0;
+    if (![SIGEV_SIGNAL, SIGEV_NONE, SIGEV_THREAD, SIGEV_SIGNAL | SIGEV_THREAD_ID].includes(wanted.notify))
+      return -EINVAL;
     if (wanted.notify !== SIGEV_NONE && (wanted.signo < 1 || wanted.signo > 64)) return -EINVAL;
     if (threadOnly && task.kernel.tasks.get(wanted.tid)?.group !== task.group) return -EINVAL;
     if (posixTimers.size >= 65536) return -EAGAIN;

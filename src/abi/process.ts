@@ -54,6 +54,8 @@ export const waitInfoLayout = struct({
 });
 
 export const PR = {
+  TASK_PERF_EVENTS_DISABLE: 31,
+  TASK_PERF_EVENTS_ENABLE: 32,
   SET_PDEATHSIG: 1,
   GET_PDEATHSIG: 2,
   GET_DUMPABLE: 3,

@@ -59,6 +59,7 @@ export function makeSocket(
     if (protocol !== IPPROTO_IP && protocol !== IPPROTO_UDP) return -EPROTONOSUPPORT;
     return new UdpSocket(world, world.makeInode(), { domain, type, protocol: IPPROTO_UDP }, flags);
   }
+  if (type === SOCK_RAW && protocol === 0) return -EPROTONOSUPPORT;
   if (type === SOCK_RAW) return capable(callerOf(s).credentials, CAP_NET_RAW) ? -EPROTONOSUPPORT : -EPERM;
   return -ESOCKTNOSUPPORT;
 }

@@ -9,6 +9,7 @@ export const ITIMER_VIRTUAL = 1;
 export const ITIMER_PROF = 2;
 export const SIGEV_SIGNAL = 0;
 export const SIGEV_NONE = 1;
+export const SIGEV_THREAD = 2;
 export const SIGEV_THREAD_ID = 4;
 
 /** ITIMER_REAL and alarm: SIGALRM when it runs out. */

@@ -20,7 +20,7 @@ function mayUse(ctx: PathContext, place: Location, name: string, mask: number): 
   if (name.startsWith('security.')) {
     return write && !capable(ctx.credentials, CAP_SYS_ADMIN) ? -EPERM : 0;
   }
-  return -EOPNOTSUPP;
+  return (name.startsWith('system.') ? 0 : permission(ctx, inode, mask)) || -EOPNOTSUPP;
 }
 
 /** user.* belongs to regular files and directories; in sticky directories only the owner may write them. */
