@@ -47,6 +47,8 @@ const PAGE = 4096;
 /** EFLAGS.TF and AC: each instruction by itself. */
 const STEPPED = 0x4_0100;
 const RESUME_FLAG = 0x1_0000;
+/** Never accessible. */
+const NOWHERE = 0xffff_ffff;
 
 export class Cpu {
   readonly regs: Int32Array;
@@ -144,9 +146,11 @@ export class Cpu {
 
   /**
    * Runs about `budget` instructions, to the next taken branch after them, or exactly so many where the processor counts
-   * exactly; or until a reason other than budget.
+   * exactly; or until a reason other than budget. `isWatched`: a guest access that faults is told precisely. If not, compiled
+   * code's answer to one is a #PF at an address that is nobody's: good to die of.
    */
-  run(budget: number): ExitReason {
+  run(budget: number, isWatched = true): ExitReason {
+    if (isWatched) this.#jit?.bePrecise();
     const words = this.#words;
     this.#left = budget;
     this.used = 0;
@@ -290,8 +294,13 @@ export class Cpu {
     } catch (error) {
       if (!(error instanceof WebAssembly.RuntimeError) || !/out of bounds/.test(error.message)) throw error;
       const at = (words[STATE.record / 4] & -RECORD_SIZE) >>> 0;
-      // Compiled code has noted EIP.
-      if (at === 0) return Inner.evaluate;
+      // Compiled code has noted EIP, if it is precise.
+      if (at === 0 && this.#jit!.isPrecise) return Inner.evaluate;
+      if (at === 0) {
+        words[STATE.lastAccess / 4] = NOWHERE;
+        words[STATE.exitDetail / 4] = 0;
+        return Exit.pageFault;
+      }
       words[STATE.budget / 4] -= at;
       words[STATE.eip / 4] = this.#cache.eipOf(at);
       words[STATE.exitDetail / 4] = 0;

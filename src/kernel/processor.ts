@@ -1,3 +1,4 @@
+import { SIGBUS, SIGSEGV } from '../abi/signal.ts';
 import type { Cpu } from '../cpu/cpu.ts';
 import type { ExitReason } from '../cpu/exit.ts';
 import { STATE_SIZE } from '../cpu/state.ts';
@@ -37,7 +38,14 @@ export class Processor {
   }
 
   run(budget: number): ExitReason {
-    return this.cpu.run(budget);
+    return this.cpu.run(budget, this.#isWatched());
+  }
+  /** Someone may see where a fault is, or go on after it: it does not just kill. */
+  #isWatched(): boolean {
+    const { group, kernel } = this.current!;
+    return (
+      this.mm.resumable || group.handles(SIGSEGV) || group.handles(SIGBUS) || kernel.watcher?.hearsSignals === true
+    );
   }
   eflags(): number {
     return this.cpu.eflags();

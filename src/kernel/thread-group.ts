@@ -1,4 +1,4 @@
-import { SIG_DFL } from '../abi/signal.ts';
+import { SIG_DFL, SIG_IGN } from '../abi/signal.ts';
 import type { OpenFile } from '../vfs/open-file.ts';
 import { WaitQueue } from '../wait/wait.ts';
 import type { Session } from './job-control.ts';
@@ -46,6 +46,11 @@ export class ThreadGroup {
   outside = false;
 
   actions: SigActions = defaultActions();
+  /** Is there a handler for the signal? */
+  handles(signal: number): boolean {
+    const { handler } = this.actions[signal];
+    return handler !== SIG_DFL && handler !== SIG_IGN;
+  }
   /** Signals sent to the process as a whole. */
   readonly pending = new SignalQueue();
   /** What the parent gets when this process ends; SIGCHLD after fork. */

@@ -3,6 +3,8 @@ import type { Task } from './task.ts';
 
 /** Told what happens to tasks beside their calls: the layers. */
 export interface TaskWatcher {
+  /** Someone wants to see signals as they are, with the addresses of faults. */
+  readonly hearsSignals: boolean;
   born(child: Task, parent: Task): void;
   /** Before the signal is handled, or does what it does by default. */
   signal(task: Task, info: SignalInfo): void;

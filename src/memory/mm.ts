@@ -109,9 +109,12 @@ export class Mm extends GuestAccess implements Mapper {
   get u8(): Uint8Array {
     return this.guest.u8;
   }
-  /** True while some pages get their content on use: code that runs here must be able to resume after a fault. */
+  /**
+   * True while some pages get their content on use, so that code which runs here must be able to resume after a fault, or
+   * where a fault need not be SIGSEGV.
+   */
   get resumable(): boolean {
-    return this.vmas.lazy > 0 || this.limits.stack > STACK_AT_ONCE;
+    return this.vmas.lazy > 0 || this.vmas.hasHoles || this.limits.stack > STACK_AT_ONCE;
   }
 
   /** The stack of a new program below layout.stackTop; `prot` says whether it is executable. */
@@ -311,7 +314,10 @@ export class Mm extends GuestAccess implements Mapper {
     for (const vma of this.vmas) {
       if (vma.object !== object) continue;
       const end = Math.max(vma.start, vma.start + pageUp(size) - vma.offset);
-      if (end < vma.end) this.#takeAway(vma, end);
+      if (end < vma.end) {
+        this.vmas.hasHoles = true;
+        this.#takeAway(vma, end);
+      }
       if (vma.shared) this.refresh(object, pageDown(size), PAGE_SIZE);
     }
   }

@@ -1,3 +1,4 @@
+import { pageUp } from './page.ts';
 import type { SharedObject } from './shared-object.ts';
 import { clip, continues, gapStart, isData, pages, place, type Vma } from './vma.ts';
 
@@ -10,6 +11,8 @@ export class VmaSet {
   locked = 0;
   /** Pages of lazy VMAs. */
   lazy = 0;
+  /** Some mapping reaches, or once reached, beyond the end of its file. */
+  hasHoles = false;
   /** Pages of each object that are mapped; `touched` are those whose count changed since it was last emptied. */
   readonly objects = new Map<SharedObject, number>();
   readonly touched = new Set<SharedObject>();
@@ -136,6 +139,7 @@ export class VmaSet {
     if (vma.locked) this.locked += count;
     if (vma.lazy) this.lazy += count;
     if (vma.object === null) return;
+    if (sign > 0 && vma.offset + (vma.end - vma.start) > pageUp(vma.object.size())) this.hasHoles = true;
     this.objects.set(vma.object, (this.objects.get(vma.object) ?? 0) + count);
     this.touched.add(vma.object);
   }

@@ -27,6 +27,7 @@ export interface Routes {
 export class LayerStack implements TaskWatcher {
   readonly #routes: Routes;
   #layers: readonly Layer[] = [];
+  hearsSignals = false;
   readonly #chains = new Map<Declaration, Chain>();
   /** Chains of calls that entered before the layers were changed, by the array in their frames. */
   readonly #former = new WeakMap<string[], Chain>();
@@ -93,6 +94,7 @@ export class LayerStack implements TaskWatcher {
   #set(layers: readonly Layer[]): void {
     for (const chain of this.#chains.values()) this.#former.set(chain.names, chain);
     this.#layers = layers;
+    this.hearsSignals = layers.some(({ events }) => events?.signal !== undefined);
     this.#guard();
     this.#chains.clear();
     const busy = this.#markUnderWay();

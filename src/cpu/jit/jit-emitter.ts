@@ -32,6 +32,13 @@ export interface RegionLocals {
   readonly self: LocalSlot;
 }
 
+export interface CodeMode {
+  /** Flags and counts are right at every access; slices end where they must. */
+  readonly isExact: boolean;
+  /** Registers are in the register file at every access that may fault. */
+  readonly isPrecise: boolean;
+}
+
 /** All that a region's blocks are emitted with. */
 export interface RegionContext {
   readonly target: WasmTarget;
@@ -40,8 +47,7 @@ export interface RegionContext {
   readonly flow: Flow;
   readonly flags: FlagLiveness;
   readonly locals: RegionLocals;
-  /** Flags and counts are right at every access; slices end where they must. */
-  readonly isExact: boolean;
+  readonly mode: CodeMode;
 }
 
 export class JitEmitter extends KeptEmitter {
@@ -142,17 +148,21 @@ export class JitEmitter extends KeptEmitter {
 
   // Accesses.
 
+  /** An access may leave this code as it stands, and someone wants to know where. */
+  get #canTrap(): boolean {
+    return this.target.protection === 'hardware' && this.#context.mode.isPrecise;
+  }
   protected override beforeAccess(): void {
-    if (this.target.protection === 'software') return;
+    if (!this.#canTrap) return;
     this.flush();
     // After a fault the interpreter goes on from here: in any case where the page can be had.
     if (this.#context.flags.isAsked(this.#block.index, this.#position)) this.storeFlags();
   }
   /** In software mode this is the path of the fault already. */
   protected override note(): void {
-    if (this.target.protection === 'software') return;
+    if (!this.#canTrap) return;
     this.setState(STATE.eip, this.currentEip());
-    if (this.#context.isExact) this.setState(STATE.budget, this.#leftAfter(this.#position));
+    if (this.#context.mode.isExact) this.setState(STATE.budget, this.#leftAfter(this.#position));
   }
 
   // Ways out.
@@ -289,7 +299,7 @@ export class JitEmitter extends KeptEmitter {
       return;
     }
     if (flags.isAsked(to.index)) this.materialize();
-    if (this.#context.isExact || flow.isBackward(this.#block.index, to.index)) {
+    if (this.#context.mode.isExact || flow.isBackward(this.#block.index, to.index)) {
       this.if(this.leS(this.getLocal(locals.left), this.const(0)), () => {
         if (flags.isAsked(to.index)) this.storeFlags();
         this.#storeLeft();

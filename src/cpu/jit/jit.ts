@@ -79,6 +79,7 @@ export class Jit {
   #free: number[] = [];
   #slots = 0;
   #made = 0;
+  #isPrecise = false;
 
   constructor(
     memory: CpuMemory,
@@ -93,6 +94,18 @@ export class Jit {
     this.#table = table;
     this.#code = new CodeTable(memory);
     this.#options = options;
+    this.#isPrecise = options.isExact;
+  }
+
+  /** Compiled code has all registers in the register file at each access to memory; once asked for, that stays so. */
+  get isPrecise(): boolean {
+    return this.#isPrecise;
+  }
+  bePrecise(): void {
+    if (this.#isPrecise) return;
+    this.#isPrecise = true;
+    for (const one of [...this.#installed]) this.#remove(one);
+    this.#forget();
   }
 
   get isEager(): boolean {
@@ -179,7 +192,10 @@ export class Jit {
     if (region) {
       this.#made++;
       modules++;
-      const code = compileRegion(source, region, this.#memory, this.#options.isExact);
+      const code = compileRegion(source, region, this.#memory, {
+        isExact: this.#options.isExact,
+        isPrecise: this.#isPrecise,
+      });
       const interp = Object.fromEntries(code.imports.map((name) => [name, this.#routine(name)]));
       const instance = new WebAssembly.Instance(new WebAssembly.Module(code.bytes), {
         env: { memory: this.#memory.memory },
@@ -234,10 +250,7 @@ export class Jit {
     if (hit.length === 0) return;
     jitStats.invalidated += hit.length;
     for (const one of hit) this.#remove(one);
-    this.#samples.clear();
-    this.#tried.clear();
-    this.#jumps.clear();
-    this.#growths.clear();
+    this.#forget();
   }
 
   /** All records are gone. */
@@ -246,6 +259,11 @@ export class Jit {
     this.#installed.length = 0;
     this.#free = [];
     this.#slots = 0;
+    this.#forget();
+  }
+
+  /** What was seen, and tried. */
+  #forget(): void {
     this.#samples.clear();
     this.#tried.clear();
     this.#jumps.clear();

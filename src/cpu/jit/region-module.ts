@@ -13,8 +13,7 @@ import { countUses, LocalPool } from '../emit/wasm-ir.ts';
 import { writeModule } from '../emit/wasm-writer.ts';
 import { HANDLER_TYPE } from '../interp/compiled.ts';
 import { analyseFlow } from './flow.ts';
-
-import { JitEmitter } from './jit-emitter.ts';
+import { type CodeMode, JitEmitter } from './jit-emitter.ts';
 import { KEPT } from './kept-emitter.ts';
 import { flagLiveness, liveRegisters } from './liveness.ts';
 import type { Block, CodeSource, Region } from './region.ts';
@@ -45,7 +44,7 @@ function emitBlock(e: JitEmitter, block: Block): BlockCode {
   return { statements, variables, uses, definitions };
 }
 
-export function compileRegion(source: CodeSource, region: Region, target: WasmTarget, isExact: boolean): RegionCode {
+export function compileRegion(source: CodeSource, region: Region, target: WasmTarget, mode: CodeMode): RegionCode {
   const slot = (local: number): LocalSlot => ({ type: 'i32', local });
   // Local 0 is the parameter.
   const locals = {
@@ -57,8 +56,8 @@ export function compileRegion(source: CodeSource, region: Region, target: WasmTa
   const pool = new LocalPool(1, fixed);
   const routines = new ImportedRoutines();
   const flow = analyseFlow(region);
-  const flags = flagLiveness(source, region, isExact);
-  const context = { target, routines, region, flow, flags, locals, isExact };
+  const flags = flagLiveness(source, region, mode.isExact);
+  const context = { target, routines, region, flow, flags, locals, mode };
   const e = new JitEmitter(context);
   const codes = region.blocks.map((block) => (flow.isReached(block.index) ? emitBlock(e, block) : undefined));
   const live = liveRegisters(
