@@ -29,8 +29,14 @@ export interface LocalSlot {
   local: number;
 }
 
+/** Registers (a bit each) that are stored, and whether those as well that were not stored before the block at hand. */
+export interface Spill {
+  readonly dirty: number;
+  readonly inherits: boolean;
+}
+
 export interface Node {
-  readonly kind: 'op' | 'if' | 'while' | 'goto' | 'call' | 'result';
+  readonly kind: 'op' | 'if' | 'while' | 'goto' | 'call' | 'result' | 'spill';
   readonly type: WasmType | undefined;
   /** Opcode and immediates. */
   readonly code: readonly number[];
@@ -51,6 +57,8 @@ export interface Node {
   readonly block?: number;
   readonly results?: readonly Node[];
   readonly variable?: LocalSlot;
+  /** spill: what goes to the register file. */
+  readonly spill?: Spill;
   uses: number;
   local: number;
   loop: number;
@@ -73,6 +81,7 @@ export function node(fields: Partial<Node> & { code: readonly number[] }): Node 
     block: fields.block,
     results: fields.results,
     variable: fields.variable,
+    spill: fields.spill,
     uses: 0,
     local: -1,
     loop: 0,
@@ -167,6 +176,8 @@ export interface Assembler {
   loop: number;
   /** Writes the way out; its argument, if any, is not yet on the stack. */
   leave(way: Exitway, argument: (() => void) | undefined, block: number | undefined): void;
+  /** Compiled regions only. */
+  spill?(what: Spill): void;
 }
 
 function isFetchedEarlier(args: readonly Node[], end: number, { node: top, teed }: Tree): boolean {
@@ -250,6 +261,10 @@ function assembleArg(as: Assembler, arg: Tree | Node): void {
 function assembleTree(as: Assembler, { node: one, args }: Tree): void {
   if (one.kind === 'goto') {
     as.leave(one.exitway!, args.length ? () => assembleArg(as, args[0]) : undefined, one.block);
+    return;
+  }
+  if (one.spill) {
+    as.spill!(one.spill);
     return;
   }
   for (const arg of args) assembleArg(as, arg);

@@ -173,6 +173,7 @@ export class JitEmitter extends KeptEmitter {
     return this.sub(this.getLocal(this.#context.locals.left), this.const((count - settled) * RECORD_SIZE));
   }
   #answer(eip: Node): void {
+    this.flush();
     super.leave('answer', eip);
   }
 
@@ -195,11 +196,11 @@ export class JitEmitter extends KeptEmitter {
     this.leave('restart');
   }
 
-  /** The block is over: registers to the register file, its instructions off the slice. */
+  /** The block is over: its instructions off the slice. */
   #settle(extra = 0): void {
     if (this.#isSettled) return;
     this.#isSettled = true;
-    this.flush();
+    if (this.#context.mode.isPrecise) this.flush();
     const { left } = this.#context.locals;
     const count = this.#block.insns.length + extra;
     this.setLocal(left, this.sub(this.getLocal(left), this.const(count * RECORD_SIZE)));
@@ -227,6 +228,7 @@ export class JitEmitter extends KeptEmitter {
       return;
     }
     this.#settle();
+    this.flush();
     this.#leaveFlags();
     this.#storeLeft();
     if (this.#decoded.insn.name === 'ret') this.#answer(target);
@@ -258,6 +260,7 @@ export class JitEmitter extends KeptEmitter {
   }
   /** Other code goes on in this code's place. */
   #jumpTo(target: Node): void {
+    this.flush();
     this.append(node({ code: [0x12, ...leb(JUMP)], args: [target], effect: true }));
     this.end();
   }
@@ -272,6 +275,7 @@ export class JitEmitter extends KeptEmitter {
       return;
     }
     this.#settle();
+    this.flush();
     this.#leaveFlags();
     this.#storeLeft();
     const answer = node({ kind: 'result', code: [], type: 'i32' });
@@ -283,6 +287,7 @@ export class JitEmitter extends KeptEmitter {
   }
 
   #toBlock(way: 'block' | 'resume', { index }: Block): void {
+    this.bequeath();
     this.append(node({ kind: 'goto', code: [], exitway: way, block: index, effect: true }));
     this.end();
   }

@@ -29,12 +29,18 @@ export abstract class KeptEmitter extends FpuEmitter {
   readonly #kept: readonly LocalSlot[];
   /** Registers whose local is newer than the register file; flags are not among them. */
   #dirty = 0;
+  /** And so may be those that were when the block began. */
+  #inherits = false;
   /** Writes the flags' words, which nobody has asked for yet. */
   #pending: (() => void) | undefined;
   #depth = 0;
   /** Registers that the block reads before it has written them, and those that it writes in any case. */
   uses = 0;
   definitions = 0;
+  /** What of this is dirty where control goes on within the region; and whether what the block inherits is stored anywhere. */
+  dirtyAtEnd = 0;
+  inheritsAtEnd = false;
+  storesInherited = false;
 
   constructor(target: WasmTarget, routines: RoutineTable, kept: readonly LocalSlot[]) {
     super(target, routines);
@@ -47,6 +53,10 @@ export abstract class KeptEmitter extends FpuEmitter {
     this.#pending = undefined;
     this.uses = 0;
     this.definitions = 0;
+    this.#inherits = true;
+    this.dirtyAtEnd = 0;
+    this.inheritsAtEnd = false;
+    this.storesInherited = false;
   }
 
   protected getLocal(slot: LocalSlot): Node {
@@ -129,8 +139,17 @@ export abstract class KeptEmitter extends FpuEmitter {
   }
   /** The registers' truth into the register file. */
   protected flush(): void {
-    for (let number = 0; number < FLAG_RESULT; number++) if (this.#dirty & (1 << number)) this.#store(number);
+    this.append(
+      node({ kind: 'spill', code: [], effect: true, spill: { dirty: this.#dirty, inherits: this.#inherits } }),
+    );
+    this.storesInherited ||= this.#inherits;
     this.#dirty = 0;
+    this.#inherits = false;
+  }
+  /** Control goes on in another block. */
+  protected bequeath(): void {
+    this.dirtyAtEnd |= this.#dirty;
+    this.inheritsAtEnd ||= this.#inherits;
   }
   protected storeFlags(): void {
     this.materialize();
@@ -146,19 +165,25 @@ export abstract class KeptEmitter extends FpuEmitter {
       return;
     }
     const dirty = this.#dirty;
+    const inherits = this.#inherits;
     const pending = this.#pending;
-    let after = dirty;
+    let after = 0;
+    let inheritsAfter = false;
     const arm = (fill: () => void) => (): void => {
       this.#dirty = dirty;
+      this.#inherits = inherits;
       this.#pending = pending;
       this.#depth++;
       fill();
       if (!this.isEnded && this.#pending !== pending) this.materialize();
       this.#depth--;
-      if (!this.isEnded) after |= this.#dirty;
+      if (this.isEnded) return;
+      after |= this.#dirty;
+      inheritsAfter ||= this.#inherits;
     };
     super.if(condition, arm(then), arm(otherwise));
     this.#dirty = after;
+    this.#inherits = inheritsAfter;
     this.#pending = pending;
   }
 

@@ -72,13 +72,41 @@ function askedOutside(source: CodeSource, block: Block): boolean {
   return target === undefined || isAskedAt(source, target);
 }
 
-/** Registers (a bit each) that are in their locals where a block begins: those that it or a later one reads first. */
-export function liveRegisters(
-  region: Region,
-  uses: readonly number[],
-  definitions: readonly number[],
-): readonly number[] {
-  const live = [...uses];
+/** What a block does with registers, a bit each. */
+interface RegisterUse {
+  /** Read before they are written; written in any case. */
+  readonly uses: number;
+  readonly definitions: number;
+  /** Newer than the register file at its end; what was so at its beginning is among them, or has been stored. */
+  readonly dirtyAtEnd: number;
+  readonly inheritsAtEnd: boolean;
+  readonly storesInherited: boolean;
+}
+type RegisterUses = readonly (RegisterUse | undefined)[];
+
+/** Registers that may be newer in their locals than in the register file where a block begins. */
+export function dirtyRegisters({ blocks }: Region, uses: RegisterUses): readonly number[] {
+  const dirty = blocks.map(() => 0);
+  for (let changed = true; changed; ) {
+    changed = false;
+    for (const [i, { successors, isCall }] of blocks.entries()) {
+      const use = uses[i];
+      if (!use || isCall) continue;
+      const after = use.dirtyAtEnd | (use.inheritsAtEnd ? dirty[i] : 0);
+      for (const next of successors) {
+        if ((dirty[next] | after) === dirty[next]) continue;
+        dirty[next] |= after;
+        changed = true;
+      }
+    }
+  }
+  return dirty;
+}
+
+/** Registers that are in their locals where a block begins: those that it or a later one reads first, or stores. */
+export function liveRegisters(region: Region, uses: RegisterUses, dirty: readonly number[]): readonly number[] {
+  const live = uses.map((use, i) => (use ? use.uses | (use.storesInherited ? dirty[i] : 0) : 0));
+  const own = [...live];
   const isIndirect = ({ leaves, isCall, insns }: Block): boolean =>
     leaves && !isCall && insns[insns.length - 1].decoded.insn.name === 'jmp';
   for (let changed = true; changed; ) {
@@ -89,7 +117,7 @@ export function liveRegisters(
       let after = isCall ? 0 : successors.reduce((all, next) => all | live[next], 0);
       // It may come back to any of the region's entries.
       if (isIndirect(region.blocks[i])) for (const { index } of region.entries) after |= live[index];
-      const before = uses[i] | (after & ~definitions[i]);
+      const before = own[i] | (after & ~(uses[i]?.definitions ?? 0));
       if (before === live[i]) continue;
       live[i] = before;
       changed = true;

@@ -1,5 +1,5 @@
 /** Puts the blocks of a region into one wasm function: see region-module.ts. */
-import type { Assembler, Exitway, LocalPool, LocalSlot, Node } from '../emit/wasm-ir.ts';
+import type { Assembler, Exitway, LocalPool, LocalSlot, Node, Spill } from '../emit/wasm-ir.ts';
 import { assemble } from '../emit/wasm-ir.ts';
 import { Bytes } from '../emit/wasm-writer.ts';
 import { VM_STATE } from '../layout.ts';
@@ -19,6 +19,10 @@ export interface BlockCode {
   readonly variables: readonly LocalSlot[];
   readonly uses: number;
   readonly definitions: number;
+  /** Registers that it leaves newer than the register file. */
+  readonly dirtyAtEnd: number;
+  readonly inheritsAtEnd: boolean;
+  readonly storesInherited: boolean;
 }
 
 export class RegionAssembler implements Assembler {
@@ -30,6 +34,7 @@ export class RegionAssembler implements Assembler {
   readonly #context: RegionContext;
   readonly #codes: readonly (BlockCode | undefined)[];
   readonly #live: readonly number[];
+  readonly #dirty: readonly number[];
   /** Depth at which a block's label was opened: for jumps to it, and back to it as a loop. */
   readonly #labels = new Map<number, number>();
   readonly #loops = new Map<number, number>();
@@ -39,11 +44,13 @@ export class RegionAssembler implements Assembler {
     context: RegionContext,
     codes: readonly (BlockCode | undefined)[],
     live: readonly number[],
+    dirty: readonly number[],
     locals: LocalPool,
   ) {
     this.#context = context;
     this.#codes = codes;
     this.#live = live;
+    this.#dirty = dirty;
     this.locals = locals;
   }
 
@@ -132,6 +139,16 @@ export class RegionAssembler implements Assembler {
     assemble(this, code.statements);
     for (const variable of code.variables) this.locals.give(variable.local);
     this.#current = outer;
+  }
+
+  spill({ dirty, inherits }: Spill): void {
+    const { target, locals } = this.#context;
+    const all = dirty | (inherits ? this.#dirty[this.#current] : 0);
+    for (let n = 0; n < FLAG_RESULT; n++) {
+      if (!(all & (1 << n))) continue;
+      this.out.u8(0x41).s32(target.vmIndex).u8(0x20).u32(locals.kept[n].local).u8(0x36).u8(0);
+      this.out.u32(target.vmOffset + VM_STATE + keptOffset(n));
+    }
   }
 
   leave(way: Exitway, argument: (() => void) | undefined, block: number | undefined): void {

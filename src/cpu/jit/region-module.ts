@@ -15,7 +15,7 @@ import { HANDLER_TYPE } from '../interp/compiled.ts';
 import { analyseFlow } from './flow.ts';
 import { type CodeMode, JitEmitter } from './jit-emitter.ts';
 import { KEPT } from './kept-emitter.ts';
-import { flagLiveness, liveRegisters } from './liveness.ts';
+import { dirtyRegisters, flagLiveness, liveRegisters } from './liveness.ts';
 import type { Block, CodeSource, Region } from './region.ts';
 import type { BlockCode } from './region-assembler.ts';
 import { RegionAssembler } from './region-assembler.ts';
@@ -39,9 +39,9 @@ function emitBlock(e: JitEmitter, block: Block): BlockCode {
     if (e.isEnded) break;
   }
   e.finish();
-  const { statements, variables, uses, definitions } = e;
+  const { statements, variables, uses, definitions, dirtyAtEnd, inheritsAtEnd, storesInherited } = e;
   countUses(statements);
-  return { statements, variables, uses, definitions };
+  return { statements, variables, uses, definitions, dirtyAtEnd, inheritsAtEnd, storesInherited };
 }
 
 export function compileRegion(source: CodeSource, region: Region, target: WasmTarget, mode: CodeMode): RegionCode {
@@ -60,12 +60,9 @@ export function compileRegion(source: CodeSource, region: Region, target: WasmTa
   const context = { target, routines, region, flow, flags, locals, mode };
   const e = new JitEmitter(context);
   const codes = region.blocks.map((block) => (flow.isReached(block.index) ? emitBlock(e, block) : undefined));
-  const live = liveRegisters(
-    region,
-    codes.map((code) => code?.uses ?? 0),
-    codes.map((code) => code?.definitions ?? 0),
-  );
-  const assembler = new RegionAssembler(context, codes, live, pool);
+  const dirty = dirtyRegisters(region, codes);
+  const live = liveRegisters(region, codes, dirty);
+  const assembler = new RegionAssembler(context, codes, live, dirty, pool);
   const code = { type: HANDLER_TYPE, locals: pool.types, code: assembler.assemble(), exported: 'region' };
   const memory = { minimum: 1, maximum: 65536, shared: true };
   const imports: { name: string; type: Pick<Routine, 'parameters' | 'results'> }[] = routines.imports;
