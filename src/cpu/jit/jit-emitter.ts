@@ -14,7 +14,7 @@ import type { Flow } from './flow.ts';
 import { KeptEmitter } from './kept-emitter.ts';
 import type { FlagLiveness } from './liveness.ts';
 import { flagEffects } from './liveness.ts';
-import type { Block, Region, RegionInsn } from './region.ts';
+import type { Block, CodeSource, Region, RegionInsn } from './region.ts';
 import { isNearCall } from './region.ts';
 import type { ImportedRoutines } from './routines.ts';
 import { ENTER, JUMP } from './routines.ts';
@@ -42,6 +42,7 @@ export interface CodeMode {
 /** All that a region's blocks are emitted with. */
 export interface RegionContext {
   readonly target: WasmTarget;
+  readonly source: CodeSource;
   readonly routines: ImportedRoutines;
   readonly region: Region;
   readonly flow: Flow;
@@ -279,7 +280,10 @@ export class JitEmitter extends KeptEmitter {
     this.#leaveFlags();
     this.#storeLeft();
     const answer = node({ kind: 'result', code: [], type: 'i32' });
-    this.append(node({ kind: 'call', code: [0x10, ...leb(ENTER)], args: [target], results: [answer], effect: true }));
+    const callee = target.constant === undefined ? undefined : this.#context.source.callee(target.constant >>> 0);
+    const index = callee ? this.#context.routines.callee(callee) : ENTER;
+    const args = [callee ? this.const(callee.word) : target];
+    this.append(node({ kind: 'call', code: [0x10, ...leb(index)], args, results: [answer], effect: true }));
     this.if(this.ne(answer, this.nextEip()), () => this.#answer(answer));
     const next = this.#context.region.byEip.get(this.#block.next);
     if (next) this.#toBlock('resume', next);

@@ -8,18 +8,22 @@ import type { RecordCache } from '../interp/record-cache.ts';
 import type { CpuMemory } from '../memory.ts';
 import { CodeTable } from './code-table.ts';
 import type { CodeSource, Region } from './region.ts';
-import { findRegion } from './region.ts';
+import { findRegion, relativeTarget } from './region.ts';
 import type { RegionCode } from './region-module.ts';
 import { compileRegion } from './region-module.ts';
 
 interface Installed {
-  readonly start: number;
+  /** -1: it has been replaced. */
+  start: number;
   readonly slot: number;
   /** EIPs of its instructions that may end a block. */
   readonly branches: ReadonlySet<number>;
   readonly pages: ReadonlySet<number>;
+  /** How deep its direct calls go; who calls it so. */
+  readonly height: number;
+  readonly callers: Set<Installed>;
   /** EIPs of its entries, with their records, and whether those lead here. */
-  readonly entries: readonly { eip: number; record: number; isLed: boolean }[];
+  readonly entries: { eip: number; record: number; isLed: boolean }[];
 }
 
 /** What `--stats` shows. */
@@ -48,11 +52,17 @@ const MAX_REGIONS = 2000;
 const MAX_MODULES = 20_000;
 let modules = 0;
 let credit = 0;
+/** Direct calls within each other: the depth of the host's stack is counted only where calls are looked for. */
+const MAX_HEIGHT = 5;
+/** Instructions of a function that is compiled for the sake of a caller. */
+const SMALL = 100;
 const PAGE_SHIFT = 12;
 /** Jumps not farther than this stay in a region. */
 const NEAR = 0x1_0000;
 /** After so many jumps out of it, and their square, a region is compiled again to take them in. */
 const GROW = 16;
+
+const sizeOf = ({ blocks }: Region): number => blocks.reduce((sum, { insns }) => sum + insns.length, 0);
 
 export interface JitOptions {
   /** Compile all code when it is first reached: for tests. */
@@ -75,11 +85,15 @@ export class Jit {
   readonly #growths = new Map<number, number>();
   /** Where compilation was tried, so that eager compilation tries once. */
   readonly #tried = new Set<number>();
-  readonly #installed: Installed[] = [];
+  readonly #installed = new Set<Installed>();
+  /** By the EIPs of their entries. */
+  readonly #entries = new Map<number, Installed>();
   #free: number[] = [];
   #slots = 0;
   #made = 0;
   #isPrecise = false;
+  /** Of callers that wait for their callees to be compiled. */
+  #depth = 0;
 
   constructor(
     memory: CpuMemory,
@@ -136,7 +150,7 @@ export class Jit {
    */
   left(from: number, eip: number): void {
     const isNew = !this.#tried.has(eip);
-    const region = this.#installed.find(({ branches }) => branches.has(from));
+    const region = this.#find(({ branches }) => branches.has(from));
     if (region && Math.abs(eip - from) < NEAR) {
       this.noteJump(from, eip);
       const times = (this.#growths.get(region.start) ?? 0) + 1;
@@ -165,7 +179,7 @@ export class Jit {
     else this.#jumps.set(from, new Set([to]));
   }
 
-  #source(followsJumps: boolean): CodeSource {
+  #source(followsJumps: boolean, callees: Set<Installed>): CodeSource {
     const decoded = new Map<number, Decoded | undefined>();
     return {
       compilable: (eip) => {
@@ -179,6 +193,13 @@ export class Jit {
       isTaken: (eip) => this.#jumps.has(eip) || this.#cache.isTaken(eip),
       // A conditional jump that is noted here was taken by compiled code.
       jumpTargets: (eip) => (followsJumps ? [...(this.#jumps.get(eip) ?? [])] : []),
+      callee: (eip) => {
+        const one = this.#entries.get(eip);
+        if (!one || one.height >= MAX_HEIGHT) return undefined;
+        callees.add(one);
+        const number = one.entries.findIndex((entry) => entry.eip === eip);
+        return { slot: one.slot, word: (one.slot << ENTRY_BITS) | number };
+      },
     };
   }
 
@@ -187,31 +208,49 @@ export class Jit {
     if (!this.#cache.hasRoom || this.#made >= MAX_REGIONS || modules >= MAX_MODULES) return;
     const begin = performance.now();
     this.#cache.beginCompiling();
-    const source = this.#source(followsJumps);
+    const callees = new Set<Installed>();
+    const source = this.#source(followsJumps, callees);
     const region = findRegion(source, eip, this.#options.isEager);
     if (region) {
+      if (this.#depth < MAX_HEIGHT) this.#compileCallees(region);
       this.#made++;
       modules++;
       const code = compileRegion(source, region, this.#memory, {
         isExact: this.#options.isExact,
         isPrecise: this.#isPrecise,
       });
-      const interp = Object.fromEntries(code.imports.map((name) => [name, this.#routine(name)]));
+      const imported = (name: string): unknown => /^\d/.test(name) ? this.#table.get(Number(name)) : this.#routine(name);
+      const interp = Object.fromEntries(code.imports.map((name) => [name, imported(name)]));
       const instance = new WebAssembly.Instance(new WebAssembly.Module(code.bytes), {
         env: { memory: this.#memory.memory },
         interp,
       });
-      this.#install(region, code, instance.exports.region);
+      this.#install(region, code, instance.exports.region, callees);
       jitStats.functions++;
-      jitStats.instructions += region.blocks.reduce((sum, { insns }) => sum + insns.length, 0);
+      jitStats.instructions += sizeOf(region);
       jitStats.bytes += code.bytes.length;
     }
     jitStats.milliseconds += performance.now() - begin;
   }
 
-  #install(region: Region, code: RegionCode, compiled: unknown): void {
-    const before = this.#installed.find(({ start }) => start === region.entries[0].eip);
-    if (before) this.#remove(before);
+  /** Small functions that a region calls come before it, to be called directly. */
+  #compileCallees({ blocks }: Region): void {
+    this.#depth++;
+    for (const { insns, isCall } of blocks) {
+      const target = isCall ? relativeTarget(insns[insns.length - 1].decoded) : undefined;
+      if (target === undefined || this.#entries.has(target) || this.#tried.has(target)) continue;
+      if (!this.#cache.isKnown(target)) continue;
+      const region = findRegion(this.#source(false, new Set()), target);
+      if (!region || sizeOf(region) > SMALL) continue;
+      this.#tried.add(target);
+      this.compile(target);
+    }
+    this.#depth--;
+  }
+
+  #install(region: Region, code: RegionCode, compiled: unknown, callees: ReadonlySet<Installed>): void {
+    const before = this.#find((one) => one.start === region.entries[0].eip);
+    if (before) this.#replace(before);
     const slot = this.#free.pop() ?? this.#slots++;
     if (slot >= this.#table.length) this.#table.grow(256);
     this.#table.set(slot, compiled);
@@ -227,26 +266,50 @@ export class Jit {
       (eip + length - 1) >>> PAGE_SHIFT,
     ]);
     const branches = new Set(region.blocks.map((block) => block.insns[block.insns.length - 1].decoded.eip));
-    this.#installed.push({ start: region.entries[0].eip, slot, branches, pages: new Set(pages), entries });
+    const height = Math.max(0, ...[...callees].map((one) => one.height + 1));
+    const callers = new Set<Installed>();
+    const start = region.entries[0].eip;
+    const made = { start, slot, branches, pages: new Set(pages), entries, height, callers };
+    this.#installed.add(made);
+    for (const { eip } of entries) this.#entries.set(eip, made);
+    for (const callee of callees) callee.callers.add(made);
   }
 
-  #remove(one: Installed): void {
+  #find(isIt: (one: Installed) => boolean): Installed | undefined {
+    for (const one of this.#installed) if (isIt(one)) return one;
+    return undefined;
+  }
+
+  /** Nobody finds it any more. */
+  #hide(one: Installed): void {
     for (const { eip, record, isLed } of one.entries) {
       this.#code.remove(eip, one.slot);
       if (isLed) this.#cache.leaveCompiled(record);
+      if (this.#entries.get(eip) === one) this.#entries.delete(eip);
     }
+    one.entries.length = 0;
+    one.start = -1;
+  }
+  /** There is better code for the same. Its direct callers go on with what they have, under the same number. */
+  #replace(one: Installed): void {
+    if (one.callers.size === 0) this.#remove(one);
+    else this.#hide(one);
+  }
+  #remove(one: Installed): void {
+    if (!this.#installed.delete(one)) return;
+    this.#hide(one);
     this.#table.set(one.slot, null);
     this.#free.push(one.slot);
-    this.#installed.splice(this.#installed.indexOf(one), 1);
+    for (const caller of one.callers) this.#remove(caller);
   }
 
   /** Code in this range changes: what was compiled of it is not entered any more. To be called before the records go. */
   invalidate(start: number, end: number): void {
-    if (this.#installed.length === 0) return;
+    if (this.#installed.size === 0) return;
     const first = start >>> PAGE_SHIFT;
     const last = Math.ceil(end / (1 << PAGE_SHIFT));
     const isHit = ({ pages }: Installed): boolean => [...pages].some((page) => page >= first && page < last);
-    const hit = this.#installed.filter(isHit);
+    const hit = [...this.#installed].filter(isHit);
     if (hit.length === 0) return;
     jitStats.invalidated += hit.length;
     for (const one of hit) this.#remove(one);
@@ -256,7 +319,8 @@ export class Jit {
   /** All records are gone. */
   reset(): void {
     this.#code.clear();
-    this.#installed.length = 0;
+    this.#installed.clear();
+    this.#entries.clear();
     this.#free = [];
     this.#slots = 0;
     this.#forget();

@@ -57,7 +57,7 @@ export function compileRegion(source: CodeSource, region: Region, target: WasmTa
   const routines = new ImportedRoutines();
   const flow = analyseFlow(region);
   const flags = flagLiveness(source, region, mode.isExact);
-  const context = { target, routines, region, flow, flags, locals, mode };
+  const context = { target, source, routines, region, flow, flags, locals, mode };
   const e = new JitEmitter(context);
   const codes = region.blocks.map((block) => (flow.isReached(block.index) ? emitBlock(e, block) : undefined));
   const dirty = dirtyRegisters(region, codes);

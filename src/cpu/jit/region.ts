@@ -4,6 +4,7 @@
  */
 import type { Decoded } from '../decode/decoded.ts';
 import { ESP, STATE } from '../state.ts';
+import type { Callee } from './routines.ts';
 
 export interface RegionInsn {
   readonly decoded: Decoded;
@@ -41,6 +42,8 @@ export interface CodeSource {
   isTaken(eip: number): boolean;
   /** Where the indirect jump at `eip` has led. */
   jumpTargets(eip: number): readonly number[];
+  /** Compiled code that begins at `eip` and may be called without looking for it. */
+  callee(eip: number): Callee | undefined;
 }
 
 const MAX_INSNS = 3000;
