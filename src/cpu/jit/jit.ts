@@ -219,7 +219,8 @@ export class Jit {
         isExact: this.#options.isExact,
         isPrecise: this.#isPrecise,
       });
-      const imported = (name: string): unknown => /^\d/.test(name) ? this.#table.get(Number(name)) : this.#routine(name);
+      const imported = (name: string): unknown =>
+        /^\d/.test(name) ? this.#table.get(Number(name)) : this.#routine(name);
       const interp = Object.fromEntries(code.imports.map((name) => [name, imported(name)]));
       const instance = new WebAssembly.Instance(new WebAssembly.Module(code.bytes), {
         env: { memory: this.#memory.memory },
