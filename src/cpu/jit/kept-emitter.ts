@@ -1,12 +1,13 @@
 /**
- * What compiled code keeps in wasm locals: the general registers and the flags' two words.
+ * What compiled code keeps in wasm locals: the general registers, the flags' two words and the XMM registers.
  *
  * A register that was written goes to the register file before anything that may fault and at the end of its block, so that
  * whoever looks there (a fault's handler, the interpreter, a routine) sees the truth. Flags are computed where somebody asks
  * for them and go to the register file where control leaves the region; exact code does that before each access, too.
  */
 import type { MemoryType } from '../emit/base-emitter.ts';
-import type { Flags } from '../emit/emitter.ts';
+import type { Flags, WasmType } from '../emit/emitter.ts';
+import type { LaneShape } from '../emit/ops.ts';
 import type { RoutineTable, WasmTarget } from '../emit/wasm-emitter.ts';
 import type { LocalSlot, Node } from '../emit/wasm-ir.ts';
 import { node } from '../emit/wasm-ir.ts';
@@ -14,16 +15,32 @@ import { STATE } from '../state.ts';
 import { FpuEmitter } from './fpu-emitter.ts';
 
 const GPR_END = STATE.gpr + 32;
-/** Numbers of the locals: the general registers, then the flags' words. */
+const XMM_END = STATE.xmm + 128;
+/** Numbers of the locals: the general registers, the flags' words, the vectors. */
 export const FLAG_RESULT = 8;
 export const FLAG_AUX = 9;
-export const KEPT = 10;
+const XMM = 10;
+export const KEPT = XMM + 8;
+const FLAGS = (1 << FLAG_RESULT) | (1 << FLAG_AUX);
 const keptNumber = (offset: number): number => {
   if (offset < GPR_END) return offset >> 2;
+  if (offset >= STATE.xmm && offset < XMM_END) return XMM + ((offset - STATE.xmm) >> 4);
   return offset === STATE.flagResult ? FLAG_RESULT : offset === STATE.flagAux ? FLAG_AUX : -1;
 };
-export const keptOffset = (number: number): number =>
-  number < FLAG_RESULT ? STATE.gpr + number * 4 : number === FLAG_RESULT ? STATE.flagResult : STATE.flagAux;
+export const keptType = (number: number): WasmType => (number < XMM ? 'i32' : 'v128');
+export const keptOffset = (number: number): number => {
+  if (number >= XMM) return STATE.xmm + (number - XMM) * 16;
+  return number < FLAG_RESULT ? STATE.gpr + number * 4 : number === FLAG_RESULT ? STATE.flagResult : STATE.flagAux;
+};
+/** A part of a vector: which lanes have its type, and how large they are. */
+const LANES: Record<Exclude<MemoryType, 'v128'>, { shape: LaneShape; shift: number }> = {
+  u8: { shape: 'i8x16', shift: 0 },
+  u16: { shape: 'i16x8', shift: 1 },
+  i32: { shape: 'i32x4', shift: 2 },
+  i64: { shape: 'i64x2', shift: 3 },
+  f32: { shape: 'f32x4', shift: 2 },
+  f64: { shape: 'f64x2', shift: 3 },
+};
 
 export abstract class KeptEmitter extends FpuEmitter {
   readonly #kept: readonly LocalSlot[];
@@ -60,7 +77,7 @@ export abstract class KeptEmitter extends FpuEmitter {
   }
 
   protected getLocal(slot: LocalSlot): Node {
-    return this.append(node({ code: [0x20], type: 'i32', variable: slot }));
+    return this.append(node({ code: [0x20], type: slot.type, variable: slot }));
   }
   protected setLocal(slot: LocalSlot, value: Node): void {
     this.append(node({ code: [0x21], args: [value], effect: true, variable: slot }));
@@ -74,13 +91,14 @@ export abstract class KeptEmitter extends FpuEmitter {
     if (this.#depth === 0) this.definitions |= bit;
     else if (!(this.definitions & bit)) this.uses |= bit;
     this.setLocal(this.#kept[number], value);
-    if (number < FLAG_RESULT) this.#dirty |= bit;
+    if (!(bit & FLAGS)) this.#dirty |= bit;
   }
 
   override state(offset: number, type: MemoryType = 'i32', index?: Node): Node {
     if (offset === STATE.zero && index === undefined) return this.const(0);
     const number = index === undefined ? keptNumber(offset) : -1;
     if (number < 0) return super.state(offset, type, index);
+    if (number >= XMM) return this.#vectorPart(this.#get(number), offset & 15, type);
     if (number >= FLAG_RESULT) this.materialize();
     const part = this.shrU(this.#get(number), this.const((offset & 3) * 8));
     if (type === 'i32') return part;
@@ -90,12 +108,24 @@ export abstract class KeptEmitter extends FpuEmitter {
   override setState(offset: number, value: Node, type: MemoryType = 'i32', index?: Node): void {
     const number = index === undefined ? keptNumber(offset) : -1;
     if (number < 0) super.setState(offset, value, type, index);
+    else if (number >= XMM) this.#set(number, this.#withPart(number, offset & 15, type, value));
     else if (type === 'i32') this.#set(number, value);
     else this.#set(number, this.#insert(number, value, (offset & 3) * 8, type === 'u8' ? 0xff : 0xffff));
   }
   #insert(number: number, part: Node, shift: number, mask: number): Node {
     const kept = this.and(this.#get(number), this.const(~(mask << shift)));
     return this.or(kept, this.shl(this.and(part, this.const(mask)), this.const(shift)));
+  }
+
+  #vectorPart(vector: Node, at: number, type: MemoryType): Node {
+    if (type === 'v128') return vector;
+    const { shape, shift } = LANES[type];
+    return this.v128.extractLane(shape, vector, at >> shift);
+  }
+  #withPart(number: number, at: number, type: MemoryType, value: Node): Node {
+    if (type === 'v128') return value;
+    const { shape, shift } = LANES[type];
+    return this.v128.replaceLane(shape, this.#get(number), at >> shift, value);
   }
 
   protected override deferFlags(flags: Flags<Node>): Flags<Node> {

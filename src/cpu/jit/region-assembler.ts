@@ -1,6 +1,8 @@
 /** Puts the blocks of a region into one wasm function: see region-module.ts. */
+import { accessCode } from '../emit/wasm-codes.ts';
 import type { Assembler, Exitway, LocalPool, LocalSlot, Node, Spill } from '../emit/wasm-ir.ts';
 import { assemble } from '../emit/wasm-ir.ts';
+import { LOAD, STORE } from '../emit/wasm-tables.ts';
 import { Bytes } from '../emit/wasm-writer.ts';
 import { VM_STATE } from '../layout.ts';
 import { STATE } from '../state.ts';
@@ -72,17 +74,15 @@ export class RegionAssembler implements Assembler {
   /** From the register file into locals: registers by their bits, and what is left of the slice. */
   #load(registers: number): void {
     const { target, locals } = this.#context;
-    const load = (local: number, offset: number): void => {
+    const load = ({ local, type }: LocalSlot, offset: number): void => {
       this.out
         .u8(0x41)
         .s32(target.vmIndex)
-        .u8(0x28)
-        .u8(0)
-        .u32(target.vmOffset + VM_STATE + offset);
+        .all(accessCode(LOAD, type, target.vmOffset + VM_STATE + offset));
       this.out.u8(0x21).u32(local);
     };
-    for (let n = 0; n < KEPT; n++) if (registers & (1 << n)) load(locals.kept[n].local, keptOffset(n));
-    load(locals.left.local, STATE.budget);
+    for (let n = 0; n < KEPT; n++) if (registers & (1 << n)) load(locals.kept[n], keptOffset(n));
+    load(locals.left, STATE.budget);
   }
 
   #open(opcode: 0x02 | 0x03, labels: Map<number, number>, block: number): void {
@@ -144,10 +144,11 @@ export class RegionAssembler implements Assembler {
   spill({ dirty, inherits }: Spill): void {
     const { target, locals } = this.#context;
     const all = dirty | (inherits ? this.#dirty[this.#current] : 0);
-    for (let n = 0; n < FLAG_RESULT; n++) {
+    for (let n = 0; n < KEPT; n++) {
       if (!(all & (1 << n))) continue;
-      this.out.u8(0x41).s32(target.vmIndex).u8(0x20).u32(locals.kept[n].local).u8(0x36).u8(0);
-      this.out.u32(target.vmOffset + VM_STATE + keptOffset(n));
+      const { local, type } = locals.kept[n];
+      this.out.u8(0x41).s32(target.vmIndex).u8(0x20).u32(local);
+      this.out.all(accessCode(STORE, type, target.vmOffset + VM_STATE + keptOffset(n)));
     }
   }
 

@@ -5,6 +5,7 @@
  * whose ends are the merge points that it dominates; a natural loop is a wasm loop. Where several blocks can be entered, or
  * a jump backwards is no natural loop's, a br_table at the function's top leads to them.
  */
+import type { WasmType } from '../emit/emitter.ts';
 import { emitInsn } from '../emit/evaluate.ts';
 import type { Routine } from '../emit/routine.ts';
 import type { WasmTarget } from '../emit/wasm-emitter.ts';
@@ -14,7 +15,7 @@ import { writeModule } from '../emit/wasm-writer.ts';
 import { HANDLER_TYPE } from '../interp/compiled.ts';
 import { analyseFlow } from './flow.ts';
 import { type CodeMode, JitEmitter } from './jit-emitter.ts';
-import { KEPT } from './kept-emitter.ts';
+import { KEPT, keptType } from './kept-emitter.ts';
 import { dirtyRegisters, flagLiveness, liveRegisters } from './liveness.ts';
 import type { Block, CodeSource, Region } from './region.ts';
 import type { BlockCode } from './region-assembler.ts';
@@ -45,15 +46,17 @@ function emitBlock(e: JitEmitter, block: Block): BlockCode {
 }
 
 export function compileRegion(source: CodeSource, region: Region, target: WasmTarget, mode: CodeMode): RegionCode {
-  const slot = (local: number): LocalSlot => ({ type: 'i32', local });
+  const slot = (local: number, type: WasmType = 'i32'): LocalSlot => ({ type, local });
   // Local 0 is the parameter.
   const locals = {
-    kept: Array.from({ length: KEPT }, (_, n) => slot(1 + n)),
+    kept: Array.from({ length: KEPT }, (_, n) => slot(1 + n, keptType(n))),
     left: slot(1 + KEPT),
     self: slot(2 + KEPT),
   };
-  const fixed = Array.from({ length: KEPT + 2 }, () => 'i32' as const);
-  const pool = new LocalPool(1, fixed);
+  const pool = new LocalPool(
+    1,
+    [...locals.kept, locals.left, locals.self].map(({ type }) => type),
+  );
   const routines = new ImportedRoutines();
   const flow = analyseFlow(region);
   const flags = flagLiveness(source, region, mode.isExact);
