@@ -17,6 +17,7 @@ import type { RunValues } from './commands.ts';
 import { CliError, EXIT } from './error.ts';
 import { ask } from './layer-ask.ts';
 import { openOutput, writeError } from './layer-output.ts';
+import type { TRACE_OPTIONS } from './run-options.ts';
 import { nearest } from './suggest.ts';
 import { asksForTrace } from './trace-asked.ts';
 
@@ -36,8 +37,11 @@ export const callersSide: Outside = {
   ask,
 };
 
+/** The options that are about layers. */
+export type LayerValues = Pick<RunValues, 'layer' | 'inject' | 'json' | keyof typeof TRACE_OPTIONS>;
+
 /** All that a command line asks for, outermost first: the trace sees what the other layers do. */
-export async function layersOfRun(values: RunValues, machine: Machine, outside: Outside) {
+export async function layersOfRun(values: LayerValues, machine: Machine, outside: Outside) {
   const known: Calls = byName(machine.table.declarations.values());
   const layers: Layer[] = [];
   const injections = [...values.inject];
@@ -65,7 +69,7 @@ async function loadLayers(specs: readonly string[], outside: Outside): Promise<L
 }
 
 export async function loadLayer(spec: string, outside: Outside): Promise<readonly Layer[]> {
-  const { name, argument } = split(spec);
+  const { name, argument } = splitSpec(spec);
   try {
     const exported = isFile(name)
       ? await importLayer(name)
@@ -102,20 +106,23 @@ function check(spec: string, layer: Layer): void {
 }
 
 /** NAME[:ARGUMENT], FILE[:ARGUMENT]; a colon of the file's own name is found by looking. */
-function split(spec: string): { name: string; argument: string | undefined } {
+export function splitSpec(
+  spec: string,
+  exists: (path: string) => boolean = existsSync,
+): { name: string; argument: string | undefined } {
   const word = spec.split(':', 1)[0];
   if (Object.hasOwn(SHIPPED, word))
     return { name: word, argument: spec.includes(':') ? spec.slice(word.length + 1) : undefined };
   for (let colon = spec.indexOf(':'); colon > 0; colon = spec.indexOf(':', colon + 1)) {
     const name = spec.slice(0, colon);
-    if (!isFile(spec) || existsSync(name)) return { name, argument: spec.slice(colon + 1) };
+    if (!isFile(spec) || exists(name)) return { name, argument: spec.slice(colon + 1) };
   }
   return { name: spec, argument: undefined };
 }
 
 /** The same layer, wherever it is loaded: its file by an absolute path. */
 export function absoluteSpec(spec: string): string {
-  const { name } = split(spec);
+  const { name } = splitSpec(spec);
   return isFile(name) ? resolve(name) + spec.slice(name.length) : spec;
 }
 

@@ -10,7 +10,7 @@ import { findProgram } from './find-program.ts';
 import { grants } from './grants.ts';
 import type { Opened } from './remote.ts';
 import { guestFiles, openStdio, type Stdio } from './stdio.ts';
-import { checkTraceOptions } from './trace-asked.ts';
+import { asksForLayers, checkTraceOptions } from './trace-asked.ts';
 import type { User, World } from './world.ts';
 
 export interface Prepared {
@@ -81,9 +81,9 @@ type Started = (path: string, argv: readonly string[], environment: readonly str
 /** Layers are loaded only when asked for. Answers whom to tell that the program has started. */
 async function install(machine: Machine, values: RunValues, world: World): Promise<Started | undefined> {
   checkTraceOptions(values);
-  if (values.layer.length === 0 && !values.strace && values.inject.length === 0) {
-    if (!values.summary && values.expression.length === 0) return undefined;
-  }
+  // The machine is elsewhere, and so are its layers.
+  if (values.on !== undefined) return undefined;
+  if (!asksForLayers(values)) return undefined;
   const { layersOfRun, callersSide } = await import('./layers.ts');
   const { layers, started } = await layersOfRun(values, machine, world.outside(callersSide));
   for (const layer of layers) machine.layers.install(layer, 'innermost');
@@ -101,7 +101,7 @@ function environment(values: RunValues, callers: Record<string, string>): Record
   return env;
 }
 
-function instructionLimit(count = Infinity): number {
+export function instructionLimit(count = Infinity): number {
   if (count === Infinity || (Number.isSafeInteger(count) && count > 0)) return count;
   throw new CliError(EXIT.failure, `--max-insns ${count}: give a whole number from 1 on`);
 }

@@ -8,7 +8,7 @@ export function options<const O extends { readonly [name: string]: Option }>(tab
 }
 
 /** strace's own letters, as far as run does not use them for something else. */
-const TRACE_OPTIONS = options({
+export const TRACE_OPTIONS = options({
   strace: { kind: 'flag', describe: "show system calls on stderr, in strace's format; its options follow" },
   expression: {
     letter: 'e',

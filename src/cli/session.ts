@@ -28,6 +28,19 @@ export function signalMachine({ kernel, console }: Machine, firstId: number, nam
   if (first !== undefined) kernel.signals.sendToGroup(first, info);
 }
 
+export function killAll({ kernel }: Machine): void {
+  for (const group of [...kernel.groups.values()]) kernel.signals.sendToGroup(group, { signo: SIGKILL, code: 0 });
+}
+
+/** --max-insns: what was halted ends, without another instruction. */
+export function endHalted(machine: Machine, tell: (line: string) => void): Promise<ExitStatus> {
+  const { scheduler } = machine.kernel;
+  tell(`stopped after ${scheduler.instructions} instructions (--max-insns)`);
+  scheduler.haltAt = Infinity;
+  killAll(machine);
+  return machine.run();
+}
+
 export class Session {
   readonly #machine: Machine;
   readonly #terminal: Terminal | null;
@@ -153,22 +166,13 @@ export class Session {
 
   /** The machine has executed what it may: everything ends here, without another instruction. */
   #halt(): Promise<ExitStatus> {
-    const { scheduler } = this.#machine.kernel;
     this.#isHalted = true;
-    say(`stopped after ${scheduler.instructions} instructions (--max-insns)`);
-    scheduler.haltAt = Infinity;
-    this.#killAll();
-    return this.#machine.run();
-  }
-
-  #killAll(): void {
-    const { kernel } = this.#machine;
-    for (const group of [...kernel.groups.values()]) kernel.signals.sendToGroup(group, { signo: SIGKILL, code: 0 });
+    return endHalted(this.#machine, say);
   }
 
   #expire(): void {
     this.#timedOut = true;
-    this.#killAll();
+    killAll(this.#machine);
     this.#grace = setTimeout(() => exitAtOnce(this.finish({ status: EXIT.timeout })), GRACE_MS).unref();
   }
 }

@@ -6,6 +6,10 @@ import type { Machine } from '../machine.ts';
 import type { Traffic } from '../vfs/inode.ts';
 
 export function showStats(machine: Machine, json: boolean): void {
+  writeSync(2, statsOf(machine, json));
+}
+
+export function statsOf(machine: Machine, json: boolean): string {
   const { table, kernel } = machine;
   const calls: Record<string, number> = {};
   let total = 0;
@@ -29,7 +33,7 @@ export function showStats(machine: Machine, json: boolean): void {
     missing,
     remote: trafficOf(machine),
   };
-  writeSync(2, `${json ? JSON.stringify(facts) : text(facts)}\n`);
+  return `${json ? JSON.stringify(facts) : text(facts)}\n`;
 }
 
 type Remote = Traffic & { at: string };

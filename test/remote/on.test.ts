@@ -131,8 +131,29 @@ describe.skipIf(root === '')('run --on exec:', () => {
     expect(refused.stderr).toMatch(/^tallship: --on exec:.*: go away\n$/);
     const program = await tallship(['run', '--on', WITH, '-L', root, 'nonesuch']);
     expect(program).toMatchObject({ status: 127, stdout: '' });
-    const layer = await tallship(['run', '--strace', '--on', WITH, ...busybox('echo ran')]);
-    expect(layer.stderr).toBe('tallship: --strace does not go with --on\n');
+    const local = await tallship(['run', '--record', 'x', '--on', WITH, ...busybox('echo ran')]);
+    expect(local.stderr).toMatch(/^tallship: --record does not go with --on: .+\n$/);
+  });
+
+  it('traces, layers and limits work there, and write here', async () => {
+    const options = { cwd: directory };
+    const script = '$bb cat /etc/hostname';
+    const run = (...asked: string[]) => tallship(['run', '--on', WITH, ...asked, ...busybox(script)], options);
+    const traced = await run('--strace', '-e', 'trace=openat', '-f', '-o', 'trace');
+    expect(traced).toMatchObject({ status: 0, stderr: '' });
+    expect(readFileSync(join(directory, 'trace'), 'utf8')).toMatch(
+      /^\d+ +openat\(AT_FDCWD, "\/etc\/hostname", .*= 3$/m,
+    );
+    writeFileSync(
+      join(directory, 'guard.ts'),
+      "export default { name: 'guard', calls: { openat: { enter: (call) => (call.path === '/etc/hostname' ? -13 : undefined) } } };\n",
+    );
+    const guarded = await run('--layer', './guard.ts', '--stats', '--json');
+    expect(guarded.status).toBe(1);
+    const [denied, stats] = guarded.stderr.split('\n');
+    expect(denied).toMatch(/Permission denied$/);
+    expect(JSON.parse(stats).calls.openat).toBeGreaterThan(0);
+    expect((await run('--max-insns', '1000')).status).toBe(124);
   });
 
   it('--install copies Tallship there, once', async () => {

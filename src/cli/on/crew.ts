@@ -13,10 +13,14 @@ import { makeCredentials } from '../../vfs/credentials.ts';
 import { seedBytes } from '../build-machine.ts';
 import { droppedChanges } from '../dropped.ts';
 import { CliError, EXIT } from '../error.ts';
+import { instructionLimit } from '../prepare.ts';
 import { lookUpParents } from '../remote.ts';
-import { signalMachine } from '../session.ts';
+import { endHalted, killAll, signalMachine } from '../session.ts';
+import { statsOf } from '../stats.ts';
+import { asksForLayers } from '../trace-asked.ts';
 import { version } from '../version.ts';
 import { bringAllHome, keepView, type View } from '../views.ts';
+import { installLayers } from './crew-layers.ts';
 import { CrewStreams } from './crew-streams.ts';
 import { type CrewTrees, connectTrees } from './crew-trees.ts';
 import { type FromCrew, type FromHome, GREETING, type StartMessage, talk } from './messages.ts';
@@ -70,8 +74,8 @@ class Crew {
     const machine = this.#machine;
     if (message.kind === 'start') void this.#run(message).catch((error) => this.#fail(error));
     else if (message.kind === 'size') this.#streams?.resize(message.size);
-    else if (message.kind === 'kill') this.#killAll();
-    else if (machine !== null) signalMachine(machine, machine.first, message.name);
+    else if (message.kind !== 'kill') void (machine !== null && signalMachine(machine, machine.first, message.name));
+    else if (machine !== null) killAll(machine);
   }
 
   #fail(error: Error): void {
@@ -89,41 +93,52 @@ class Crew {
   }
 
   async #run(message: StartMessage): Promise<void> {
+    const { options } = message;
     const host = new NodeHost((line) => this.#say(line));
     const trees = await connectTrees(
       message.trees,
       host,
       async () => this.#mux.open(),
       (line) => this.#say(line),
-      message.options.io,
+      options.io,
     );
     this.#views = trees.views;
     this.#mark = message.mark;
     const machine = await this.#makeMachine(message, host, trees);
+    const started = asksForLayers(options) ? await installLayers(message, machine, this.#tell!) : () => {};
     await this.#spawn(machine, message);
-    const end = await machine.run();
+    started();
+    let end = await machine.run();
+    if (machine.kernel.groups.size > 0) {
+      await endHalted(machine, (line) => this.#say(line));
+      end = { status: EXIT.timeout };
+    }
     const reason = machine.kernel.takeExecFailure();
     if (reason !== '' && end.status === EXIT.notFound) throw new CliError(EXIT.notFound, reason);
     await this.#streams!.flushed();
     this.#homecoming = bringAllHome(trees.views, host, message.mark, (line) => this.#say(line));
     if (!(await this.#homecoming))
       throw new CliError(EXIT.failure, 'the program has ended, but its changes are not all at home');
-    const dropped = message.options.quiet ? undefined : droppedChanges({ machine, ...trees });
+    if (options.stats) this.#tell!({ kind: 'error', text: statsOf(machine, options.json) });
+    const dropped = options.quiet ? undefined : droppedChanges({ machine, ...trees });
     if (dropped !== undefined) this.#say(dropped);
     this.#end({ kind: 'exit', ...end });
   }
 
   async #makeMachine(message: StartMessage, host: NodeHost, trees: CrewTrees): Promise<Machine> {
-    const { seed, protection, cpu, jit } = message.options;
+    const { seed, protection, cpu, jit, stats, 'max-insns': limit } = message.options;
+    const exact = limit !== undefined;
     prepareCpu();
     this.#streams = new CrewStreams(message, this.#channels, host);
     const machine = new Machine({
       host,
       mounts: [{ path: '/', fs: trees.root }],
       console: this.#streams.makeConsole,
-      jit: jit === 'always' ? 'always' : jit !== 'off',
-      ...{ protection, cpu, seed: seed === undefined ? undefined : seedBytes(seed) },
+      jit: exact ? false : jit === 'always' ? 'always' : jit !== 'off',
+      ...{ exact, protection, cpu, seed: seed === undefined ? undefined : seedBytes(seed) },
     });
+    machine.kernel.scheduler.haltAt = instructionLimit(limit);
+    if (stats) machine.table.count();
     machine.mount({ path: '/tmp', fs: trees.memory(0o1777), source: 'tmpfs' });
     for (const { guest, fs, source } of trees.mounts) {
       await lookUpParents(machine, guest);
@@ -146,11 +161,5 @@ class Crew {
       throw error;
     }
     this.#streams!.start();
-  }
-
-  #killAll(): void {
-    if (this.#machine === null) return;
-    const { kernel } = this.#machine;
-    for (const group of [...kernel.groups.values()]) kernel.signals.sendToGroup(group, { signo: 9, code: 0 });
   }
 }

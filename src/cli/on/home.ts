@@ -3,6 +3,7 @@
  * out, so nobody needs a way in; of home the other side sees what was granted to the program.
  */
 import { constants, hostname } from 'node:os';
+import { resolve } from 'node:path';
 import { NodeHost, say } from '../../host/node.ts';
 import { dieOf, receiveSignals, stopLike } from '../../host/signals.ts';
 import type { SpawnOptions } from '../../machine.ts';
@@ -11,11 +12,13 @@ import { Shadow } from '../../remote/server/shadow.ts';
 import type { MachineBuilder } from '../build-machine.ts';
 import type { RunValues } from '../commands.ts';
 import { CliError, EXIT } from '../error.ts';
+import { writeError } from '../layer-output.ts';
 import { prepare } from '../prepare.ts';
 import { newMark } from '../views.ts';
 import { realWorld } from '../world.ts';
+import { filesOfLayers, HomeOutputs } from './home-layers.ts';
 import { HomeStreams } from './home-streams.ts';
-import { type FromCrew, type FromHome, type StartMessage, talk } from './messages.ts';
+import { type FromCrew, type FromHome, SENT, type SentOptions, type StartMessage, talk } from './messages.ts';
 import { startThere } from './there.ts';
 
 /** Answers the exit status; a program that was killed by a signal takes us with it. */
@@ -37,29 +40,38 @@ export async function runThere(values: RunValues, operands: string[]): Promise<n
   });
 }
 
-/** Options that look at the machine, which is not here. */
+const IMAGES = 'images of a machine elsewhere cannot be made yet';
+/** Options that have no meaning for a machine elsewhere, and why. */
+const REASONS: Partial<Record<keyof RunValues, string>> = {
+  detach: 'the connection to the other side is that of this command',
+  remote: 'the files are those of home',
+  mount: 'the other side would have to reach what it names',
+  record: 'a recording holds what comes from outside, which is home',
+  every: IMAGES,
+  state: IMAGES,
+  'on-signal': IMAGES,
+};
+
 function refuseWhatIsLocal(values: RunValues): void {
-  const local = ['strace', 'stats', 'summary', 'detach'] as const;
-  const settings = ['remote', 'max-insns', 'record', 'every', 'state'] as const;
-  const lists = ['layer', 'inject', 'expression', 'mount', 'on-signal'] as const;
-  const asked = [
-    ...local.filter((name) => values[name]),
-    ...lists.filter((name) => values[name].length > 0),
-    ...settings.filter((name) => values[name] !== undefined),
-  ];
-  if (asked.length > 0) throw new CliError(EXIT.failure, `--${asked[0]} does not go with --on`);
+  for (const [name, reason] of Object.entries(REASONS)) {
+    const value = values[name as keyof RunValues];
+    if (value === undefined || value === false || (Array.isArray(value) && value.length === 0)) continue;
+    throw new CliError(EXIT.failure, `--${name} does not go with --on: ${reason}`);
+  }
 }
 
 function planOf(
-  { protection, cpu, seed, jit, quiet, io }: RunValues,
+  values: RunValues,
   { trees, keeping }: MachineBuilder,
   { path, argv = [path], env, cwd = '/', umask = 0o022 }: SpawnOptions,
 ) {
+  const sent = Object.fromEntries(SENT.map((name) => [name, values[name]])) as SentOptions;
   return {
     ...{ path, argv, env: env as Record<string, string>, cwd, umask },
     trees: trees.map(({ guest, mode, source }) => ({ guest, mode, source, keep: keeping.get(guest) })),
     mark: newMark(),
-    options: { protection, cpu, seed, jit, quiet, io },
+    options: { ...sent, only: values.only.map((only) => resolve(cwd, only)) },
+    files: filesOfLayers(values),
   };
 }
 
@@ -82,6 +94,7 @@ class HomeSession {
   readonly #mux: Mux;
   readonly #streams: HomeStreams;
   readonly #values: RunValues;
+  readonly #outputs: HomeOutputs;
   #mark = '';
   readonly #resolve: (status: number) => void;
   #tell: (message: FromHome) => void = () => {};
@@ -92,6 +105,7 @@ class HomeSession {
     this.#mux = mux;
     this.#streams = streams;
     this.#values = values;
+    this.#outputs = new HomeOutputs(values);
     this.#resolve = resolve;
   }
 
@@ -119,7 +133,11 @@ class HomeSession {
   async #hear(message: FromCrew): Promise<void> {
     switch (message.kind) {
       case 'say':
-        return this.#say(message.line);
+        return this.#aside(() => say(message.line));
+      case 'error':
+        return this.#aside(() => writeError(message.text));
+      case 'output':
+        return this.#outputs.write(message.path, message.text);
       case 'stopped':
         return this.#stop(message.signal);
       case 'failure':
@@ -154,9 +172,10 @@ class HomeSession {
     this.#resolve(EXIT.failure);
   }
 
-  #say(line: string): void {
+  /** Something is written to our standard error, in the terminal's own modes. */
+  #aside(write: () => void): void {
     this.#streams.restore();
-    say(line);
+    write();
     this.#streams.resume();
   }
 

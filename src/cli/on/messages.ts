@@ -2,6 +2,7 @@
 import type { PassedOn } from '../../host/signals.ts';
 import type { Channel } from '../../remote/mux.ts';
 import type { RunValues } from '../commands.ts';
+import { TRACE_OPTIONS } from '../run-options.ts';
 
 /** Both sides must be of one version: the channel carries what they have in common. */
 export const GREETING = 'tallship-crew';
@@ -39,8 +40,17 @@ export interface StartMessage {
   readonly terminal?: { readonly modes: readonly number[]; readonly size: WindowSize };
   /** In the name of the directory there that keeps changes of --io session, if they cannot come home. */
   readonly mark: string;
-  readonly options: Pick<RunValues, 'protection' | 'cpu' | 'seed' | 'jit' | 'quiet' | 'io'>;
+  readonly options: SentOptions;
+  /** Of layers, by the names that the options give them. */
+  readonly files: Readonly<Record<string, string>>;
 }
+
+/** Options of the machine: it is there. */
+export const SENT = [
+  ...(['protection', 'cpu', 'seed', 'jit', 'quiet', 'io', 'stats', 'json', 'max-insns', 'layer', 'inject'] as const),
+  ...(Object.keys(TRACE_OPTIONS) as (keyof typeof TRACE_OPTIONS)[]),
+];
+export type SentOptions = Pick<RunValues, (typeof SENT)[number]>;
 
 export interface WindowSize {
   readonly row: number;
@@ -61,6 +71,9 @@ export type FromCrew =
   /** The program could not be started, or Tallship failed there: a line, and the exit status. */
   | { readonly kind: 'failure'; readonly status: number; readonly message: string }
   | { readonly kind: 'say'; readonly line: string }
+  /** Of layers and --stats: as it is to standard error, or into a file that the options name. */
+  | { readonly kind: 'error'; readonly text: string }
+  | { readonly kind: 'output'; readonly path: string; readonly text: string }
   | { readonly kind: 'stopped'; readonly signal: number };
 
 /** Messages over a channel. */
