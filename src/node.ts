@@ -1,8 +1,9 @@
 /** What a Machine needs on Node.js: `import { nodeHost } from 'tallship/node'`. */
 import { fstatSync, openSync, readSync } from 'node:fs';
 import { makeDevice, O_ACCMODE, O_APPEND, O_NONBLOCK } from './abi/fs.ts';
+import { Ahead } from './checkpoint/ahead.ts';
 import { ImageError, type ImageSource } from './checkpoint/image.ts';
-import { checkpointed, type ThawOptions } from './checkpoint/model.ts';
+import { checkImage, checkpointed, type ThawOptions } from './checkpoint/model.ts';
 import { HostFs, type HostFsOptions } from './fs/host.ts';
 import { InheritedFiles } from './fs/inherited.ts';
 import { MemFs } from './fs/memfs.ts';
@@ -14,10 +15,12 @@ import { HostDescriptor } from './host/stdio.ts';
 import type { TlsFiles } from './host/transport/tls.ts';
 import { Machine, type MachineOptions } from './machine.ts';
 import { prepareCpu } from './node-cpu.ts';
-import type { IoMode } from './remote/client/remote-fs.ts';
+import type { IoMode, RemoteFs } from './remote/client/remote-fs.ts';
+import { RequestTask } from './remote/server/request-task.ts';
 import { parseRemoteUrl } from './remote/url.ts';
 import { type KernelModel, local } from './syscall/kernel-model.ts';
 import { type Credentials, makeCredentials } from './vfs/credentials.ts';
+import type { FileSystem, TreeOrigin } from './vfs/inode.ts';
 import type { OpenFile } from './vfs/open-file.ts';
 
 /** Time, chance and the event loop of Node.js, with V8 set up for the interpreter. For `new Machine({ host })`. */
@@ -38,46 +41,75 @@ export function hostDirectory(path: string, device: number, options: Partial<Hos
 }
 
 export interface RestoreOptions extends Partial<MachineOptions>, Pick<ThawOptions, 'files' | 'warn' | 'descriptors'> {
-  /** Where directories and archives are now, by where they were when the image was made. */
+  /** Where directories, archives and trees of other machines are now, by where they were when the image was made. */
   readonly trees?: Readonly<Record<string, string>>;
-  /** Opens them in another way. */
+  /** Opens directories and archives in another way. */
   readonly openTree?: ThawOptions['openTree'];
+  /** Connects to a tree that another machine serves; absent: as remote() does, with $TALLSHIP_TOKEN. */
+  readonly connect?: (origin: TreeOrigin, device: number) => Promise<FileSystem>;
 }
 
-/** A machine that goes on where its image was made: `(await restore('image')).run()`. Throws an ImageError. */
+/** A machine that goes on where its image was made: `(await restore('image')).run()`. Rejects with an ImageError. */
 export async function restore(from: string | ImageSource, options: RestoreOptions = {}): Promise<Machine> {
-  const { trees = {}, openTree, files, warn, descriptors, ...rest } = options;
+  const { trees = {}, openTree, connect = connectAgain, files, warn = () => {}, descriptors, ...rest } = options;
   const source = typeof from === 'string' ? await DirectorySource.open(from) : from;
+  const { isOwn } = source;
+  let ahead: Ahead | undefined;
   try {
-    return new Machine({
-      host: nodeHost(),
+    const checked = checkImage(source);
+    const host = rest.host ?? nodeHost();
+    ahead = await Ahead.look(checked.image, {
+      connect(origin, device) {
+        const now = treeNow(origin, trees, isOwn);
+        return now.kind === 'remote' ? connect(now, device) : null;
+      },
+      ask: (look) => new Promise((resolve) => new RequestTask(host, look, (answer) => resolve(answer as never)).run()),
+      warn,
+    });
+    const machine = new Machine({
       ...rest,
-      kernel: checkpointed(source, {
-        openTree: openTree ?? openTreeOfHost(trees, source.isOwn),
-        reopen: (path, flags) => reopenOnHost(path, flags, source.isOwn),
-        ...{ files, warn, descriptors },
+      host,
+      kernel: checkpointed(checked, {
+        openTree: openTree ?? ((origin, device) => openTreeOfHost(treeNow(origin, trees, isOwn), device)),
+        reopen: (path, flags) => reopenOnHost(path, flags, isOwn),
+        ...{ ahead, files, warn, descriptors },
       }),
     });
+    await ahead.finish(machine.kernel);
+    return machine;
+  } catch (error) {
+    ahead?.abandon();
+    throw error;
   } finally {
     source.close();
   }
 }
 
-/** Directories are opened where they were, or where `trees` says that they are. */
-export function openTreeOfHost(trees: Readonly<Record<string, string>>, isOwn = false): ThawOptions['openTree'] {
-  const files = new HostFiles();
+/** Where a tree of an image is now. What an image from elsewhere names is opened only when someone here has named it. */
+function treeNow(origin: TreeOrigin, trees: RestoreOptions['trees'] & object, isOwn = false): TreeOrigin {
+  const { source } = origin;
+  const now = trees[source];
+  if (now === undefined && !isOwn) {
+    throw new ImageError(`it was made elsewhere and wants ${source}: say where that is here (--map ${source}=DIR)`);
+  }
+  if (now === undefined) return origin;
+  const isRemote = typeof parseRemoteUrl(now) !== 'string';
+  if (isRemote) return { ...origin, kind: 'remote', source: now };
+  return { ...origin, kind: origin.kind === 'remote' ? 'host' : origin.kind, source: now };
+}
+
+async function connectAgain({ source, options = {} }: TreeOrigin, device: number): Promise<FileSystem> {
+  const { io } = options as { io?: IoMode };
+  return connectTo(source, { io, token: process.env.TALLSHIP_TOKEN }, device, new NodeHost());
+}
+
+function openTreeOfHost({ kind, source: path, readOnly }: TreeOrigin, device: number): FileSystem {
+  if (kind === 'tar') return openArchive(path, device);
+  if (kind !== 'host') throw new ImageError(`${path} is a tree of an unknown kind (${kind})`);
   const owner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
-  return ({ kind, source, readOnly }, device) => {
-    if (!isOwn && trees[source] === undefined) {
-      throw new ImageError(`it was made elsewhere and wants ${source}: say where that is here (--map ${source}=DIR)`);
-    }
-    const path = trees[source] ?? source;
-    if (kind === 'tar') return openArchive(path, device);
-    if (kind !== 'host') throw new ImageError(`${source} is a tree of an unknown kind (${kind})`);
-    const fs = HostFs.open({ files, path, device, readOnly, ...owner });
-    if (typeof fs === 'number') throw new ImageError(`${path} cannot be opened (errno ${-fs})`);
-    return fs;
-  };
+  const fs = HostFs.open({ files: new HostFiles(), path, device, readOnly, ...owner });
+  if (typeof fs === 'number') throw new ImageError(`${path} cannot be opened (errno ${-fs})`);
+  return fs;
 }
 
 /** A file that a descriptor of the caller's was, for the policy `reopen`. */
@@ -134,24 +166,9 @@ const [SERVED, PLACES, TEMPORARY] = [0x2000, 0x2001, 0x2002].map((minor) => make
  * connection. Rejects with an Error of one line where the tree cannot be had.
  */
 export async function remote(url: string, options: RemoteKernelOptions = {}): Promise<RemoteKernel> {
-  const { token, tls, io = 'cached', retryMs = RETRY_MS, log } = options;
-  const to = parseRemoteUrl(url);
-  if (typeof to === 'string') throw new Error(to);
-  if (to.kind === 'chirp' || to.kind === 'condor')
-    throw new Error(`${url}: a Chirp server cannot be the kernel's side`);
-  const { dialer } = await import('./host/transport/dial.ts');
-  const { RemoteFs } = await import('./remote/client/remote-fs.ts');
   const { MountPoints } = await import('./remote/client/mount-points.ts');
-  const host = new NodeHost(log);
-  const fs = await RemoteFs.connect({
-    dial: dialer(to, { tls }),
-    token: token === undefined ? undefined : new TextEncoder().encode(token.trim()),
-    retry: retryMs,
-    log: (line) => host.log(`${url}: ${line}`),
-    // Where we start the server, the path is what it exports.
-    path: to.kind === 'ssh' || to.kind === 'exec' ? '' : to.path,
-    ...{ device: SERVED, io },
-  });
+  const host = new NodeHost(options.log);
+  const fs = await connectTo(url, options, SERVED, host);
   new MountPoints(fs, PLACES);
   const { uid, gid, groups } = fs.link.welcome;
   return {
@@ -163,6 +180,30 @@ export async function remote(url: string, options: RemoteKernelOptions = {}): Pr
       { path: '/tmp', fs: new MemFs({ device: TEMPORARY, now: host.realtime(), mode: 0o1777 }), source: 'tmpfs' },
     ],
   };
+}
+
+async function connectTo(
+  url: string,
+  { token, tls, io = 'cached', retryMs = RETRY_MS }: Omit<RemoteKernelOptions, 'io'> & { io?: IoMode },
+  device: number,
+  host: NodeHost,
+): Promise<RemoteFs> {
+  const to = parseRemoteUrl(url);
+  if (typeof to === 'string') throw new Error(to);
+  if (to.kind === 'chirp' || to.kind === 'condor')
+    throw new Error(`${url}: a Chirp server cannot be the kernel's side`);
+  const { dialer } = await import('./host/transport/dial.ts');
+  const { RemoteFs } = await import('./remote/client/remote-fs.ts');
+  return RemoteFs.connect({
+    dial: dialer(to, { tls }),
+    token: token === undefined ? undefined : new TextEncoder().encode(token.trim()),
+    retry: retryMs,
+    log: (line) => host.log(`${url}: ${line}`),
+    // Where we start the server, the path is what it exports.
+    path: to.kind === 'ssh' || to.kind === 'exec' ? '' : to.path,
+    origin: { kind: 'remote', source: url, readOnly: false, options: { io } },
+    ...{ device, io },
+  });
 }
 
 export { NodeHost };

@@ -5,10 +5,10 @@ import type { Kernel } from '../kernel/kernel.ts';
 import type { ThreadGroup } from '../kernel/thread-group.ts';
 import type { Inode } from '../vfs/inode.ts';
 import { OpenFile } from '../vfs/open-file.ts';
-import { underWay } from './checkpoint.ts';
 import { commandOf, type Freezable, rootOf, treesOf, writerParts } from './freeze.ts';
 import type { Manifest } from './image.ts';
 import { objection, ownPolicies, type Policies, policyOf } from './outside.ts';
+import { underWay } from './under-way.ts';
 import { FreezeWriter } from './world.ts';
 
 export interface Verdict {

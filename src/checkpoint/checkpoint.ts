@@ -1,10 +1,9 @@
 /** Taking an image of a running machine: waits for what cannot be kept, then freezes it between two slices. */
 import type { Kernel } from '../kernel/kernel.ts';
-import { runningHooks } from '../syscall/async-run.ts';
-import { Mapping } from '../vfs/page-cache.ts';
 import { Cores } from './cores.ts';
 import { type Freezable, type FreezeOptions, freeze } from './freeze.ts';
 import { ImageError, type ImageSink, type Manifest } from './image.ts';
+import { underWay } from './under-way.ts';
 
 export interface CheckpointOptions extends FreezeOptions {
   /** How long to wait for asynchronous hooks of layers, and bytes that are being written behind: milliseconds. */
@@ -84,30 +83,23 @@ function isLarge(kernel: Kernel): boolean {
   return size > AHEAD_FROM;
 }
 
-/** What only lives in this process: nothing of it may be under way when the machine is frozen. */
-export function underWay(kernel: Kernel): string[] {
-  const found: string[] = [];
-  for (const task of kernel.tasks.values()) {
-    if (task.startup !== null) found.push(`process ${task.tgid} is being started`);
-    if (task.runState === 'dead') continue;
-    for (const object of task.mm.vmas.objects.keys()) {
-      const { backing } = object;
-      if (backing instanceof Mapping && backing.busy) found.push(`${backing.path} is being written`);
-    }
-  }
-  for (const { task, layer, call, idempotent } of runningHooks(kernel.tasks)) {
-    if (!idempotent) found.push(`layer ${layer} is at work in ${call} of process ${task.tgid}`);
-  }
-  return found;
-}
-
+/**
+ * Waits until nothing is under way that an image cannot hold. What is under way ends while nothing new begins: only calls
+ * that have begun go on.
+ */
 async function quiet(kernel: Kernel, patience: number): Promise<void> {
-  const end = kernel.host.now() + patience * 1e6;
-  for (;;) {
-    // At least once: whoever called may be inside of a slice.
-    await kernel.host.yield();
-    const found = kernel.scheduler.current === null ? underWay(kernel) : ['a slice'];
-    if (found.length === 0) return;
-    if (kernel.host.now() > end) throw new ImageError(`the machine does not come to rest: ${found.join(', ')}`);
+  const { host, scheduler } = kernel;
+  const end = host.now() + patience * 1e6;
+  try {
+    for (;;) {
+      // At least once: whoever called may be inside of a slice.
+      await host.yield();
+      const found = scheduler.current === null ? underWay(kernel) : ['a slice'];
+      if (found.length === 0) return;
+      if (host.now() > end) throw new ImageError(`the machine does not come to rest: ${found.join(', ')}`);
+      scheduler.onlyCalls = true;
+    }
+  } finally {
+    scheduler.onlyCalls = false;
   }
 }

@@ -1,9 +1,9 @@
 /** What an image holds, for people and scripts: read and checked as a restore does, and nothing of it made. */
 import type { NodeImage } from '../fs/image/index.ts';
 import { PAGE_SIZE } from '../memory/page.ts';
-import type { ImageSource, Manifest } from './image.ts';
-import { checkedManifest } from './model.ts';
-import { guarded, type OpenedImage, openImage } from './thaw.ts';
+import type { Manifest } from './image.ts';
+import type { CheckedImage } from './model.ts';
+import { guarded, type OpenedImage } from './thaw.ts';
 
 export interface ProcessView {
   readonly pid: number;
@@ -44,17 +44,6 @@ export interface ImageView {
 }
 
 type Fields = Readonly<Record<string, unknown>>;
-
-/** An image that has been read and checked. */
-export interface CheckedImage {
-  readonly manifest: Manifest;
-  readonly image: OpenedImage;
-}
-
-export function check(source: ImageSource): CheckedImage {
-  const manifest = checkedManifest(source);
-  return { manifest, image: openImage(source, manifest) };
-}
 
 export function inspect({ manifest, image }: CheckedImage): ImageView {
   return guarded(() => {

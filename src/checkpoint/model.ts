@@ -8,13 +8,16 @@ import type { KernelModel, ModelledMachine } from '../syscall/kernel-model.ts';
 import type { FileSystem, TreeOrigin } from '../vfs/inode.ts';
 import type { OpenFile } from '../vfs/open-file.ts';
 import type { Plain } from '../wait/wait.ts';
+import type { Ahead } from './ahead.ts';
 import { IMAGE_FORMAT, IMAGE_VERSION, ImageError, type ImageSource, type Manifest } from './image.ts';
 import type { Policies } from './outside.ts';
-import { guarded, openImage, thaw } from './thaw.ts';
+import { guarded, type OpenedImage, openImage, thaw } from './thaw.ts';
 
 export interface ThawOptions {
   /** Opens what lies outside of the image: directories of the host, archives. Throws an ImageError where it cannot. */
   openTree(origin: TreeOrigin, device: number): FileSystem;
+  /** What lies on other machines, found before. */
+  readonly ahead?: Ahead;
   /** What takes the place of descriptors that were inherited; asked once the machine's terminal is there. */
   files?(machine: ModelledMachine): readonly (OpenFile | null)[];
   /** What becomes of descriptors that lead outside, other than the image says: N, PID:N or `others`, as for `restore --fd`. */
@@ -68,10 +71,20 @@ function restoreLayers(
   if (gone.length > 0) warn(`the machine goes on without layers that it had: ${gone.join(', ')}`);
 }
 
-/** The processes, file systems and everything else of an image, in a new machine. */
-export function checkpointed(source: ImageSource, options: ThawOptions): KernelModel {
+/** An image that has been read and checked. */
+export interface CheckedImage {
+  readonly manifest: Manifest;
+  readonly image: OpenedImage;
+}
+
+export function checkImage(source: ImageSource): CheckedImage {
   const manifest = checkedManifest(source);
-  const image = openImage(source, manifest);
+  return { manifest, image: openImage(source, manifest) };
+}
+
+/** The processes, file systems and everything else of an image, in a new machine. */
+export function checkpointed(from: ImageSource | CheckedImage, options: ThawOptions): KernelModel {
+  const { manifest, image } = 'image' in from ? from : checkImage(from);
   const { cpu } = manifest;
   return {
     name: 'checkpointed',
@@ -84,7 +97,8 @@ export function checkpointed(source: ImageSource, options: ThawOptions): KernelM
       machine.adopt({ first: state.first, devices: state.devices });
       thaw(image, {
         ...{ kernel: machine.kernel, pts: machine.pts, console: machine.console, warn },
-        openTree: (origin, device) => options.openTree(origin, device),
+        openTree: (origin, device) => options.ahead?.tree(device) ?? options.openTree(origin, device),
+        found: (fs, names) => options.ahead?.inode(fs, names),
         own(type, device) {
           const fs = type === 'proc' ? machine.proc : type === 'sysfs' ? machine.sys : machine.pts;
           return Object.assign(fs, { device });

@@ -19,7 +19,9 @@ export interface Run {
  * The VMA's pages in order, saved ones and others.
  * @param isKept knows of pages that an image has, unchanged: they need not be looked at.
  */
-export function runsOf(mm: Mm, vma: Vma, files: FilesMode, isKept: (page: number) => boolean): Run[] {
+export function runsOf(mm: Mm, vma: Vma, asked: FilesMode, isKept: (page: number) => boolean): Run[] {
+  // A machine that is being made cannot wait for other machines' files.
+  const files = vma.object?.backing?.sleeps === true ? 'content' : asked;
   if (vma.shared || (vma.object !== null && files === 'reference' && !vma.copied && mm.protection === 'hardware')) {
     return [{ start: vma.start, end: vma.end, saved: false }];
   }
@@ -35,9 +37,10 @@ export function runsOf(mm: Mm, vma: Vma, files: FilesMode, isKept: (page: number
   forEachRun(mm.guest.permissions, vma.start, vma.end, PRESENT, (start, end, present) => {
     if (present === 0) return add(start, end, false);
     const held = vma.object === null ? mm.guest.resident(start, end) : (mm.guest.copied?.(start, end) ?? null);
-    const differs = vma.object === null || files === 'content' ? isNotZero(words) : isChanged(vma, words);
-    // With their content, pages of files count that nobody has copied.
-    const all = held === null || (vma.object !== null && files === 'content');
+    // With their content, pages of files count that nobody has copied; zeros, too: the file may have something else there.
+    const whole = vma.object !== null && files === 'content';
+    const differs = vma.object === null ? isNotZero(words) : whole ? () => true : isChanged(vma, words);
+    const all = held === null || whole;
     uncovered(mm, vma, start, end, () => {
       for (let page = start; page < end; page += PAGE_SIZE) {
         const isHeld = all || held[(page - start) / PAGE_SIZE] !== 0;

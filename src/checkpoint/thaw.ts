@@ -42,6 +42,7 @@ export interface ThawTarget extends OutsideWorld {
   readonly pts: DevPts;
   readonly console: Tty | null;
   openTree(origin: TreeOrigin, device: number): FileSystem;
+  found(fs: FileSystem, names: readonly string[]): Inode | undefined;
   /** /proc, /sys or /dev/pts with this device number. */
   own(type: string, device: number): FileSystem;
 }
@@ -250,6 +251,7 @@ function worldFor(image: OpenedImage, target: ThawTarget): ThawWorld {
     session: (id) => sessions.get(id) ?? null,
     page: (index) => pageOf(image.pages, index),
     openTree: (origin, device) => target.openTree(origin, device),
+    found: (fs, names) => target.found(fs, names),
     own: (type, device) => target.own(type, device),
     warn: (line) => target.warn(line),
     gone() {

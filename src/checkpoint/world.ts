@@ -5,7 +5,7 @@ import { ImageWriter } from '../fs/image/index.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Processor } from '../kernel/processor.ts';
 import type { Mm } from '../memory/mm.ts';
-import type { FileSystem, TreeOrigin } from '../vfs/inode.ts';
+import type { FileSystem, Inode, TreeOrigin } from '../vfs/inode.ts';
 import type { Sleeper } from '../wait/wait.ts';
 
 /** File systems of the machine that every machine has: an image names them. */
@@ -43,6 +43,8 @@ export interface ThawWorld extends ImageWorld {
   page(index: number): Uint8Array;
   /** What lies outside of the image: a tree of the host. */
   openTree(origin: TreeOrigin, device: number): FileSystem;
+  /** What was found at a path of another machine's tree; undefined: it is looked up. */
+  found(fs: FileSystem, names: readonly string[]): Inode | undefined;
   own(type: string, device: number): FileSystem;
   /** Something could not be restored as it was; what happens instead. */
   warn(line: string): void;

@@ -1,7 +1,7 @@
 /** The commands: their options, help text, and the module that runs them, loaded when asked for. */
 import { compileInterpreter } from './ahead.ts';
 import type { Options, Values } from './options.ts';
-import { options, RUN_OPTIONS, type RunValues, SAVE_OPTIONS } from './run-options.ts';
+import { CONNECTION_OPTIONS, options, RUN_OPTIONS, type RunValues, SAVE_OPTIONS } from './run-options.ts';
 
 export const SERVE_OPTIONS = options({
   export: {
@@ -31,7 +31,15 @@ export const SERVE_OPTIONS = options({
 });
 
 export const RESTORE_OPTIONS = options({
-  map: { kind: 'list', value: 'OLD=NEW', describe: 'a directory or tar file of the host that is somewhere else now' },
+  map: {
+    kind: 'list',
+    value: 'OLD=NEW',
+    describe: "a directory, tar file or another machine's tree that is somewhere else now: paths or URLs",
+  },
+  volume: { letter: 'v', kind: 'list', value: 'HOST:GUEST', describe: 'what the program sees at GUEST is HOST now' },
+  mount: { letter: 'M', kind: 'list', value: 'GUEST=URL', describe: "the same, another machine's files" },
+  remote: { kind: 'string', value: 'URL', describe: 'what the program sees as its root is there now' },
+  ...CONNECTION_OPTIONS,
   fd: {
     kind: 'list',
     value: 'N=WHAT',

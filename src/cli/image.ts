@@ -2,14 +2,8 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { ImageError } from '../checkpoint/image.ts';
-import {
-  check,
-  type DescriptorView,
-  diffPages,
-  type ImageView,
-  inspect,
-  type MappingView,
-} from '../checkpoint/inspect.ts';
+import { type DescriptorView, diffPages, type ImageView, inspect, type MappingView } from '../checkpoint/inspect.ts';
+import { checkImage } from '../checkpoint/model.ts';
 import { DirectorySource } from '../host/image/directory-source.ts';
 import { hasImage } from '../host/image/manifest.ts';
 import { columns, harmless } from './columns.ts';
@@ -49,7 +43,7 @@ export async function main(values: ImageValues, [action = '', ...paths]: string[
 
 /** An image's files are read and their checksums compared before anything is shown of it. */
 function opened<T>(path: string, use: (view: ImageView) => T): Promise<T> {
-  return withSource(path, (source) => use(inspect(check(source))));
+  return withSource(path, (source) => use(inspect(checkImage(source))));
 }
 
 async function withSource<T>(path: string, use: (source: DirectorySource) => T | Promise<T>): Promise<T> {
@@ -140,7 +134,7 @@ const hex = (value: number) => value.toString(16).padStart(8, '0');
 function difference(_values: ImageValues, [before, after]: readonly string[]) {
   return withSource(before, (oldSource) =>
     withSource(after, (newSource) => {
-      const [a, b] = [check(oldSource), check(newSource)];
+      const [a, b] = [checkImage(oldSource), checkImage(newSource)];
       const [old, now] = [a.manifest.processes, b.manifest.processes];
       const ended = old.filter(({ pid }) => !now.some((one) => one.pid === pid));
       const started = now.filter(({ pid }) => !old.some((one) => one.pid === pid));

@@ -8,8 +8,9 @@ import { NodeHost, say } from '../host/node.ts';
 import { dialer } from '../host/transport/dial.ts';
 import type { TlsFiles } from '../host/transport/tls.ts';
 import type { Machine } from '../machine.ts';
+import type { RemoteFs } from '../remote/client/remote-fs.ts';
 import { parseRemoteUrl, type RemoteUrl } from '../remote/url.ts';
-import type { FileSystem } from '../vfs/inode.ts';
+import type { FileSystem, TreeOrigin } from '../vfs/inode.ts';
 import { walk } from '../vfs/walk.ts';
 import { askFiles } from './ask-files.ts';
 import type { RunValues } from './commands.ts';
@@ -22,6 +23,9 @@ let devices = 0x1000;
 
 const RETRY = '40m';
 
+/** What opening a tree of another machine needs of the command line. */
+export type RemoteValues = Pick<RunValues, 'io' | 'retry' | 'token' | 'tls-cert' | 'tls-key' | 'tls-ca'>;
+
 export interface Opened {
   readonly fs: FileSystem;
   /** Sees to it that something can be mounted at a path, without making it there. */
@@ -33,11 +37,12 @@ export interface Opened {
 }
 
 /** Connects to what a URL names; `option` is what the user wrote, for messages. */
-export async function openRemote(text: string, values: RunValues, option: string): Promise<Opened> {
+export async function openRemote(text: string, values: RemoteValues, option: string): Promise<Opened> {
   const url = parseRemoteUrl(text);
   if (typeof url === 'string') throw new CliError(EXIT.failure, `${option}: ${url}`);
   try {
-    if (url.kind === 'chirp' || url.kind === 'condor') return await openChirp(url, values);
+    if (url.kind === 'chirp' || url.kind === 'condor')
+      return { fs: await connectChirp(url, text, values, nextDevice()) };
     return await openShadow(url, text, values);
   } catch (error) {
     throw error instanceof CliError ? error : new CliError(EXIT.failure, `${option}: ${(error as Error).message}`);
@@ -81,18 +86,8 @@ export async function lookUpParents(machine: Machine, path: string, root?: Opene
 }
 
 /** A tree that tallship serve serves. */
-async function openShadow(url: ServedUrl, text: string, values: RunValues): Promise<Opened> {
-  const { RemoteFs } = await import('../remote/client/remote-fs.ts');
-  const fs = await RemoteFs.connect({
-    dial: dialer(url, { tls: tlsFiles(values) }),
-    token: tokenOf(values),
-    retry: retryOf(values),
-    log: (line) => say(`${text}: ${line}`),
-    // Where we start the server, the path is what it exports.
-    path: url.kind === 'ssh' || url.kind === 'exec' ? '' : url.path,
-    device: nextDevice(),
-    io: values.io ?? 'cached',
-  });
+async function openShadow(url: ServedUrl, text: string, values: RemoteValues): Promise<Opened> {
+  const fs = await connectShadow(url, text, values, nextDevice());
   const owner = fs.link.welcome;
   if (values.io !== 'session') return { fs, owner };
   const { viewOf } = await import('./views.ts');
@@ -100,32 +95,62 @@ async function openShadow(url: ServedUrl, text: string, values: RunValues): Prom
   return { fs: view, view, owner };
 }
 
+/** A tree of an image: connected to again, with what keeps us out given anew. */
+export async function openTreeAgain(origin: TreeOrigin, values: RemoteValues, device: number): Promise<FileSystem> {
+  const url = parseRemoteUrl(origin.source);
+  if (typeof url === 'string') throw new CliError(EXIT.failure, `${origin.source}: ${url}`);
+  const { io = 'cached' } = (origin.options ?? {}) as { io?: RunValues['io'] };
+  try {
+    if (url.kind === 'chirp' || url.kind === 'condor') return await connectChirp(url, origin.source, values, device);
+    return await connectShadow(url, origin.source, { ...values, io: values.io ?? io }, device);
+  } catch (error) {
+    throw new CliError(EXIT.failure, `${origin.source}: ${(error as Error).message}`);
+  }
+}
+
+async function connectShadow(url: ServedUrl, text: string, values: RemoteValues, device: number): Promise<RemoteFs> {
+  const { RemoteFs } = await import('../remote/client/remote-fs.ts');
+  const { io = 'cached' } = values;
+  return RemoteFs.connect({
+    dial: dialer(url, { tls: tlsFiles(values) }),
+    token: tokenOf(values),
+    retry: retryOf(values),
+    log: (line) => say(`${text}: ${line}`),
+    // Where we start the server, the path is what it exports.
+    path: url.kind === 'ssh' || url.kind === 'exec' ? '' : url.path,
+    origin: { kind: 'remote', source: text, readOnly: false, options: { io } },
+    ...{ device, io },
+  });
+}
+
 type ServedUrl = Exclude<RemoteUrl, { kind: 'chirp' | 'condor' }>;
 
 /** What tallship serve has shown or written. */
-function tokenOf(values: RunValues): Uint8Array | undefined {
+function tokenOf(values: RemoteValues): Uint8Array | undefined {
   const text = values.token === undefined ? process.env.TALLSHIP_TOKEN : readFileSync(values.token, 'utf8');
   return text === undefined ? undefined : new TextEncoder().encode(text.trim());
 }
 
-async function openChirp(url: RemoteUrl & { kind: 'chirp' | 'condor' }, values: RunValues): Promise<Opened> {
+type ChirpUrl = RemoteUrl & { kind: 'chirp' | 'condor' };
+
+async function connectChirp(url: ChirpUrl, text: string, values: RemoteValues, device: number): Promise<FileSystem> {
   if (values.io === 'session') throw new Error('--io session needs a tallship that serves');
   const { ChirpFs } = await import('../remote/chirp/chirp-fs.ts');
   const proxy = url.kind === 'condor' ? readCondorConfig() : url;
   const where = `${proxy.host}:${proxy.port}`;
-  const fs = await ChirpFs.open({
+  return ChirpFs.open({
     dial: dialer({ kind: 'chirp', host: proxy.host, port: proxy.port, path: '' }),
     credentials:
       'cookie' in proxy ? { kind: 'cookie', cookie: proxy.cookie } : { kind: 'unix', challenge: answerChallenge },
     where,
     path: url.path,
-    device: nextDevice(),
+    device,
+    origin: { kind: 'remote', source: text, readOnly: false },
     uid: process.getuid?.() ?? 0,
     gid: process.getgid?.() ?? 0,
     retryMs: retryOf(values),
     log: say,
   });
-  return { fs };
 }
 
 /** HTCondor's starter writes where its I/O proxy listens, and the cookie that it wants, beside the job. */

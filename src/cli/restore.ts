@@ -2,24 +2,29 @@
 import { basename, resolve } from 'node:path';
 import { SIGSTOP } from '../abi/signal.ts';
 import { ImageError } from '../checkpoint/image.ts';
+import { checkedManifest } from '../checkpoint/model.ts';
 import { allCompiled } from '../cpu/interp/ahead.ts';
 import type { Policy } from '../fs/image/index.ts';
 import { InheritedFiles } from '../fs/inherited.ts';
+import { DirectorySource } from '../host/image/directory-source.ts';
 import { say } from '../host/node.ts';
 import type { ExitStatus, Machine } from '../machine.ts';
 import { type RestoreOptions, restore } from '../node.ts';
 import type { OpenFile } from '../vfs/open-file.ts';
+import { changesAreHome, viewsOf } from './bring-home.ts';
 import type { RestoreValues } from './commands.ts';
 import { announce } from './control/announce.ts';
 import { openAny, parseDescriptors } from './descriptors.ts';
 import { CliError, EXIT } from './error.ts';
 import { Session } from './session.ts';
 import { guestFiles, openStdio } from './stdio.ts';
+import { treesNow } from './trees-now.ts';
 import { realWorld, type World } from './world.ts';
 
 /** What `tallship run --state` has of it, too. */
-export type GoOnValues = Omit<RestoreValues, 'map' | 'fd' | 'stopped' | 'detach'> &
-  Partial<Pick<RestoreValues, 'map' | 'fd' | 'stopped'>>;
+export type GoOnValues = Omit<RestoreValues, Elsewhere | 'detach'> & Partial<Pick<RestoreValues, Elsewhere>>;
+/** Only a restore is told. */
+type Elsewhere = 'map' | 'volume' | 'mount' | 'remote' | 'fd' | 'stopped';
 
 export interface Watcher {
   started?(machine: Machine, first: number, name: string | undefined, command: readonly string[]): void;
@@ -58,13 +63,14 @@ export async function goOn(image: string, values: GoOnValues, ...watchers: Watch
   for (const watcher of watchers) watcher.started?.(machine, session.first, values.name, command);
   announce({ machine, session, values: {} }, command, values.name);
   const end = await session.run(values.timeout);
+  const isHome = session.leaving !== undefined || (await changesAreHome(viewsOf(machine), machine));
   machine.close();
   if (session.leaving !== undefined) {
     for (const watcher of watchers) watcher.moved?.();
     return session.leave();
   }
   if (!session.isStopped) for (const watcher of watchers) watcher.ended(end);
-  return session.finish(end);
+  return session.finish(end, isHome ? undefined : EXIT.failure);
 }
 
 /** The first process's, as it is now. */
@@ -91,8 +97,11 @@ async function open(
 ): Promise<Machine> {
   const layers = values.layer.length === 0 ? [] : await layersOf(values.layer);
   try {
-    return await restore(resolve(image), {
-      ...{ layers, protection: values.protection, console: stdio.makeConsole, trees: treesOf(values.map ?? []) },
+    const source = await DirectorySource.open(resolve(image));
+    return await restore(source, {
+      ...{ layers, protection: values.protection, console: stdio.makeConsole },
+      trees: treesNow(values, checkedManifest(source).trees),
+      connect: async (origin, device) => (await import('./remote.ts')).openTreeAgain(origin, values, device),
       descriptors,
       files: (machine) => guestFiles(stdio, machine as Machine, process.getuid?.() ?? 0, false),
       warn: values.quiet ? undefined : say,
@@ -106,16 +115,6 @@ async function open(
 async function layersOf(specs: readonly string[]) {
   const { callersSide, loadLayer } = await import('./layers.ts');
   return (await Promise.all(specs.map((spec) => loadLayer(spec, callersSide)))).flat();
-}
-
-function treesOf(maps: readonly string[]): Record<string, string> {
-  return Object.fromEntries(
-    maps.map((map) => {
-      const equals = map.indexOf('=');
-      if (equals <= 0) throw new CliError(EXIT.failure, `--map ${map}: give OLD=NEW, two paths of the host`);
-      return [resolve(map.slice(0, equals)), resolve(map.slice(equals + 1))];
-    }),
-  );
 }
 
 function stopAll({ kernel }: Machine): void {

@@ -52,6 +52,22 @@ export const SAVE_OPTIONS = options({
   },
 });
 
+/** What opening trees of other machines needs. */
+export const CONNECTION_OPTIONS = options({
+  io: {
+    kind: 'choice',
+    choices: ['direct', 'cached', 'session'],
+    value: 'MODE',
+    describe:
+      'of served trees: every call goes there; reads ahead and writes behind (default); or changes stay here until the program ends',
+  },
+  retry: { kind: 'string', value: 'TIME', describe: 'how long a lost connection is tried again (default: 40m)' },
+  token: { kind: 'string', value: 'FILE', describe: "holds the server's token (default: $TALLSHIP_TOKEN)" },
+  'tls-cert': { kind: 'string', value: 'FILE', describe: 'our certificate for tls: and wss:, in PEM' },
+  'tls-key': { kind: 'string', value: 'FILE', describe: 'its key' },
+  'tls-ca': { kind: 'string', value: 'FILE', describe: "whose signature the server's certificate must have" },
+});
+
 /** Files that are elsewhere. */
 const REMOTE_OPTIONS = options({
   remote: {
@@ -61,24 +77,13 @@ const REMOTE_OPTIONS = options({
       'root file system from another machine: ssh://HOST/DIR, exec:COMMAND, unix:, tcp:, tls:, ws:, chirp:, condor',
   },
   mount: { letter: 'M', kind: 'list', value: 'GUEST=URL', describe: "another machine's files at this place" },
-  io: {
-    kind: 'choice',
-    choices: ['direct', 'cached', 'session'],
-    value: 'MODE',
-    describe:
-      'of served trees: every call goes there; reads ahead and writes behind (default); or changes stay here until the program ends',
-  },
+  ...CONNECTION_OPTIONS,
   on: {
     kind: 'string',
     value: 'URL',
     describe: 'run on another machine, with files and terminal of this one: ssh://[USER@]HOST[:PORT] or exec:COMMAND',
   },
   install: { kind: 'flag', describe: 'with --on: copy Tallship there first where it is missing' },
-  retry: { kind: 'string', value: 'TIME', describe: 'how long a lost connection is tried again (default: 40m)' },
-  token: { kind: 'string', value: 'FILE', describe: "holds the server's token (default: $TALLSHIP_TOKEN)" },
-  'tls-cert': { kind: 'string', value: 'FILE', describe: 'our certificate for tls: and wss:, in PEM' },
-  'tls-key': { kind: 'string', value: 'FILE', describe: 'its key' },
-  'tls-ca': { kind: 'string', value: 'FILE', describe: "whose signature the server's certificate must have" },
 });
 
 export const RUN_OPTIONS = options({

@@ -2,7 +2,8 @@
 import { basename } from 'node:path';
 import { EACCES, ENOENT } from '../abi/errno.ts';
 import { say } from '../host/node.ts';
-import { type Machine, SpawnError } from '../machine.ts';
+import { SpawnError } from '../machine.ts';
+import { changesAreHome } from './bring-home.ts';
 import type { RunValues } from './commands.ts';
 import { announce } from './control/announce.ts';
 import { droppedChanges } from './dropped.ts';
@@ -10,7 +11,6 @@ import { CliError, EXIT } from './error.ts';
 import { prepare } from './prepare.ts';
 import { Session } from './session.ts';
 import { showStats } from './stats.ts';
-import type { View } from './views.ts';
 import { realWorld } from './world.ts';
 
 export async function main(values: RunValues, operands: string[]): Promise<number> {
@@ -23,7 +23,11 @@ export async function main(values: RunValues, operands: string[]): Promise<numbe
   const state = values.state === undefined ? undefined : (await import('./state.ts')).openState(values, operands);
   if (state?.resumes) {
     const { goOn } = await import('./restore.ts');
-    return goOn(state.image, { ...values, image: state.image }, ...(self === undefined ? [state] : [state, self]));
+    return goOn(
+      state.image,
+      { ...values, volume: [], image: state.image },
+      ...(self === undefined ? [state] : [state, self]),
+    );
   }
   const recording = values.record === undefined ? undefined : (await import('./record.ts')).record(values, operands);
   const { machine, builder, stdio, program, started } = await prepare(
@@ -62,13 +66,6 @@ export async function main(values: RunValues, operands: string[]): Promise<numbe
   const dropped = values.quiet ? undefined : droppedChanges(builder);
   if (dropped !== undefined) say(dropped);
   return session.finish(end, isHome ? undefined : EXIT.failure);
-}
-
-/** --io session: what the program has changed goes home. */
-async function changesAreHome(views: readonly View[], machine: Machine): Promise<boolean> {
-  if (views.length === 0) return true;
-  const { bringAllHome, newMark } = await import('./views.ts');
-  return bringAllHome(views, machine.kernel.clock, newMark(), say);
 }
 
 const MAKE_SYSROOT = 'make a sysroot with tallship sysroot DIR PACKAGE..., run with -L DIR';

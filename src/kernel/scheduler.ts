@@ -35,6 +35,8 @@ export class Scheduler {
   instructions = 0;
   /** Where run() returns, with every task as data; exactly there when the machine counts exactly. */
   haltAt = Infinity;
+  /** Instructions rest: tasks run only as far as the call goes that they are in. For a moment, before an image is made. */
+  onlyCalls = false;
   #yielding = false;
   /** Of the current turn, estimated. */
   #systemTime = 0;
@@ -116,9 +118,14 @@ export class Scheduler {
     const { clock, timers } = this.#kernel;
     let now = clock.now();
     const until = now + nanoseconds;
+    const resting: Task[] = [];
     while (this.runnable > 0 && now < until && !this.#stopping) {
       const task = this.#next();
       if (task.runState !== 'runnable') continue;
+      if (this.onlyCalls && task.call.nr < 0) {
+        resting.push(task);
+        continue;
+      }
       this.current = task;
       try {
         this.#turn(task, now);
@@ -129,6 +136,7 @@ export class Scheduler {
       now = clock.now();
       if (timers.next !== undefined) timers.expire(now);
     }
+    this.#queue.push(...resting);
   }
 
   #next(): Task {
@@ -147,6 +155,10 @@ export class Scheduler {
     task.mm.activate();
     task.processor.attach(task);
     if (task.call.nr >= 0 && !this.#resumeCall(task)) return this.#account(task, start);
+    if (this.onlyCalls) {
+      this.enqueue(task);
+      return this.#account(task, start);
+    }
     let calls = 0;
     let budget = SLICE;
     for (;;) {

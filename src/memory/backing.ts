@@ -8,6 +8,8 @@ export interface Backing {
   readonly path: string;
   readonly device: number;
   readonly inode: number;
+  /** Reading may have to wait for another machine. */
+  readonly sleeps?: boolean;
   /** Bytes of content now; pages wholly beyond give SIGBUS. */
   size(): number;
   /** Fills `into` from `offset`; what lies beyond the end is left as it is. Answers bytes read or a negative errno. */

@@ -111,6 +111,8 @@ export interface FileSystem {
   refresh?(): void;
   /** What went over the way to a file system that is elsewhere: for --stats. */
   readonly traffic?: Traffic;
+  /** Before an image: sends what waits to be sent; true when everything that was asked elsewhere has its answer. */
+  rest?(): boolean;
   /** The machine has ended: what was written behind goes where it belongs. */
   finish?(): Promise<void>;
   /** Nobody will ask any more: connections can end. */

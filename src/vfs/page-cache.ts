@@ -58,6 +58,10 @@ export class Mapping implements Backing {
     this.#behind = new Background(clock);
   }
 
+  get sleeps(): boolean {
+    return this.node.fs.sleeps === true;
+  }
+
   size(): number {
     if (this.node.fs.sleeps === true) return this.#size;
     const attributes = this.node.attributes(this.#sleeper);

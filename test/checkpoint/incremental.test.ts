@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { History } from '../../src/checkpoint/cores.ts';
-import { check } from '../../src/checkpoint/inspect.ts';
+import { checkImage } from '../../src/checkpoint/model.ts';
 import { writeTracking } from '../../src/host/write-tracking.ts';
 import { restore } from '../../src/node.ts';
 import { golden, outputOf, prepare, runGuest } from '../support/machine.ts';
@@ -12,7 +12,7 @@ import { MemoryImage } from '../support/memory-image.ts';
 /** Saved pages by process and address. */
 function pagesOf(image: MemoryImage): Map<string, string> {
   const pages = new Map<string, string>();
-  for (const [pid, { core, input }] of check(image).image.cores) {
+  for (const [pid, { core, input }] of checkImage(image).image.cores) {
     for (const { start, end, offset } of core.segments) {
       for (let at = start; at < end; at += 4096) {
         const page = Buffer.alloc(4096);

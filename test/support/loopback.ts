@@ -3,7 +3,7 @@
 import { type IoMode, RemoteFs } from '../../src/remote/client/remote-fs.ts';
 import { Shadow, type ShadowOptions } from '../../src/remote/server/shadow.ts';
 import type { Transport, TransportListener } from '../../src/remote/transport.ts';
-import type { FileSystem } from '../../src/vfs/inode.ts';
+import type { FileSystem, TreeOrigin } from '../../src/vfs/inode.ts';
 import { FakeClock } from './sleeper.ts';
 
 class Loop implements Transport {
@@ -56,14 +56,14 @@ export function shadowOf(fs: FileSystem, options: Partial<ShadowOptions> = {}): 
 }
 
 /** The served tree as a client sees it. */
-export function remoteFs(served: FileSystem, io: IoMode, device = 50): RemoteFs {
+export function remoteFs(served: FileSystem, io: IoMode, device = 50, origin?: TreeOrigin): RemoteFs {
   const shadow = shadowOf(served);
   const dial = () => {
     const [here, there] = loop();
     shadow.accept(there);
     return here;
   };
-  const options = { retry: 1000, log: () => {}, path: '', device, io };
+  const options = { retry: 1000, log: () => {}, path: '', device, io, origin };
   const fs = new RemoteFs({ ...options, dial: async () => dial() });
   // Everything answers at once: nothing is waited for.
   void fs.link.connect(dial());

@@ -2,7 +2,7 @@
 
 import { AnonymousFs } from '../../fs/anonymous.ts';
 import { DevPts } from '../../fs/devpts.ts';
-import { plainFields } from '../../fs/image/image.ts';
+import { plain, plainFields } from '../../fs/image/image.ts';
 import type { Kind } from '../../fs/image/index.ts';
 import {
   anything,
@@ -22,7 +22,7 @@ import {
 } from '../../fs/image/shape.ts';
 import { MemFs } from '../../fs/memfs.ts';
 import { loadMemFs, type MemFsImage, saveMemFs } from '../../fs/memfs-image.ts';
-import { OverlayFs } from '../../fs/overlay.ts';
+import { type Base, OverlayFs } from '../../fs/overlay.ts';
 import { ProcFs } from '../../fs/proc.ts';
 import type { FileSystem, TreeOrigin } from '../../vfs/inode.ts';
 import { ImageError } from '../image.ts';
@@ -88,16 +88,22 @@ const tree: Kind<FileSystem> = {
   create: (fields, reader) => worldOf(reader).openTree(fields.origin as unknown as TreeOrigin, fields.device as number),
 };
 
+const BASE = record({ ino: size, mode: word, size, mtime: time, ctime: time, sent: time });
+
 const overlay: Kind<OverlayFs> = {
   name: 'overlay',
-  shape: record({ device: size, upper: ref(), lower: ref() }),
+  shape: record({ device: size, upper: ref(), lower: ref(), bases: optional(list(pair(text, BASE))) }),
   is: (object): object is OverlayFs => object instanceof OverlayFs,
-  save: (fs, writer) => ({ device: fs.device, upper: writer.id(fs.upper), lower: writer.id(fs.lower) }),
+  save: (fs, writer) => ({
+    ...{ device: fs.device, upper: writer.id(fs.upper), lower: writer.id(fs.lower) },
+    bases: fs.bases && plain([...fs.bases]),
+  }),
   create: (fields, reader) =>
     new OverlayFs({
       device: fields.device as number,
       upper: reader.object<FileSystem>(fields.upper),
       lower: reader.object<FileSystem>(fields.lower),
+      bases: fields.bases ? new Map(fields.bases as unknown as [string, Base][]) : undefined,
     }),
 };
 

@@ -2,14 +2,27 @@
 import { O_RDONLY, S_IFDIR, S_IFMT, S_IFREG } from '../../abi/fs.ts';
 import { DevPts } from '../../fs/devpts.ts';
 import type { Kind } from '../../fs/image/index.ts';
-import { bool, list, noneOr, oneOf, pair, record, ref, size, text, wide, word } from '../../fs/image/shape.ts';
+import {
+  bool,
+  list,
+  noneOr,
+  oneOf,
+  optional,
+  pair,
+  record,
+  ref,
+  size,
+  text,
+  wide,
+  word,
+} from '../../fs/image/shape.ts';
 import { MemInode } from '../../fs/mem-inode.ts';
 import type { MemFs } from '../../fs/memfs.ts';
 import type { OverlayFs } from '../../fs/overlay.ts';
 import { OverlayInode } from '../../fs/overlay-inode.ts';
 import { ProcInode } from '../../fs/proc.ts';
 import type { Attributes, FileSystem, Inode } from '../../vfs/inode.ts';
-import { failed, type Sleeper } from '../../wait/wait.ts';
+import { failed, type Plain, type Sleeper } from '../../wait/wait.ts';
 import { ImageError } from '../image.ts';
 import { freezing, worldOf } from '../world.ts';
 
@@ -46,12 +59,20 @@ const isOfTree = (object: object): object is Inode => 'path' in object && typeof
 /** A file or directory of the host (or of another machine) that still has a name. */
 const treeInode: Kind<Inode> = {
   name: 'tree-inode',
-  shape: record({ fs: ref('tree'), names: list(text), type: word }),
+  shape: record({
+    ...{ fs: ref('tree'), names: list(text), type: word },
+    mark: optional(record({ ino: size, btime: wide })),
+  }),
   is: (object): object is Inode => isOfTree(object) && object.path?.() !== null,
-  save: (inode, writer) => ({ fs: writer.id(inode.fs), names: [...inode.path!()!], type: inode.type }),
+  save: (inode, writer) => ({
+    ...{ fs: writer.id(inode.fs), names: [...inode.path!()!], type: inode.type },
+    mark: inode.fs.sleeps === true ? markOf(inode, freezing(writer).sleeper) : null,
+  }),
   create(fields, reader) {
     const { names, type } = fields as { names: string[]; type: number };
     const fs = reader.object<FileSystem>(fields.fs);
+    const found = worldOf(reader).found(fs, names);
+    if (found !== undefined) return found;
     let at: Inode | number = fs.root;
     for (const name of names) if (!failed(at)) at = at.lookup(reader.world.sleeper, name);
     const path = [fs.origin?.source ?? '', ...names].join('/');
@@ -60,6 +81,12 @@ const treeInode: Kind<Inode> = {
     return at;
   },
 };
+
+/** What makes it this file, and not another of the same name: for trees of other machines. */
+function markOf(inode: Inode, s: Sleeper): Plain {
+  const attributes = inode.attributes(s);
+  return failed(attributes) ? null : { ino: attributes.ino, btime: attributes.btime };
+}
 
 const time = wide;
 const GHOST = record({

@@ -84,6 +84,10 @@ const mount: Kind<Mount> = {
       ...{ mountpoint: reader.optional<Dentry>(fields.mountpoint), flags, source, lockedFlags, byGuest },
     };
   },
+  /** Another machine need not have the place: it is not asked for it. */
+  link({ mountpoint }) {
+    if (mountpoint?.parent?.inode?.fs.sleeps === true) mountpoint.pinned = true;
+  },
 };
 
 /** Its places are entered when all tasks are there: they may lie in /proc. */

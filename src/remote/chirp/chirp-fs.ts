@@ -4,7 +4,7 @@
  */
 import { EIO, ENOENT } from '../../abi/errno.ts';
 import { S_IFDIR } from '../../abi/fs.ts';
-import type { FileSystem, FileSystemStatus } from '../../vfs/inode.ts';
+import type { FileSystem, FileSystemStatus, TreeOrigin } from '../../vfs/inode.ts';
 import { failed, type Plain, type Sleeper } from '../../wait/wait.ts';
 import { ChirpInode } from './chirp-inode.ts';
 import {
@@ -30,6 +30,8 @@ export interface ChirpFsOptions extends ChirpOptions {
   readonly path: string;
   readonly uid: number;
   readonly gid: number;
+  /** What opens it again in a machine that is restored. */
+  readonly origin?: TreeOrigin;
 }
 
 /** A request as data, its answer to be. */
@@ -52,6 +54,7 @@ export class ChirpFs implements FileSystem {
   readonly readOnly = false;
   readonly volatile = true;
   readonly sleeps = true;
+  readonly origin: TreeOrigin | undefined;
   readonly uid: number;
   readonly gid: number;
   readonly root: ChirpInode;
@@ -73,6 +76,7 @@ export class ChirpFs implements FileSystem {
 
   private constructor(options: ChirpFsOptions, connection: ChirpConnection, stat: ChirpStat) {
     this.device = options.device;
+    this.origin = options.origin;
     this.uid = options.uid;
     this.gid = options.gid;
     this.connection = connection;
@@ -100,6 +104,10 @@ export class ChirpFs implements FileSystem {
 
   close(): void {
     this.connection.close();
+  }
+
+  rest(): boolean {
+    return ![...this.#changes.values()].includes(null);
   }
 
   // Requests

@@ -21,6 +21,8 @@ export interface LinkOptions {
   readonly log: (line: string) => void;
 }
 
+const LOCKING: ReadonlySet<RemoteOperationName> = new Set(['lock', 'flock']);
+
 /** Milliseconds between attempts: the first, and the longest. */
 const FIRST_PAUSE = 50;
 const LONGEST_PAUSE = 5000;
@@ -127,6 +129,20 @@ export class Link {
 
   taken(id: number): void {
     this.#done.delete(id);
+  }
+
+  /** Everything that was asked has its answer. */
+  get idle(): boolean {
+    return this.#waiting.size === 0;
+  }
+
+  /** Requests that may wait at home for as long as somebody has a lock end as by a signal. */
+  interruptWaits(): void {
+    for (const pending of [...this.#sent.values()]) {
+      if (!LOCKING.has(pending.operation) || pending.interrupted) continue;
+      pending.interrupted = true;
+      this.send('cancel', null, [pending.sequence]);
+    }
   }
 
   /** Resolves when everything that was sent so far has its answer. */

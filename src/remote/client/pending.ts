@@ -31,6 +31,8 @@ export class Pending {
   again = false;
   /** With a new server, finding the node again does it too. */
   renewed = false;
+  /** Waits for a lock, and was told to end as by a signal. */
+  interrupted = false;
 
   constructor(
     id: number,

@@ -1,7 +1,7 @@
 /** A served tree as a file system: its inodes ask home, and sleep until the answer is there. */
 import { EIO, ESTALE } from '../../abi/errno.ts';
 import { S_IFMT } from '../../abi/fs.ts';
-import type { FileSystem, FileSystemStatus, Traffic } from '../../vfs/inode.ts';
+import type { FileSystem, FileSystemStatus, Traffic, TreeOrigin } from '../../vfs/inode.ts';
 import { failed, type Sleeper } from '../../wait/wait.ts';
 import type { Found, RemoteOperationName, Step } from '../operations.ts';
 import { DataCache } from './data-cache.ts';
@@ -20,6 +20,8 @@ export interface RemoteOptions extends LinkOptions {
   readonly path: string;
   readonly device: number;
   readonly io: IoMode;
+  /** What opens it again in a machine that is restored. */
+  readonly origin?: TreeOrigin;
 }
 
 /** How long attributes and names are believed in, in milliseconds. */
@@ -43,6 +45,7 @@ export class RemoteFs implements FileSystem {
   readonly readOnly = false;
   readonly volatile = true;
   readonly sleeps = true;
+  readonly origin: TreeOrigin | undefined;
   readonly link: Link;
   readonly cached: boolean;
   readonly freshness: Freshness;
@@ -63,6 +66,7 @@ export class RemoteFs implements FileSystem {
   constructor(options: RemoteOptions) {
     this.#options = options;
     this.device = options.device;
+    this.origin = options.origin;
     this.cached = options.io !== 'direct';
     this.freshness = new Freshness(LIFETIMES[options.io]);
     this.data = new DataCache();
@@ -218,6 +222,13 @@ export class RemoteFs implements FileSystem {
     for (const inode of [...this.held]) inode.sendDirty();
     await this.link.drain();
     for (const inode of [...this.held]) inode.reportLoss();
+  }
+
+  rest(): boolean {
+    for (const inode of this.held) inode.sendDirty();
+    this.link.interruptWaits();
+    this.link.flush();
+    return this.link.idle;
   }
 
   /** Nobody will ask any more. */

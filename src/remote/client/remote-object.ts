@@ -57,6 +57,11 @@ export abstract class RemoteObject extends Inode {
     this.#name = name;
   }
 
+  override path(): readonly string[] | null {
+    if (this.#attributes?.nlink === 0) return null;
+    return this.#parent === null ? [] : [...(this.#parent.path() ?? []), this.#name];
+  }
+
   /** Path from the root, and what makes it this file: for a server that was started anew. */
   identity(): unknown[] {
     let path = '';
@@ -179,9 +184,12 @@ export abstract class RemoteObject extends Inode {
 
   /** That the server can open it is not in doubt: nobody need wait for that. */
   #mayOpen(flags: number): boolean {
+    const writes = (flags & O_ACCMODE) !== O_RDONLY;
+    // It is open like that already.
+    if (this.#opens > 0 && (!writes || this.#writes > 0)) return true;
     if (!this.fs.cached || this.#attributes === null) return false;
     if (this.ours) return true;
-    if ((flags & O_ACCMODE) !== O_RDONLY) return false;
+    if (writes) return false;
     const { uid, gid, groups } = this.fs.link.welcome;
     const { mode } = this.#attributes;
     if (uid === 0) return true;
