@@ -82,7 +82,7 @@ export const DECLARATIONS: readonly (Declaration & { readonly family: string })[
     Object.values(exports)
       .filter(isDeclaration)
       .filter(({ nr }) => nr >= 0)
-      .map((declaration) => ({ ...declaration, family })),
+      .map((declaration) => Object.assign(declaration, { family })),
   )
   .sort((a, b) => a.nr - b.nr);
 

@@ -81,8 +81,12 @@ export function bytes(count: number): Layout<Uint8Array> {
 /** A fixed number of elements. */
 export function array<T>(element: Layout<T>, count: number): Layout<T[]> {
   return {
-    size: element.size * count,
-    align: element.align,
+    get size() {
+      return element.size * count;
+    },
+    get align() {
+      return element.align;
+    },
     read: (view, at) => Array.from({ length: count }, (_, i) => element.read(view, at + i * element.size)),
     write(view, at, value) {
       for (let i = 0; i < count; i++) element.write(view, at + i * element.size, value[i]);
@@ -124,35 +128,64 @@ export interface Struct<T> extends Layout<T> {
 /** The object that a layout describes. */
 export type Value<L> = ValueOf<L>;
 
-export function struct<const F extends Fields>(fields: F): Struct<Shape<F>> {
-  const offsets: Record<string, number> = {};
-  let end = 0;
-  let align = 1;
-  for (const [name, field] of Object.entries(fields)) {
-    end = roundUp(end, field.align);
-    offsets[name] = end;
-    end += field.size;
-    align = Math.max(align, field.align);
+interface Place {
+  readonly size: number;
+  readonly align: number;
+  readonly offsets: Readonly<Record<string, number>>;
+}
+
+/** Laid out when someone asks: of the hundred that are declared, most programs need ten. */
+class StructLayout implements Struct<Record<string, unknown>> {
+  readonly #members: readonly (readonly [name: string, field: Layout<unknown>])[];
+  #place: Place | undefined;
+
+  constructor(fields: Fields) {
+    this.#members = Object.entries(fields as Record<string, Layout<unknown>>);
   }
-  const members = Object.entries(fields) as [string, Layout<unknown>][];
-  return {
-    size: roundUp(end, align),
-    align,
-    offsets,
-    read(view, at) {
-      const value: Record<string, unknown> = {};
-      for (const [name, field] of members) {
-        const member = field.read(view, at + offsets[name]);
-        if (member !== undefined) value[name] = member;
-      }
-      return value as Shape<F>;
-    },
-    write(view, at, value) {
-      for (const [name, field] of members) {
-        field.write(view, at + offsets[name], (value as Record<string, unknown>)[name]);
-      }
-    },
-  };
+
+  get size(): number {
+    return this.#laidOut().size;
+  }
+  get align(): number {
+    return this.#laidOut().align;
+  }
+  get offsets(): Place['offsets'] {
+    return this.#laidOut().offsets;
+  }
+
+  read(view: DataView, at: number): Record<string, unknown> {
+    const { offsets } = this;
+    const value: Record<string, unknown> = {};
+    for (const [name, field] of this.#members) {
+      const member = field.read(view, at + offsets[name]);
+      if (member !== undefined) value[name] = member;
+    }
+    return value;
+  }
+
+  write(view: DataView, at: number, value: Record<string, unknown>): void {
+    const { offsets } = this;
+    for (const [name, field] of this.#members) field.write(view, at + offsets[name], value[name]);
+  }
+
+  #laidOut(): Place {
+    if (this.#place !== undefined) return this.#place;
+    const offsets: Record<string, number> = {};
+    let end = 0;
+    let align = 1;
+    for (const [name, field] of this.#members) {
+      end = roundUp(end, field.align);
+      offsets[name] = end;
+      end += field.size;
+      align = Math.max(align, field.align);
+    }
+    this.#place = { size: roundUp(end, align), align, offsets };
+    return this.#place;
+  }
+}
+
+export function struct<const F extends Fields>(fields: F): Struct<Shape<F>> {
+  return new StructLayout(fields) as unknown as Struct<Shape<F>>;
 }
 
 function roundUp(value: number, align: number): number {

@@ -1,5 +1,5 @@
 /** Which of this process's descriptors its caller passed on (`diff <(a) <(b)`), told from those that Node opened itself. */
-import { closeSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from 'node:fs';
 
 const O_CLOEXEC = 0o2000000;
 const O_ACCMODE = 3;
@@ -54,10 +54,22 @@ function look(): number[] {
 function describe(fd: number, pid: number | 'self' = 'self'): Descriptor[] {
   try {
     const target = readlinkSync(`/proc/${pid}/fd/${fd}`);
-    const flags = /^flags:\s*([0-7]+)/m.exec(readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'latin1'));
-    return [{ fd, target, flags: Number.parseInt(flags?.[1] ?? '0', 8) }];
+    return [{ fd, target, flags: flagsOf(`/proc/${pid}/fdinfo/${fd}`) }];
   } catch {
     return []; // the directory descriptor of this very look
+  }
+}
+
+const fdinfo = Buffer.alloc(256);
+
+/** One read of a file that is short, as a start has twenty of them. */
+function flagsOf(path: string): number {
+  const file = openSync(path, 'r');
+  try {
+    const text = fdinfo.toString('latin1', 0, readSync(file, fdinfo));
+    return Number.parseInt(/^flags:\s*([0-7]+)/m.exec(text)?.[1] ?? '0', 8);
+  } finally {
+    closeSync(file);
   }
 }
 

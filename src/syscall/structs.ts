@@ -62,6 +62,15 @@ function showValue(value: unknown): string {
     .join(', ')}}`;
 }
 
+/** The layout is asked when the extent is. */
+function extentOf(layout: Layout<unknown>): { readonly bytes: number } {
+  return {
+    get bytes() {
+      return layout.size;
+    },
+  };
+}
+
 /** A struct that the call reads. */
 export function inStruct<T, const N extends string>(name: N, kind: string, layout: Layout<T>): Arg<T, N> {
   return {
@@ -69,7 +78,7 @@ export function inStruct<T, const N extends string>(name: N, kind: string, layou
     kind: `const ${kind} *`,
     direction: 'in',
     words: 1,
-    extent: { bytes: layout.size },
+    extent: extentOf(layout),
     decode: (task, words, at) => readValue(task.mm, words[at] >>> 0, layout) ?? FAULT,
     show: showValue,
   };
@@ -102,7 +111,7 @@ function out<T, const N extends string>(
     kind: `${kind} *`,
     direction: 'out',
     words: 1,
-    extent: { bytes: layout.size },
+    extent: extentOf(layout),
     decode: (task, words, at) => new Out(task.mm, words[at] >>> 0, layout, optional),
     ...output(layout),
     show(value, { result }) {
@@ -130,7 +139,7 @@ export function inOutStruct<T, const N extends string>(
     kind: `${kind} *`,
     direction: 'inout',
     words: 1,
-    extent: { bytes: layout.size },
+    extent: extentOf(layout),
     decode(task, words, at) {
       const place = new Out(task.mm, words[at] >>> 0, layout, false);
       const value = place.read();
@@ -163,7 +172,12 @@ export function structArray<T, const N extends string>(
     kind: `${kind} *`,
     direction: 'inout',
     words: 1,
-    extent: { word: countWord, unit: layout.size },
+    extent: {
+      word: countWord,
+      get unit() {
+        return layout.size;
+      },
+    },
     decode(task, words, at) {
       const count = words[countWord] >>> 0;
       const address = words[at] >>> 0;

@@ -34,25 +34,23 @@ function defineLazily(prototype: object, table: Record<string, NumericOp>): void
   }
 }
 
-class Table<V> {
-  readonly applyNumeric: Apply<V>;
-  constructor(apply: Apply<V>) {
-    this.applyNumeric = apply;
+const prototypes = new Map<Record<string, NumericOp>, object>();
+
+/** An object with a table's methods. The prototype that it shares with others is made for the first of them. */
+function tableOf<V>(table: Record<string, NumericOp>, applyNumeric: Apply<V>): object {
+  let prototype = prototypes.get(table);
+  if (prototype === undefined) {
+    prototype = {};
+    defineLazily(prototype, table);
+    prototypes.set(table, prototype);
   }
+  return Object.assign(Object.create(prototype), { applyNumeric });
 }
-const tableClass = (table: Record<string, NumericOp>): typeof Table => {
-  const Made = class<V> extends Table<V> {};
-  defineLazily(Made.prototype, table);
-  return Made;
-};
 
 /** The small tables are made whole, when they are asked for: bodies spread them. */
 function methods<V>(table: Record<string, NumericOp>, apply: Apply<V>): object {
   return Object.fromEntries(Object.entries(table).map(([name, op]) => [name, (...args: V[]) => apply(op, args)]));
 }
-
-const I64Table = tableClass(I64);
-const V128Table = tableClass(V128);
 
 /** The methods of I32Ops go on the emitter itself, which has an `applyNumeric`. */
 export function defineI32Methods(prototype: object): void {
@@ -61,13 +59,13 @@ export function defineI32Methods(prototype: object): void {
 
 export function numericMethods<V>(apply: Apply<V>, lanes: LaneMethods<V>): NumericMethods<V> {
   return {
-    i64: new I64Table(apply),
+    i64: tableOf(I64, apply),
     get f32() {
       return methods(F32, apply);
     },
     get f64() {
       return methods(F64, apply);
     },
-    v128: Object.assign(new V128Table(apply), lanes),
+    v128: Object.assign(tableOf(V128, apply), lanes),
   } as unknown as NumericMethods<V>;
 }

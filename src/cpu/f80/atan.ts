@@ -33,14 +33,13 @@ import { addWide, mulWide, normalize, subWide } from './wide.ts';
 /** 1 / (2k + 1) with 127 fraction bits: enough for arguments up to 1/16. */
 const SERIES = coefficients(127, 17, (k) => inverse(2n * k + 1n));
 /** atan(k/8) with 127 fraction bits. */
-const EIGHTHS = Array.from({ length: 9 }, (_, k) => atanFixed(BigInt(k), 8n, 127));
-const PI = piFixed(126);
+const eighth = (k: number): bigint => atanFixed(BigInt(k), 8n, 127);
 
 /** atan(u) for 0 < u <= 1/16. Stays below u, as it must for rounding. */
 const atanKernel = routine('f80_atan_small', ['i64', 'i64', 'i32'], ['i64', 'i64', 'i32'], (e, high, low, exponent) => {
   const u: Big<typeof high> = [high, low, exponent];
   const f = toFixed(e, u);
-  const sum = horner(e, SERIES, mulHigh(e, f, f), true);
+  const sum = horner(e, SERIES(), mulHigh(e, f, f), true);
   return [...scale(e, u, subWide(e, sum, [e.const64(0n), e.const64(1n)]), 1)];
 });
 
@@ -96,8 +95,8 @@ const atanRatio = routine('f80_atan_ratio', ['i64', 'i64', 'i32'], ['i64', 'i64'
 });
 
 function tableEntry<V>(e: Emitter<V>, k: V): Pair<V> {
-  let entry = pairOf(e, EIGHTHS[8]);
-  for (let i = 7; i > 0; i--) entry = selectPair(e, e.i64.eq(k, e.const64(BigInt(i))), pairOf(e, EIGHTHS[i]), entry);
+  let entry = pairOf(e, eighth(8));
+  for (let i = 7; i > 0; i--) entry = selectPair(e, e.i64.eq(k, e.const64(BigInt(i))), pairOf(e, eighth(i)), entry);
   return entry;
 }
 
@@ -123,7 +122,7 @@ export const f80Atan2 = routine(
       xInfinite = isInfinite(e, xSe),
       yInfinite = isInfinite(e, ySe);
     const special = e.or(e.or(xZero, yZero), e.or(xInfinite, yInfinite));
-    const pi = pairOf(e, PI);
+    const pi = pairOf(e, piFixed(126));
     choose(
       e,
       [

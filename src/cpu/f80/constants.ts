@@ -47,9 +47,13 @@ function squareRoot(n: bigint): bigint {
   }
 }
 
-/** Coefficients scaled by 2**fraction, while they are not 0. */
-export function coefficients(fraction: number, count: number, term: (k: bigint) => bigint): bigint[] {
-  return Array.from({ length: count }, (_, k) => fixed(term(BigInt(k)), fraction));
+/** Coefficients scaled by 2**fraction, while they are not 0: computed when code is made of them. */
+export function coefficients(fraction: number, count: number, term: (k: bigint) => bigint): () => readonly bigint[] {
+  let made: readonly bigint[] | undefined;
+  return () => {
+    made ??= Array.from({ length: count }, (_, k) => fixed(term(BigInt(k)), fraction));
+    return made;
+  };
 }
 
 const factorial = (n: bigint): bigint => (n < 2n ? 1n : n * factorial(n - 1n));

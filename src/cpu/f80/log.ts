@@ -65,7 +65,7 @@ export const f80PowerOf2 = routine('f80_2xm1', ['i64', 'i32'], ['i64', 'i32'], (
       const a = unpack(e, sig, se);
       const exponent = e.sub(a.exponent, e.const(BIAS));
       const big: Big<typeof sig> = [a.sig, e.const64(0n), exponent];
-      const sum = horner(e, POWERS, toFixed(e, big), sign);
+      const sum = horner(e, POWERS(), toFixed(e, big), sign);
       const flags = e.select(isDenormal(e, sig, se), e.const(DE << 16), e.const(0));
       out.set(inexact(e, sign, scale(e, big, sum, 0), flags));
     },
@@ -79,7 +79,7 @@ const LOGARITHM = coefficients(126, 26, (k) => doubleLog2e(2n * k + 1n));
 const logKernel = routine('f80_log', ['i64', 'i64', 'i32'], ['i64', 'i64', 'i32'], (e, high, low, exponent) => {
   const s: Big<typeof high> = [high, low, exponent];
   const f = toFixed(e, s);
-  return [...scale(e, s, horner(e, LOGARITHM, mulHigh(e, f, f), false), 2)];
+  return [...scale(e, s, horner(e, LOGARITHM(), mulHigh(e, f, f), false), 2)];
 });
 
 /** Just above the square root of 2: significands beyond it count as below 1. */

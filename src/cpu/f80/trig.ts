@@ -82,10 +82,10 @@ const SINE = coefficients(127, 15, (k) => inverseFactorial(2n * k + 1n));
 const COSINE = coefficients(127, 16, (k) => inverseFactorial(2n * k));
 
 /** Of 0 < r <= pi/4, both positive. A result that would be 1 or r stays just below it, as it must for rounding. */
-function kernel(name: string, series: readonly bigint[], timesR: boolean): Routine {
+function kernel(name: string, series: () => readonly bigint[], timesR: boolean): Routine {
   return routine(name, ['i64', 'i64', 'i32'], ['i64', 'i64', 'i32'], (e, high, low, exponent) => {
     const r = toFixed(e, [high, low, exponent]);
-    const sum = horner(e, series, mulHigh(e, r, r), true);
+    const sum = horner(e, series(), mulHigh(e, r, r), true);
     const below = subWide(e, sum, [e.const64(0n), e.const64(1n)]);
     const one: Big<typeof high> = [high, low, exponent];
     return [...(timesR ? scale(e, one, below, 1) : normalize(e, below, e.const(0)))];
