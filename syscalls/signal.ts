@@ -27,7 +27,8 @@ import {
 } from '../src/abi/signal.ts';
 import { bytes, u32, u64 } from '../src/abi/struct.ts';
 import { type Timespec, timespec32Layout, timespec64Layout, toNanoseconds } from '../src/abi/time.ts';
-import { altStackState, popFrame, popRtFrame } from '../src/kernel/sigframe.ts';
+import { altStackState } from '../src/kernel/alt-stack.ts';
+import { popFrame, popRtFrame } from '../src/kernel/sigframe.ts';
 import { readSiginfo, writeSiginfo } from '../src/kernel/siginfo.ts';
 import { setMask, setTemporaryMask, takeSignal } from '../src/kernel/signals.ts';
 import type { Task } from '../src/kernel/task.ts';

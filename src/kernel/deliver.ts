@@ -16,6 +16,7 @@ import {
 import { EAX } from '../cpu/state.ts';
 import { ERESTARTNOINTR, ERESTARTSYS } from '../wait/wait.ts';
 import { exitGroup, exitTask } from './exit.ts';
+import { frameHeld, holdCall } from './held-calls.ts';
 import { isOrphaned, notifyParent } from './notify.ts';
 import { EIP } from './registers.ts';
 import { pushFrame } from './sigframe.ts';
@@ -105,11 +106,13 @@ function stop(group: ThreadGroup, signal: number, task: Task): void {
 function leaveCall(task: Task, restart: number, action: SigAction): void {
   const { regs, call } = task;
   const again = restart === ERESTARTNOINTR || (restart === ERESTARTSYS && (action.flags & SA_RESTART) !== 0);
+  const { table } = task.kernel;
   if (again) {
     regs[EAX] = call.nr;
     regs[EIP] -= 2;
-  } else regs[EAX] = -EINTR;
-  task.kernel.table.abandon(task, again ? -restart : -EINTR);
+    table.interrupted(task, -restart);
+    holdCall(task);
+  } else regs[EAX] = table.abandon(task, -EINTR);
   call.nr = -1;
 }
 
@@ -123,6 +126,7 @@ function handle(task: Task, info: SignalInfo, action: SigAction): void {
     task.kernel.signals.force(task, { signo: SIGSEGV, code: 0x80 });
     return;
   }
+  frameHeld(task);
   task.savedMask = null;
   const own = (taken.flags & SA_NODEFER) !== 0 ? 0n : bit(info.signo);
   setMask(task, task.blocked | taken.mask | own);

@@ -156,5 +156,6 @@ function commit(task: Task, mm: Mm, credentials: Credentials, loaded: Loaded, pa
   group.exitSignal = SIGCHLD;
   group.executed = true;
   startRegisters(task, loaded.entry, loaded.esp);
+  kernel.table.forget(task);
   task.call.nr = -1;
 }

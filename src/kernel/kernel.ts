@@ -34,8 +34,12 @@ import type { TaskWatcher } from './watcher.ts';
 export interface CallTable {
   /** Runs the call in task.call once: a value, a negative errno or BLOCKED. */
   run(task: Task): number;
-  /** A call that a signal ended, or will issue again, leaves its layers. */
-  abandon(task: Task, answer: number): void;
+  /** A call that a signal ended leaves its layers; answers what they make of that. */
+  abandon(task: Task, answer: number): number;
+  /** A handler has interrupted a call that will be issued again; `answer` is the ERESTART code. */
+  interrupted(task: Task, answer: number): void;
+  /** No call that the task was in goes on. */
+  forget(task: Task): void;
 }
 
 export interface UtsName {

@@ -11,19 +11,20 @@ import {
   SIGINFO_SIZE,
   SS_AUTODISARM,
   SS_DISABLE,
-  SS_ONSTACK,
   sigcontextLayout,
   type stackLayout,
   ucontextLayout,
 } from '../abi/signal.ts';
 import type { Value } from '../abi/struct.ts';
 import { CS, DS, EAX, EBP, EBX, ECX, EDI, EDX, ES, ESI, ESP, FS, GS, SS } from '../cpu/state.ts';
+import { altStackState, onAltStack } from './alt-stack.ts';
 import { FXSAVE_SIZE, readFsave, readFxsave, writeFsave, writeFxsave } from './fpu-frame.ts';
+import { handlerReturned } from './held-calls.ts';
 import { EIP, FIX_EFLAGS, loadSegment, selector, stateOf, USER_CS, USER_DS } from './registers.ts';
 import { writeSiginfo } from './siginfo.ts';
 import type { SignalInfo } from './signal-queue.ts';
 import { setMask } from './signals.ts';
-import type { AltStack, Task } from './task.ts';
+import type { Task } from './task.ts';
 import type { SigAction } from './thread-group.ts';
 
 /** struct _fpstate_32's part before the FXSAVE image: FSAVE, status, magic (0: an FXSAVE image follows). */
@@ -42,17 +43,6 @@ const RETCODE = [0x58, 0xb8, 119, 0, 0, 0, 0xcd, 0x80];
 const RT_RETCODE = [0xb8, 173, 0, 0, 0, 0xcd, 0x80, 0];
 
 type Sigcontext = Value<typeof sigcontextLayout>;
-
-export function onAltStack(stack: AltStack, sp: number): boolean {
-  if ((stack.flags & SS_AUTODISARM) !== 0) return false;
-  return sp > stack.sp && sp - stack.sp <= stack.size;
-}
-
-/** SS_* for sigaltstack: whether the stack is in use now. */
-export function altStackState(stack: AltStack, sp: number): number {
-  if (stack.size === 0) return SS_DISABLE;
-  return onAltStack(stack, sp) ? SS_ONSTACK : 0;
-}
 
 /** Makes the task enter the handler; -EFAULT where the stack has no room for the frame. */
 export function pushFrame(task: Task, info: SignalInfo, action: SigAction): number {
@@ -165,7 +155,9 @@ export function popFrame(task: Task): boolean {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const context = sigcontextLayout.read(view, 8);
   setMask(task, BigInt(context.oldmask) | (BigInt(view.getUint32(EXTRAMASK, true)) << 32n));
-  return restoreContext(task, context);
+  if (!restoreContext(task, context)) return false;
+  handlerReturned(task, frame);
+  return true;
 }
 
 /** rt_sigreturn(2). */
@@ -178,6 +170,7 @@ export function popRtFrame(task: Task): boolean {
   setMask(task, context.mask);
   if (!restoreContext(task, context.mcontext)) return false;
   restoreAltStack(task, context.stack);
+  handlerReturned(task, frame);
   return true;
 }
 

@@ -7,6 +7,7 @@ import type { MountNamespace } from '../vfs/mounts.ts';
 import { runOnce } from '../wait/once.ts';
 import { BLOCKED, ERESTARTSYS, type Plain, type Sleeper, type WaitQueue } from '../wait/wait.ts';
 import { Call } from './call.ts';
+import type { HeldCall } from './held-calls.ts';
 import type { Kernel } from './kernel.ts';
 import type { Processor } from './processor.ts';
 import { publishTls, stateOf } from './registers.ts';
@@ -91,6 +92,8 @@ export class Task implements Sleeper {
   personality = 0;
   /** What layers keep for the task, by the layer's name; a child starts with a copy. */
   notes: Map<string, Plain> | null = null;
+  /** Calls that handlers have interrupted, the last one innermost. */
+  readonly held: HeldCall[] = [];
   readonly usage: Usage = emptyUsage();
   readonly startTime: number;
 

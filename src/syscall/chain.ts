@@ -12,11 +12,22 @@ import { withWords } from './multiplexer.ts';
 import { compileScope, type Wants } from './scope.ts';
 import type { Declaration, Entry } from './syscall.ts';
 
+/** What a chain needs of the stack that it belongs to. */
+export interface Below {
+  /** Runs calls that entered through another chain. */
+  resume(task: Task, frame: Frame): number;
+  /** The frame of a call that is issued again after a handler. */
+  again(task: Task): Frame | null;
+}
+
 /** What lies below the layers of a multiplexer: the call that it stands for, with layers of its own. */
 export interface Inner {
   run(task: Task, frame: Frame): number;
   abandon(task: Task, inner: Frame, answer: number): number;
+  tell(task: Task, inner: Frame, what: Told): void;
 }
+/** What layers are told of a call that a handler interrupts: its answer, or that it goes on. */
+export type Told = { readonly interrupted: number } | 'resumed';
 
 /** A layer's hook for one call. */
 export interface Link {
@@ -56,23 +67,18 @@ export class Chain {
   readonly #links: readonly Link[];
   readonly #view: ViewMaker;
   readonly #resolves: boolean;
-  readonly #resume: (task: Task, frame: Frame) => number;
+  readonly #below: Below;
   readonly #inner: Inner | null;
 
-  /** `links` outermost first. `resume` runs calls that entered through another chain. */
-  constructor(
-    declaration: Declaration,
-    links: readonly Link[],
-    resume: (task: Task, frame: Frame) => number,
-    inner: Inner | null = null,
-  ) {
+  /** `links` outermost first. */
+  constructor(declaration: Declaration, links: readonly Link[], below: Below, inner: Inner | null = null) {
     this.declaration = declaration;
     this.#links = links;
     this.names = this.#links.map(({ layer }) => layer.name);
     this.#view = viewMaker(declaration);
     this.#resolves =
       this.#links.some(({ layer }) => layer.resolves) && declaration.args.some(({ role }) => role === 'path');
-    this.#resume = resume;
+    this.#below = below;
     this.#inner = inner;
   }
 
@@ -81,10 +87,13 @@ export class Chain {
   }
 
   readonly entry: Entry = (task) => {
-    let frame = task.call.layers as Frame | null;
-    if (frame === null) task.call.layers = frame = newFrame(this.names);
-    else if (frame.layers !== this.names) return this.#resume(task, frame);
-    return this.run(task, frame);
+    const { call, held } = task;
+    let frame = call.layers as Frame | null;
+    if (frame === null) {
+      frame = (held.length === 0 ? null : this.#below.again(task)) ?? newFrame(this.names);
+      call.layers = frame;
+    }
+    return frame.layers === this.names ? this.run(task, frame) : this.#below.resume(task, frame);
   };
 
   run(task: Task, frame: Frame): number {
@@ -95,6 +104,22 @@ export class Chain {
   /** The call ends without the handler's answer: a signal interrupted it. Answers what its layers make of that. */
   abandon(task: Task, frame: Frame, answer: number): number {
     return this.#unwind(task, frame, 0, answer);
+  }
+
+  /** A handler has interrupted the call, or has returned. */
+  tell(task: Task, frame: Frame, what: Told): void {
+    for (let i = 0; i < frame.entered; i++) {
+      const link = this.#links[i];
+      if ((frame.passed & (1 << i)) !== 0) continue;
+      const view = this.#view(task, frame, i, link.layer);
+      try {
+        if (what === 'resumed') link.hooks.resumed?.(view);
+        else link.hooks.interrupted?.(view, what.interrupted);
+      } catch (error) {
+        complain(view, error);
+      }
+    }
+    if (frame.inner !== null && this.#inner !== null) this.#inner.tell(task, frame.inner, what);
   }
 
   #unwind(task: Task, frame: Frame, down: number, interrupted: number): number {

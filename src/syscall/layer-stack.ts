@@ -1,10 +1,12 @@
 /** The layers that are installed, and the chains that they make of each call. */
+import { EINTR } from '../abi/errno.ts';
+import { takeHeld, takeLeft } from '../kernel/held-calls.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Task } from '../kernel/task.ts';
 import type { TaskWatcher } from '../kernel/watcher.ts';
 import { hex } from './arg.ts';
-import { Chain, dropFrame, type Inner, type Link, linkOf, passing } from './chain.ts';
-import { type Frame, newFrame } from './change.ts';
+import { type Below, Chain, dropFrame, type Inner, type Link, linkOf, passing } from './chain.ts';
+import { type Frame, levelOf, newFrame } from './change.ts';
 import { guardOf } from './inode-guard.ts';
 import type { Layer } from './layer.ts';
 import { directDeclaration, type Multiplexer, runDirect } from './multiplexer.ts';
@@ -33,6 +35,10 @@ export class LayerStack implements TaskWatcher {
   readonly #former = new WeakMap<string[], Chain>();
   readonly #undeclared = new Map<number, Declaration>();
   #kernel: Kernel | null = null;
+  readonly #below: Below = {
+    resume: (task, frame) => this.#chainOf(this.#declared(task.call.nr), frame).run(task, frame),
+    again: (task) => this.#again(task),
+  };
 
   constructor(routes: Routes) {
     this.#routes = routes;
@@ -122,7 +128,7 @@ export class LayerStack implements TaskWatcher {
   #chain(declaration: Declaration, links: readonly Link[]): Chain {
     const { multiplexer } = declaration;
     const inner = multiplexer === undefined ? null : this.#innerOf(multiplexer);
-    return new Chain(declaration, links, (task, frame) => this.#resume(task, frame), inner);
+    return new Chain(declaration, links, this.#below, inner);
   }
 
   /** Of a multiplexer: the chains of what it stands for. */
@@ -136,14 +142,16 @@ export class LayerStack implements TaskWatcher {
         }),
       abandon: (task, frame, answer) =>
         this.#chainOf(directDeclaration(task, multiplexer), frame).abandon(task, frame, answer),
+      tell: (task, frame, what) => this.#chainOf(directDeclaration(task, multiplexer), frame).tell(task, frame, what),
     };
   }
 
   /** No layer wants the call any more, but some calls have yet to leave those that did. */
   #draining(nr: number, bare: Entry): Entry {
     const entry: Entry = (task) => {
-      const frame = task.call.layers as Frame | null;
-      if (frame !== null) return this.#resume(task, frame);
+      const frame = (task.call.layers as Frame | null) ?? this.#again(task);
+      task.call.layers = frame;
+      if (frame !== null) return this.#below.resume(task, frame);
       if (!this.#isUnderWay(nr)) this.#routes.route(nr, bare);
       return bare(task);
     };
@@ -151,13 +159,16 @@ export class LayerStack implements TaskWatcher {
   }
 
   #isUnderWay(nr: number): boolean {
-    return this.#tasks().some(({ call }) => call.nr === nr && call.layers !== null);
+    return this.#tasks().some(
+      ({ call, held }) => (call.nr === nr && call.layers !== null) || held.some((one) => one.nr === nr),
+    );
   }
 
   /** The numbers of calls under way; those in no layer get a frame that says so. */
   #markUnderWay(): Set<number> {
     const busy = new Set<number>();
-    for (const { call } of this.#tasks()) {
+    for (const { call, held } of this.#tasks()) {
+      for (const { nr } of held) busy.add(nr);
       if (call.nr < 0) continue;
       busy.add(call.nr);
       if (call.layers !== null) continue;
@@ -171,10 +182,6 @@ export class LayerStack implements TaskWatcher {
 
   #tasks(): Task[] {
     return this.kernel === null ? [] : [...this.kernel.tasks.values()];
-  }
-
-  #resume(task: Task, frame: Frame): number {
-    return this.#chainOf(this.#declared(task.call.nr), frame).run(task, frame);
   }
 
   #declared(nr: number): Declaration {
@@ -220,6 +227,41 @@ export class LayerStack implements TaskWatcher {
     return frame === null ? answer : this.#chainOf(this.#declared(task.call.nr), frame).abandon(task, frame, answer);
   }
 
+  interrupted(task: Task, answer: number): void {
+    const { nr, words, layers } = task.call;
+    const frame = layers as Frame | null;
+    if (frame === null) return;
+    // The task's next calls have words of their own.
+    levelOf(frame, 0).words ??= [...words];
+    this.#chainOf(this.#declared(nr), frame).tell(task, frame, { interrupted: answer });
+  }
+
+  /** The call's frame, if a handler had interrupted it. Calls that handlers have left for good leave their layers. */
+  #again(task: Task): Frame | null {
+    const { call } = task;
+    for (;;) {
+      const held = takeHeld(task);
+      if (held !== undefined) {
+        call.direct = held.direct;
+        const frame = held.layers as Frame;
+        this.#chainOf(this.#declared(held.nr), frame).tell(task, frame, 'resumed');
+        return frame;
+      }
+      const left = takeLeft(task);
+      if (left === undefined) return null;
+      const { direct } = call;
+      call.direct = left.direct;
+      const frame = left.layers as Frame;
+      this.#chainOf(this.#declared(left.nr), frame).abandon(task, frame, -EINTR);
+      call.direct = direct;
+    }
+  }
+
+  forget(task: Task): void {
+    for (const { layers } of task.held) dropFrame(layers as Frame);
+    task.held.length = 0;
+  }
+
   born(child: Task, parent: Task): void {
     for (const { events } of this.#layers) events?.born?.(child, parent);
   }
@@ -236,6 +278,7 @@ export class LayerStack implements TaskWatcher {
     const frame = task.call.layers as Frame | null;
     for (const { events } of this.#layers) events?.ended?.(task, status);
     if (frame !== null && task.call.nr >= 0) dropFrame(frame);
+    this.forget(task);
   }
 }
 

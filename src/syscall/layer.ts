@@ -81,6 +81,10 @@ export interface Hooks<C> {
   enter?(call: C): Answer | Change;
   /** A number replaces the result. */
   exit?(call: C, result: number): Answer;
+  /** A signal's handler runs before the call goes on (SA_RESTART); `answer` is the kernel's own, such as -512 (ERESTARTSYS). */
+  interrupted?(call: C, answer: number): void;
+  /** The handler has returned: the call goes on, with the arguments that were seen. */
+  resumed?(call: C): void;
 }
 export type AsyncHook<C> = (call: C) => Promise<number>;
 

@@ -57,9 +57,14 @@ export class SyscallTable implements Routes {
     return this.#entries[nr](task);
   }
 
-  /** A call that a signal ended, or will issue again, leaves its layers. */
-  abandon(task: Task, answer: number): void {
-    this.layers.abandon(task, answer);
+  abandon(task: Task, answer: number): number {
+    return this.layers.abandon(task, answer);
+  }
+  interrupted(task: Task, answer: number): void {
+    this.layers.interrupted(task, answer);
+  }
+  forget(task: Task): void {
+    this.layers.forget(task);
   }
 
   /** From now on calls are counted by number, for --stats. */

@@ -45,7 +45,8 @@ describe('synchronous layers', () => {
 
   test.each([
     [[], 1],
-    [['/slow-read', 'caught'], 6],
+    [['/slow-read', 'caught'], 1],
+    [['/slow-read', 'caught', 'ended'], 6],
   ])('a call that sleeps, with %s, is entered and left %i times', async (args, times) => {
     const seen: string[] = [];
     const trace = layer('trace', {

@@ -3,16 +3,17 @@ import { describe, expect, it } from 'vitest';
 import { layer } from '../../src/index.ts';
 import { content, prepare } from '../support/machine.ts';
 
-/** slow-read with a child that sends SIGUSR1 five times (SA_RESTART) before it writes. */
-async function caught(...layers: ReturnType<typeof layer>[]) {
+/** slow-read with a child that sends SIGUSR1 five times before it writes: its read is restarted, or begun anew after EINTR. */
+async function caught(how: 'restarted' | 'ended', ...layers: ReturnType<typeof layer>[]) {
   const { machine, output } = prepare('slow-read', { layers });
-  machine.spawn({ path: '/slow-read', argv: ['slow-read', '/slow-read', 'caught'], fds: [null, output, output] });
+  const argv = ['slow-read', '/slow-read', 'caught', ...(how === 'ended' ? ['ended'] : [])];
+  machine.spawn({ path: '/slow-read', argv, fds: [null, output, output] });
   await machine.run();
   return { text: content(machine, output), machine };
 }
 
 describe('asynchronous hooks and signals', () => {
-  it('a signal aborts a hook that waits, and the restarted call enters anew', async () => {
+  it('a signal that ends the call aborts a hook that waits', async () => {
     let started = 0;
     let aborted = 0;
     const patient = layer('patient', {
@@ -26,11 +27,26 @@ describe('asynchronous hooks and signals', () => {
         return call.next();
       },
     });
-    const { text, machine } = await caught(patient);
+    const { text, machine } = await caught('ended', patient);
     expect(text).toContain('read 1\nbyte 120\n');
     expect(aborted).toBe(2);
     expect(started).toBeGreaterThanOrEqual(3);
     expect(machine.kernel.tasks.size).toBe(0);
+  });
+
+  it('goes on while a handler runs before the call is restarted', async () => {
+    let started = 0;
+    let aborted = 0;
+    const patient = layer('patient', {
+      async read(call) {
+        started++;
+        call.aborted.addEventListener('abort', () => aborted++);
+        await new Promise((resolve) => setTimeout(resolve, 8));
+        return call.next();
+      },
+    });
+    expect((await caught('restarted', patient)).text).toContain('read 1\nbyte 120\n');
+    expect([started, aborted]).toEqual([1, 0]);
   });
 
   it('next() is answered with EINTR when the call below is interrupted for good', async () => {
@@ -42,7 +58,7 @@ describe('asynchronous hooks and signals', () => {
         return answer;
       },
     });
-    expect((await caught(watch)).text).toContain('read 1\n');
+    expect((await caught('ended', watch)).text).toContain('read 1\n');
     expect(answers.slice(0, -1)).toEqual(answers.slice(0, -1).map(() => -4));
     expect(answers.at(-1)).toBe(1);
   });
@@ -75,7 +91,7 @@ describe('asynchronous hooks and signals', () => {
     const inner = layer('inner', {
       open: { enter: (call) => void seen.push(call.path), exit: (_call, result) => void seen.push(String(result)) },
     });
-    expect((await caught(twice, inner)).text).toContain('open 0\n');
+    expect((await caught('restarted', twice, inner)).text).toContain('open 0\n');
     expect(seen).toEqual(['/none', '-2', '/slow-read', '0']);
   });
 });

@@ -24,6 +24,7 @@ import {
   wide,
   word,
 } from '../../fs/image/shape.ts';
+import type { HeldCall } from '../../kernel/held-calls.ts';
 import { makeSession } from '../../kernel/job-control.ts';
 import { setProgram } from '../../kernel/program.ts';
 import { publishTls, stateOf } from '../../kernel/registers.ts';
@@ -85,10 +86,18 @@ export const TASK_STATE = record({
   credentials: CREDENTIALS,
 });
 
+const DIRECT = record({ name: text, words: list(word, 6), refused: int });
+const HELD = list(
+  record({
+    ...{ nr: integer(0, 2 ** 31), words: list(word, 6), layers: anything, direct: optional(DIRECT) },
+    ...{ eip: word, esp: word, frame: word, due: bool },
+  }),
+);
+
 /** The call that a task is in. `step` and `depth` count within one run of its handler. */
 export const CALL_STATE = record({
   ...{ nr: integer(-1, 2 ** 31), serial: size, progress: real, runs: size, interrupted: real, layers: anything },
-  direct: optional(record({ name: text, words: list(word, 6), refused: int })),
+  direct: optional(DIRECT),
   pending: list(record({ depth: size, answer: anything })),
 });
 
@@ -107,6 +116,7 @@ export const TASK_DERIVED = {
   vforkDone: 'vfork',
   parentTask: 'parentTask',
   notes: 'notes',
+  held: 'held',
   '#queues': 'a sleeper looks again at what it waits for',
   deadline: 'a sleeper looks again at what it waits for',
 } as const;
@@ -118,6 +128,7 @@ const task: Kind<Task> = {
     ...{ state: TASK_STATE, registers: bytes, pending: PENDING, call: CALL_STATE, words: list(int, 6) },
     ...{ mm: noneOr(ref('mm')), files: ref('fd-table'), fs: ref('fs-context'), parentTask: pid, vfork: bool },
     notes: maybe(list(pair(text, anything))),
+    held: optional(HELD),
   }),
   is: (object): object is Task => object instanceof Task,
   save(one, writer) {
@@ -129,6 +140,7 @@ const task: Kind<Task> = {
       ...{ mm: one.runState === 'dead' ? -1 : writer.id(mm), files: writer.id(files), fs: writer.id(fs) },
       ...{ parentTask: isParentHere ? parentTask.tid : 0, vfork: one.vforkDone !== null },
       notes: notes && [...notes],
+      held: one.held.map((each) => plain({ ...each })),
     };
   },
   create(fields, reader) {
@@ -147,6 +159,7 @@ const task: Kind<Task> = {
     Object.assign(made.call, fields.call);
     made.call.words.set(fields.words as number[]);
     if (fields.vfork === true) made.vforkDone = new WaitQueue();
+    for (const one of (fields.held ?? []) as HeldCall[]) made.held.push({ ...one, direct: one.direct ?? null });
     if (fields.notes !== null) made.notes = new Map(fields.notes as [string, Plain][]);
     if (kernel.tasks.has(made.tid)) throw new ImageError(`thread ${made.tid} stands twice`);
     kernel.tasks.set(made.tid, made);

@@ -347,7 +347,13 @@ export function trace(options: TraceOptions): Trace {
       {},
       {
         scope,
-        every: { enter: (call) => tracer.enter(call), exit: (call, result) => tracer.exit(call, result) },
+        every: {
+          enter: (call) => tracer.enter(call),
+          exit: (call, result) => tracer.exit(call, result),
+          // A debugger sees two calls.
+          interrupted: (call, answer) => tracer.exit(call, answer),
+          resumed: (call) => tracer.enter(call),
+        },
         events: {
           signal: (task, info) => tracer.signal(task, info),
           ignored: (task, info) => tracer.ignored(task, info),
