@@ -1,7 +1,7 @@
 // Runs the test suite under every release of Node and protection mode that CI promises.
 //   node scripts/test-matrix.mjs          the pairs that `npm test` itself has not covered, as CI does
 //   node scripts/test-matrix.mjs --all    every combination, the whole suite each
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -31,21 +31,15 @@ function currentNode() {
   return binary;
 }
 
-/** Runs the suite; its output is shown as it comes, or `atEnd`. */
-async function run(node, mode, files, atEnd = false) {
+/** Runs the suite, or the part of it in these files. */
+function run(node, mode, files = []) {
   const version = execFileSync(node, ['--version'], { encoding: 'utf8' }).trim();
-  const title = `\n== Node ${version}, ${mode} protection${files.length > 0 ? `: ${files.join(' ')}` : ''}`;
-  if (!atEnd) console.log(title);
+  console.log(`\n== Node ${version}, ${mode} protection${files.length > 0 ? `: ${files.join(' ')}` : ''}`);
   const args = ['node_modules/vitest/vitest.mjs', 'run', '--passWithNoTests', ...files];
-  const child = spawn(node, args, {
-    stdio: ['ignore', atEnd ? 'pipe' : 'inherit', atEnd ? 'pipe' : 'inherit'],
+  const { status } = spawnSync(node, args, {
+    stdio: ['ignore', 'inherit', 'inherit'],
     env: { ...process.env, TALLSHIP_TEST_PROTECTION: mode },
   });
-  const output = [];
-  child.stdout?.on('data', (data) => output.push(data));
-  child.stderr?.on('data', (data) => output.push(data));
-  const status = await new Promise((resolve) => child.on('close', resolve));
-  if (atEnd) console.log(`${title}\n${Buffer.concat(output)}`);
   return { version, mode, passed: status === 0 };
 }
 
@@ -53,13 +47,9 @@ const here = process.execPath;
 const current = currentNode();
 const results = [];
 if (all) {
-  for (const node of [here, current]) for (const mode of modes) results.push(await run(node, mode, []));
+  for (const node of [here, current]) for (const mode of modes) results.push(run(node, mode));
 } else {
-  // Beside each other: one test at a time leaves a processor idle.
-  const whole = run(current, 'software', []);
-  results.push(await run(here, 'software', CROSS, true));
-  results.push(await run(current, 'hardware', CROSS, true));
-  results.push(await whole);
+  results.push(run(here, 'software', CROSS), run(current, 'hardware', CROSS), run(current, 'software'));
 }
 console.log('');
 for (const { version, mode, passed } of results)
