@@ -48,6 +48,11 @@ function outcome(cpu: Cpu, slice = 1_000_000): number[] {
 
 /** Each ends with int 0x80 or a fault. */
 const programs: [string, readonly number[]][] = [
+  // mov ecx, 3; 1: test ecx, 1; jz +0; inc eax; add ebx, eax; dec ecx; jnz 1b; int 0x80
+  [
+    'a jump to where it stands',
+    [0xb9, ...le32(3), 0xf7, 0xc1, ...le32(1), 0x74, 0, 0x40, 0x01, 0xc3, 0x49, 0x75, 0xf2, 0xcd, 0x80],
+  ],
   // mov ecx, 5000; call f; int 0x80; f: dec ecx; jz 1f; call f; 1: inc eax; ret
   [
     'recursion deeper than the host could go',

@@ -2,7 +2,7 @@
 
 import { Exit } from '../exit.ts';
 import { STATE } from '../state.ts';
-import type { ConditionCode, Emitter, Flags, Operand, Size, Variable, WasmType } from './emitter.ts';
+import type { Arm, ConditionCode, Emitter, Flags, Operand, Size, Variable, WasmType } from './emitter.ts';
 import { flagCondition, lazyFlags } from './flags.ts';
 import type { Fpu } from './fpu.ts';
 import { MemoryFpu } from './fpu.ts';
@@ -61,7 +61,7 @@ export abstract class BaseEmitter<V> implements Emitter<V> {
   abstract probeWrite(address: V, bytes: number, segment?: number): void;
   abstract select(condition: V, a: V, b: V): V;
   abstract variable(type: WasmType, initial: V): Variable<V>;
-  abstract if(condition: V, then: () => void, otherwise?: () => void): void;
+  abstract if(condition: V, then: Arm<V>, otherwise?: () => void): void;
   abstract while(condition: () => V, body: () => void): void;
   abstract call(routine: Routine, ...args: V[]): V[];
   abstract nextEip(): V;

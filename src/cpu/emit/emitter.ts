@@ -51,6 +51,10 @@ export interface Variable<V> {
   set(value: V): void;
 }
 
+/** Goes to the other arm where a condition holds. Nothing but values may have been computed before. */
+export type GiveUp<V> = (condition: V) => void;
+export type Arm<V> = (giveUp: GiveUp<V>) => void;
+
 /** EFLAGS arithmetic bits as a body states them; each is a condition (i32, 0 or not). */
 export interface FlagValues<V> {
   cf?: V;
@@ -162,7 +166,7 @@ export interface Emitter<V> extends I32Ops<V> {
 
   /** Structured control inside a body. */
   variable(type: WasmType, initial: V): Variable<V>;
-  if(condition: V, then: () => void, otherwise?: () => void): void;
+  if(condition: V, then: Arm<V>, otherwise?: () => void): void;
   /** Repeats while condition() is not 0. */
   while(condition: () => V, body: () => void): void;
   /** Calls a routine: shared code that every interpretation knows (x87 arithmetic ...). Yields its results. */

@@ -15,7 +15,7 @@ import { CS, DS, EBP, ESP, SS, STATE } from '../state.ts';
 import { notePointers } from '../x87-pointers.ts';
 import type { MemoryType } from './base-emitter.ts';
 import { BaseEmitter, MEMORY_BYTES } from './base-emitter.ts';
-import type { Operand, Variable, WasmType } from './emitter.ts';
+import type { Arm, Operand, Variable, WasmType } from './emitter.ts';
 import type { EvalValue } from './evaluate-ops.ts';
 import { applyOp, evaluateLanes, fromBytes, toBytes } from './evaluate-ops.ts';
 import type { Routine } from './routine.ts';
@@ -252,9 +252,17 @@ export class Evaluator extends BaseEmitter<EvalValue> {
     let current = initial;
     return { get: () => current, set: (value) => (current = value) };
   }
-  if(condition: EvalValue, then: () => void, otherwise?: () => void): void {
-    if (condition) then();
-    else otherwise?.();
+  if(condition: EvalValue, then: Arm<EvalValue>, otherwise?: () => void): void {
+    if (!condition) return otherwise?.();
+    const givenUp = Symbol('given up');
+    try {
+      then((isDue) => {
+        if (isDue) throw givenUp;
+      });
+    } catch (error) {
+      if (error !== givenUp) throw error;
+      otherwise?.();
+    }
   }
   while(condition: () => EvalValue, body: () => void): void {
     while (condition()) body();

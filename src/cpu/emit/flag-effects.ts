@@ -5,7 +5,7 @@
 import type { Insn } from '../isa/insn.ts';
 import { STATE } from '../state.ts';
 import { CompiledEmitter } from './compiled-emitter.ts';
-import type { Operand, Variable } from './emitter.ts';
+import type { Arm, Operand, Variable } from './emitter.ts';
 import type { Routine } from './routine.ts';
 
 /** What becomes of the arithmetic flags. */
@@ -49,9 +49,9 @@ class FlagEffectsEmitter extends CompiledEmitter<undefined> {
   variable(): Variable<undefined> {
     return { get: nothing, set: nothing };
   }
-  if(_condition: undefined, then: () => void, otherwise?: () => void): void {
+  if(_condition: undefined, then: Arm<undefined>, otherwise?: () => void): void {
     this.#depth++;
-    then();
+    then(() => {});
     otherwise?.();
     this.#depth--;
   }

@@ -9,7 +9,7 @@ import { STATE } from '../state.ts';
 import type { MemoryType } from './base-emitter.ts';
 import { MEMORY_BYTES } from './base-emitter.ts';
 import { CompiledEmitter } from './compiled-emitter.ts';
-import type { ConditionCode, Flags, Variable, WasmType } from './emitter.ts';
+import type { Arm, ConditionCode, Flags, Variable, WasmType } from './emitter.ts';
 import { applyOp } from './evaluate-ops.ts';
 import { FlagOrigin } from './flag-origin.ts';
 import { lazyFlags } from './flags.ts';
@@ -17,7 +17,7 @@ import type { NumericOp } from './ops.ts';
 import { I32 } from './ops.ts';
 import type { Routine } from './routine.ts';
 import { accessCode, bytesOf } from './wasm-codes.ts';
-import type { Exitway, LocalSlot, Node } from './wasm-ir.ts';
+import type { Exitway, Label, LocalSlot, Node } from './wasm-ir.ts';
 import { node } from './wasm-ir.ts';
 import {
   ACCESS_SIZE,
@@ -43,6 +43,13 @@ export interface WasmTarget {
 /** Functions that routines became. */
 export interface RoutineTable {
   index(routine: Routine): number;
+}
+
+/** An arm that is taken in any case has no other one to go to. */
+function withoutGivingUp(arm: Arm<Node>): void {
+  arm(() => {
+    throw new Error('an arm without another one');
+  });
 }
 
 const FLAG_WORDS = new Set<number>([STATE.flagResult, STATE.flagAux]);
@@ -319,20 +326,25 @@ export abstract class WasmEmitter extends CompiledEmitter<Node> {
     return isEnded;
   }
 
-  if(condition: Node, then: () => void, otherwise: () => void = () => {}): void {
+  if(condition: Node, then: Arm<Node>, otherwise: () => void = () => {}): void {
     if (condition.constant !== undefined) {
-      if (condition.constant) then();
+      if (condition.constant) withoutGivingUp(then);
       else otherwise();
       return;
     }
+    const label: Label = { depth: -1, isUsed: false };
+    const giveUp = (isDue: Node): void => {
+      label.isUsed = true;
+      this.append(node({ kind: 'escape', code: [], args: [isDue], label, effect: true }));
+    };
     const noted = this.#noted;
     const lists: Node[][] = [[], []];
-    const isThenEnded = this.#inList(lists[0], then);
+    const isThenEnded = this.#inList(lists[0], () => then(giveUp));
     this.#noted = noted && { ...noted, list: this.#list };
     const isElseEnded = this.#inList(lists[1], otherwise);
     // Where one arm always leaves, what holds in the other holds after it.
     if (isThenEnded && lists[1].length === 0) this.#noted = noted;
-    this.append(node({ kind: 'if', code: [], args: [condition], lists }));
+    this.append(node({ kind: 'if', code: [], args: [condition], lists, label: label.isUsed ? label : undefined }));
     if (isThenEnded && isElseEnded) this.#isEnded = true;
   }
 

@@ -35,8 +35,15 @@ export interface Spill {
   readonly inherits: boolean;
 }
 
+/** Where an `escape` goes to: the second arm of its `if`. */
+export interface Label {
+  /** Nesting inside of the block that ends there. */
+  depth: number;
+  isUsed: boolean;
+}
+
 export interface Node {
-  readonly kind: 'op' | 'if' | 'while' | 'goto' | 'call' | 'result' | 'spill';
+  readonly kind: 'op' | 'if' | 'escape' | 'while' | 'goto' | 'call' | 'result' | 'spill';
   readonly type: WasmType | undefined;
   /** Opcode and immediates. */
   readonly code: readonly number[];
@@ -56,6 +63,7 @@ export interface Node {
   /** goto 'block': which one of the region's. */
   readonly block?: number;
   readonly results?: readonly Node[];
+  readonly label?: Label;
   readonly variable?: LocalSlot;
   /** spill: what goes to the register file. */
   readonly spill?: Spill;
@@ -80,6 +88,7 @@ export function node(fields: Partial<Node> & { code: readonly number[] }): Node 
     exitway: fields.exitway,
     block: fields.block,
     results: fields.results,
+    label: fields.label,
     variable: fields.variable,
     spill: fields.spill,
     uses: 0,
@@ -267,8 +276,13 @@ function assembleTree(as: Assembler, { node: one, args }: Tree): void {
     as.spill!(one.spill);
     return;
   }
+  if (one.kind === 'if' && one.label) {
+    assembleAttempt(as, one, args[0], one.label);
+    return;
+  }
   for (const arg of args) assembleArg(as, arg);
   if (one.kind === 'if') assembleIf(as, one);
+  else if (one.kind === 'escape') as.out.u8(0x0d).u32(as.depth - one.label!.depth);
   else if (one.kind === 'while') assembleWhile(as, one);
   else as.out.all(one.code);
   if (one.variable) as.out.u32(one.variable.local);
@@ -283,6 +297,22 @@ function assembleIf(as: Assembler, one: Node): void {
     as.out.u8(0x05);
     assemble(as, otherwise);
   }
+  as.out.u8(0x0b);
+  as.depth--;
+}
+
+/** An `if` whose first arm may go to the second one. */
+function assembleAttempt(as: Assembler, one: Node, condition: Tree | Node, label: Label): void {
+  const [then, otherwise] = one.lists!;
+  as.out.all([0x02, 0x40, 0x02, 0x40]);
+  as.depth += 2;
+  label.depth = as.depth;
+  assembleArg(as, condition);
+  as.out.all([0x45, 0x0d, 0]);
+  assemble(as, then);
+  as.out.all([0x0c, 1, 0x0b]);
+  as.depth--;
+  assemble(as, otherwise);
   as.out.u8(0x0b);
   as.depth--;
 }

@@ -1,5 +1,5 @@
 /** Addition and subtraction. */
-import type { Emitter } from '../emit/emitter.ts';
+import type { Emitter, GiveUp } from '../emit/emitter.ts';
 import { routine } from '../emit/routine.ts';
 import { STATE } from '../state.ts';
 import {
@@ -12,8 +12,8 @@ import {
   isDenormal,
   isInfinite,
   isNanOrUnsupported,
-  type Operands,
   outcome,
+  type Parts,
   ROUND_DOWN,
   roundingOf,
   SIGN,
@@ -101,43 +101,47 @@ function addFinite<V>(e: Emitter<V>, aSig: V, aSe: V, aSign: V, bSig: V, bSe: V,
 }
 
 /** a + b (a - b with flip) of normal operands under plain control. Emitted in place. */
-export function plainAdd<V>(e: Emitter<V>, out: Plain<V>, [aSig, aSe, bSig, bSe]: Operands<V>, flip: number): void {
-  const { shl, shrU, or, and, sub, add, ltU, ne, extendU, wrap } = e.i64;
+export function plainAdd<V>(e: Emitter<V>, giveUp: GiveUp<V>, a: Parts<V>, b: Parts<V>, flip: number): Plain<V> {
+  const { shl, shrU, or, sub, add, ltU, ne, eqz, extendU, wrap } = e.i64;
   const zero = e.const64(0n),
     one = e.const64(1n);
-  const aExp = exponentOf(e, aSe),
-    bExp = exponentOf(e, bSe);
-  const bFlipped = flip ? e.xor(bSe, e.const(flip)) : bSe;
-  const swap = e.or(e.ltS(aExp, bExp), e.and(e.eq(aExp, bExp), ltU(aSig, bSig)));
-  const big = e.select(swap, bSig, aSig),
-    small = e.select(swap, aSig, bSig);
-  const exponent = e.select(swap, bExp, aExp);
-  const distance = e.sub(exponent, e.select(swap, aExp, bExp));
-  const sign = signOf(e, e.select(swap, bFlipped, aSe));
-  e.if(e.ltU(distance, e.const(64)), () => {
-    const n = extendU(distance);
-    const high = shrU(small, n);
-    const low = shl(shl(small, one), sub(e.const64(63n), n));
-    e.if(
-      e.and(e.xor(aSe, bFlipped), e.const(SIGN)),
-      () => {
-        const difference = sub(sub(big, high), extendU(ne(low, zero)));
-        const rest = sub(zero, low);
-        // Zero has a sign of its own, and a high half of 0 needs more than one shift.
-        e.if(ne(difference, zero), () => {
-          const shift = e.i64.clz(difference);
-          const h = or(shl(difference, shift), shrU(shrU(rest, one), sub(e.const64(63n), shift)));
-          roundPlain(e, out, sign, e.sub(exponent, wrap(shift)), h, shl(rest, shift));
-        });
-      },
-      () => {
-        const sum = add(big, high);
-        const carry = ltU(sum, big);
-        const c = extendU(carry);
-        const h = or(shrU(sum, c), shl(c, e.const64(63n)));
-        const l = e.select(carry, or(or(shl(sum, e.const64(63n)), shrU(low, one)), and(low, one)), low);
-        roundPlain(e, out, sign, e.add(exponent, carry), h, l);
-      },
-    );
-  });
+  const bFlipped = flip ? e.xor(b.sign, e.const(flip)) : b.sign;
+  const swap = e.ltS(a.exponent, b.exponent);
+  const big = e.select(swap, b.sig, a.sig),
+    small = e.select(swap, a.sig, b.sig);
+  const distance = e.select(swap, e.sub(b.exponent, a.exponent), e.sub(a.exponent, b.exponent));
+  giveUp(e.geU(distance, e.const(64)));
+  const n = extendU(distance);
+  const shifted = shrU(small, n);
+  const out = shl(shl(small, one), sub(e.const64(63n), n));
+  const sign = e.variable('i32', e.select(swap, bFlipped, a.sign)),
+    exponent = e.variable('i32', e.select(swap, b.exponent, a.exponent)),
+    high = e.variable('i64', big),
+    low = e.variable('i64', out);
+  e.if(
+    signOf(e, e.xor(a.sign, bFlipped)),
+    () => {
+      // Of equal exponents, the second may be the larger one.
+      const isNegative = ltU(big, shifted);
+      const signed = sub(sub(big, shifted), extendU(ne(out, zero)));
+      const difference = e.select(isNegative, sub(zero, signed), signed);
+      // Zero has a sign of its own, and a high half of 0 needs more than one shift.
+      giveUp(eqz(difference));
+      const shift = e.i64.clz(difference);
+      const rest = sub(zero, out);
+      sign.set(e.xor(sign.get(), e.mul(isNegative, e.const(SIGN))));
+      exponent.set(e.sub(exponent.get(), wrap(shift)));
+      high.set(or(shl(difference, shift), shrU(shrU(rest, one), sub(e.const64(63n), shift))));
+      low.set(shl(rest, shift));
+    },
+    () => {
+      const sum = add(big, shifted);
+      const carry = ltU(sum, big);
+      exponent.set(e.add(exponent.get(), carry));
+      high.set(e.select(carry, or(shrU(sum, one), e.const64(INTEGER_BIT)), sum));
+      // The lowest bit that goes out is 0.
+      low.set(e.select(carry, or(shl(sum, e.const64(63n)), shrU(out, one)), out));
+    },
+  );
+  return roundPlain(e, giveUp, sign.get(), exponent.get(), high.get(), low.get());
 }

@@ -14,8 +14,10 @@ import {
   isNan,
   isSignaling,
   isUnsupported,
+  joined,
   OE,
   outcome,
+  type Parts,
   PE,
   QUIET_BIT,
   ROUND_DOWN,
@@ -41,25 +43,22 @@ interface Format {
 const DOUBLE: Format = { name: 'f64', fraction: 52, bias: 1023, top: 0x7ff, signShift: 48n };
 const SINGLE: Format = { name: 'f32', fraction: 23, bias: 127, top: 0xff, signShift: 16n };
 
-interface Parts<V> {
-  sign: V;
-  exponent: V;
-  /** At the top of the word below the integer bit. */
-  fraction: V;
-}
-
-function partsOf<V>(e: Emitter<V>, format: Format, bits: V): Parts<V> {
-  const { shl, shrU, wrap } = e.i64;
-  const exponent = e.and(wrap(shrU(bits, e.const64(BigInt(format.fraction)))), e.const(format.top));
-  const sign = e.and(wrap(shrU(bits, e.const64(format.signShift))), e.const(SIGN));
-  const fraction = shrU(shl(bits, e.const64(BigInt(64 - format.fraction))), e.const64(1n));
-  return { sign, exponent, fraction };
+/** The exponent field; and the sign as in Parts. */
+function fieldsOf<V>(e: Emitter<V>, format: Format, bits: V): Pick<Parts<V>, 'exponent' | 'sign'> {
+  const { shrU, wrap } = e.i64;
+  return {
+    exponent: e.and(wrap(shrU(bits, e.const64(BigInt(format.fraction)))), e.const(format.top)),
+    sign: wrap(shrU(bits, e.const64(format.signShift))),
+  };
 }
 
 /** Zero, denormal, infinity, NaN. */
 function wideningSlow(format: Format): Routine {
   return routine(`f80_from_${format.name}`, ['i64'], ['i64', 'i32'], (e, bits) => {
-    const { sign, exponent, fraction } = partsOf(e, format, bits);
+    const { shl, shrU } = e.i64;
+    const { exponent, sign: unmasked } = fieldsOf(e, format, bits);
+    const sign = signOf(e, unmasked);
+    const fraction = shrU(shl(bits, e.const64(BigInt(64 - format.fraction))), e.const64(1n));
     const out = outcome(e);
     choose(
       e,
@@ -79,7 +78,7 @@ function wideningSlow(format: Format): Routine {
 
 /** A widening: in place where `normal` holds, else by the routine, which is right for all. */
 export interface Widening {
-  readonly fast: <V>(e: Emitter<V>, bits: V) => { normal: V; sig: V; se: V };
+  readonly fast: <V>(e: Emitter<V>, bits: V) => { normal: V; value: Parts<V> };
   /** Bits in an i64 -> value, with DE in its flags if denormal; a signaling NaN stays one: its consumer reports it. */
   readonly any: <V>(e: Emitter<V>, bits: V) => readonly V[];
 }
@@ -87,21 +86,26 @@ export interface Widening {
 function widening(format: Format): Widening {
   const slow = wideningSlow(format);
   const fast = <V>(e: Emitter<V>, bits: V) => {
-    const { sign, exponent, fraction } = partsOf(e, format, bits);
+    const { sign, exponent } = fieldsOf(e, format, bits);
+    // The integer bit takes the place of the exponent's lowest.
+    const aligned = e.i64.shl(bits, e.const64(BigInt(63 - format.fraction)));
     return {
       normal: e.ltU(e.sub(exponent, e.const(1)), e.const(format.top - 1)),
-      sig: e.i64.or(fraction, e.const64(INTEGER_BIT)),
-      se: e.or(sign, e.add(exponent, e.const(BIAS - format.bias))),
+      value: {
+        sig: e.i64.or(aligned, e.const64(INTEGER_BIT)),
+        exponent: e.add(exponent, e.const(BIAS - format.bias)),
+        sign,
+      },
     };
   };
   return {
     fast,
     any(e, bits) {
       const out = outcome(e);
-      const { normal, sig, se } = fast(e, bits);
+      const { normal, value } = fast(e, bits);
       e.if(
         normal,
-        () => out.set([sig, se]),
+        () => out.set([value.sig, joined(e, value)]),
         () => out.set(e.call(slow, bits)),
       );
       return out.get();

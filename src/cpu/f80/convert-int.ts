@@ -17,6 +17,7 @@ import {
   outcome,
   type Pair,
   PE,
+  partsOf,
   roundingOf,
   SIGN,
   signOf,
@@ -43,8 +44,7 @@ export const f80FromInt = routine('f80_from_int', ['i64'], ['i64', 'i32'], (e, v
 
 export const widenInt: Widening = {
   fast(e, value) {
-    const [sig, se] = fromInt(e, value);
-    return { normal: e.i64.ne(value, e.const64(0n)), sig, se };
+    return { normal: e.i64.ne(value, e.const64(0n)), value: partsOf(e, fromInt(e, value)) };
   },
   any: fromInt,
 };

@@ -1,5 +1,5 @@
 /** Division and square root. */
-import type { Emitter } from '../emit/emitter.ts';
+import type { Emitter, GiveUp } from '../emit/emitter.ts';
 import { routine } from '../emit/routine.ts';
 import { STATE } from '../state.ts';
 import {
@@ -8,7 +8,6 @@ import {
   DE,
   denormalFlags,
   EXPONENT,
-  exponentOf,
   IE,
   INTEGER_BIT,
   indefinite,
@@ -18,6 +17,7 @@ import {
   type Operands,
   outcome,
   type Pair,
+  type Parts,
   SIGN,
   signOf,
   withFlags,
@@ -82,10 +82,10 @@ function quotientOf<V>(e: Emitter<V>, a: V, b: V): Quotient<V> {
 }
 
 /** a / b of normal operands under plain control. Emitted in place. */
-export function plainDiv<V>(e: Emitter<V>, out: Plain<V>, [aSig, aSe, bSig, bSe]: Operands<V>): void {
-  const { high, low, large } = quotientOf(e, aSig, bSig);
-  const exponent = e.add(e.sub(exponentOf(e, aSe), exponentOf(e, bSe)), e.add(large, e.const(BIAS - 1)));
-  roundPlain(e, out, signOf(e, e.xor(aSe, bSe)), exponent, high, low);
+export function plainDiv<V>(e: Emitter<V>, giveUp: GiveUp<V>, a: Parts<V>, b: Parts<V>): Plain<V> {
+  const { high, low, large } = quotientOf(e, a.sig, b.sig);
+  const exponent = e.add(e.sub(a.exponent, b.exponent), e.add(large, e.const(BIAS - 1)));
+  return roundPlain(e, giveUp, e.xor(a.sign, b.sign), exponent, high, low);
 }
 
 function divFinite<V>(e: Emitter<V>, [aSig, aSe, bSig, bSe]: Operands<V>, sign: V, flags: V): V[] {

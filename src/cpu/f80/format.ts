@@ -44,10 +44,23 @@ export type Pair<V> = readonly [V, V];
 /** Significand, sign and exponent of two values. */
 export type Operands<V> = readonly [V, V, V, V];
 
+/** A normal number in parts; of `sign`, bit 15 counts. */
+export interface Parts<V> {
+  readonly sig: V;
+  readonly exponent: V;
+  readonly sign: V;
+}
+
 /** Puts status bits known when the code is emitted beside a sign and exponent. */
 export const withFlags = <V>(e: Emitter<V>, se: V, flags: number): V => e.or(se, e.const(flags << 16));
 
 export const exponentOf = <V>(e: Emitter<V>, se: V): V => e.and(se, e.const(EXPONENT));
+export const partsOf = <V>(e: Emitter<V>, [sig, se]: Pair<V>): Parts<V> => ({
+  sig,
+  exponent: exponentOf(e, se),
+  sign: se,
+});
+export const joined = <V>(e: Emitter<V>, { exponent, sign }: Parts<V>): V => e.or(signOf(e, sign), exponent);
 export const signOf = <V>(e: Emitter<V>, se: V): V => e.and(se, e.const(SIGN));
 
 /** Exponent not 0 but integer bit 0: unnormal, pseudo-infinity or pseudo-NaN, which the FPU refuses. */

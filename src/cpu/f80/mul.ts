@@ -1,5 +1,5 @@
 /** Multiplication. */
-import type { Emitter } from '../emit/emitter.ts';
+import type { Emitter, GiveUp } from '../emit/emitter.ts';
 import { routine } from '../emit/routine.ts';
 import { STATE } from '../state.ts';
 import {
@@ -14,8 +14,8 @@ import {
   isDenormal,
   isInfinite,
   isNanOrUnsupported,
-  type Operands,
   outcome,
+  type Parts,
   signOf,
 } from './format.ts';
 import { f80Nan } from './nan.ts';
@@ -65,12 +65,12 @@ export const f80MulSlow = routine(
 );
 
 /** a * b of normal operands under plain control. Emitted in place. */
-export function plainMul<V>(e: Emitter<V>, out: Plain<V>, [aSig, aSe, bSig, bSe]: Operands<V>): void {
-  const { shl, shrU, or, and, geS, extendU } = e.i64;
-  const [h, l] = mulWide(e, aSig, bSig);
+export function plainMul<V>(e: Emitter<V>, giveUp: GiveUp<V>, a: Parts<V>, b: Parts<V>): Plain<V> {
+  const { add, shrU, or, geS } = e.i64;
+  const [h, l] = mulWide(e, a.sig, b.sig);
   const short = geS(h, e.const64(0n));
-  const n = extendU(short);
-  const high = or(shl(h, n), and(shrU(l, e.const64(63n)), n));
-  const exponent = e.sub(e.add(exponentOf(e, aSe), exponentOf(e, bSe)), e.add(short, e.const(BIAS - 1)));
-  roundPlain(e, out, signOf(e, e.xor(aSe, bSe)), exponent, high, shl(l, n));
+  const high = e.select(short, or(add(h, h), shrU(l, e.const64(63n))), h);
+  const low = e.select(short, add(l, l), l);
+  const exponent = e.sub(e.add(a.exponent, b.exponent), e.add(short, e.const(BIAS - 1)));
+  return roundPlain(e, giveUp, e.xor(a.sign, b.sign), exponent, high, low);
 }

@@ -1,5 +1,5 @@
 /** Rounding, overflow and underflow (SDM Vol. 1, sections 4.8.4, 8.5.4 and 8.5.5): the end of every inexact operation. */
-import type { Emitter, Variable } from '../emit/emitter.ts';
+import type { Emitter, GiveUp } from '../emit/emitter.ts';
 import { routine } from '../emit/routine.ts';
 import {
   C1,
@@ -12,6 +12,7 @@ import {
   ROUND_NEAREST,
   ROUND_UP,
   roundingOf,
+  signOf,
   UE,
   WRAP,
 } from './format.ts';
@@ -122,30 +123,21 @@ export const roundTo64 = <V>(e: Emitter<V>, sign: V, exponent: V, high: V, low: 
 /** The control word is what the fast paths are written for. */
 export const isPlain = <V>(e: Emitter<V>): V => e.fpu.isPlain();
 
-/** What a fast path answers: `done` is 0 where it cannot. `flags` are status bits. */
+/** What a fast path answers. What it lost (an i64, 0 for nothing) says PE, `up` (0 or 1) C1. */
 export interface Plain<V> {
-  readonly done: Variable<V>;
-  readonly sig: Variable<V>;
-  readonly se: Variable<V>;
-  readonly flags: Variable<V>;
+  readonly sig: V;
+  readonly se: V;
+  readonly lost: V;
+  readonly up: V;
 }
 
-export const plain = <V>(e: Emitter<V>): Plain<V> => ({
-  done: e.variable('i32', e.const(0)),
-  sig: e.variable('i64', e.const64(0n)),
-  se: e.variable('i32', e.const(0)),
-  flags: e.variable('i32', e.const(0)),
-});
-
-/** To nearest at 64 bits; not done where the exponent may leave its range. */
-export function roundPlain<V>(e: Emitter<V>, out: Plain<V>, sign: V, exponent: V, high: V, low: V): void {
-  const { shl, and, add, ltS, eqz, ne, extendU, wrap } = e.i64;
-  const zero = e.const64(0n);
-  const up = e.and(ltS(low, zero), e.or(ne(shl(low, e.const64(1n)), zero), wrap(and(high, e.const64(1n)))));
+/** To nearest at 64 bits; gives up where the exponent may leave its range, or the increment carries out. */
+export function roundPlain<V>(e: Emitter<V>, giveUp: GiveUp<V>, sign: V, exponent: V, high: V, low: V): Plain<V> {
+  const { sub, and, add, gtU, geS, extendU } = e.i64;
+  // Above a half, or at it where the number is odd.
+  const up = gtU(low, sub(e.const64(INTEGER_BIT), and(high, e.const64(1n))));
   const rounded = add(high, extendU(up));
-  const carried = eqz(rounded);
-  out.sig.set(e.select(carried, e.const64(INTEGER_BIT), rounded));
-  out.se.set(e.or(sign, e.add(exponent, carried)));
-  out.flags.set(e.or(e.shl(ne(low, zero), e.const(5)), e.shl(up, e.const(9))));
-  out.done.set(e.ltU(e.sub(exponent, e.const(1)), e.const(EXPONENT - 2)));
+  giveUp(e.geU(e.sub(exponent, e.const(1)), e.const(EXPONENT - 2)));
+  giveUp(geS(rounded, e.const64(0n)));
+  return { sig: rounded, se: e.or(signOf(e, sign), exponent), lost: low, up };
 }

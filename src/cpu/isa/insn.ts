@@ -52,6 +52,8 @@ export interface InsnOptions {
   popsFirst?: boolean;
   /** Waits for pending unmasked x87 exceptions first (all x87 but the FN forms), and MMX. */
   waits?: boolean;
+  /** An x87 instruction that, but for exceptions, leaves the stack alike on all paths: it may stay in locals. */
+  deferrable?: boolean;
   /** Its operand is an image of words of the operand size: an alignment check asks for no more. */
   wordImage?: boolean;
   /** About segments, and rare: the evaluator runs it (stepper.ts). */

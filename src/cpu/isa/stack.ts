@@ -112,10 +112,12 @@ export const enter = insn('enter', {}, ['C8 Iw,Ib'], (e, bytes, nesting) => {
       left.set(e.sub(left.get(), e.const(1)));
     },
   );
-  e.if(level, () => pushNext(frame));
+  // All of ESP, however much of it addresses the stack.
+  const pointer = width === 4 ? frame : e.or(e.and(e.register(ESP, 4), e.const(~0xffff)), frame);
+  e.if(level, () => pushNext(pointer));
   const newTop = e.zext(e.sub(top.get(), e.load(bytes)), width);
   e.probeWrite(newTop, size, SS);
-  e.setRegister(EBP, frame, size);
+  e.setRegister(EBP, pointer, size);
   e.setRegister(ESP, newTop, width);
 });
 

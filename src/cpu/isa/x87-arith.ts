@@ -1,5 +1,5 @@
 /** FADD, FSUB, FMUL, FDIV and their forms; FSQRT, FABS, FCHS, FRNDINT, FSCALE, FPREM, FXTRACT. */
-import type { Emitter } from '../emit/emitter.ts';
+import type { Emitter, GiveUp } from '../emit/emitter.ts';
 import { type Routine, routine } from '../emit/routine.ts';
 import { f80AddSlow, plainAdd } from '../f80/add.ts';
 import { type Widening, widenF32, widenF64 } from '../f80/convert-float.ts';
@@ -12,25 +12,25 @@ import {
   C3,
   DE,
   EXPONENT,
-  exponentOf,
   IE,
   indefinite,
   isNanOrUnsupported,
-  isNormal,
   type Operands,
   outcome,
+  type Parts,
+  partsOf,
   SF,
   SIGN,
   ZE,
 } from '../f80/format.ts';
 import { f80MulSlow, plainMul } from '../f80/mul.ts';
 import { f80Extract, f80Prem, f80Prem1, f80Scale } from '../f80/remainder.ts';
-import { isPlain, type Plain, plain } from '../f80/round.ts';
+import { isPlain, type Plain } from '../f80/round.ts';
 import type { Insn } from './insn.ts';
 import {
-  addFlags,
   BEFORE,
   binary,
+  DEFERRABLE,
   finish,
   flagsOf,
   isEmpty,
@@ -46,17 +46,17 @@ import {
 
 /** An operation: of normal operands under plain control, and in general. */
 interface Operation {
-  readonly plain: <V>(e: Emitter<V>, out: Plain<V>, operands: Operands<V>) => void;
+  readonly plain: <V>(e: Emitter<V>, giveUp: GiveUp<V>, a: Parts<V>, b: Parts<V>) => Plain<V>;
   readonly general: <V>(e: Emitter<V>, operands: Operands<V>) => readonly V[];
 }
 
-const normalAndUsed = <V>(e: Emitter<V>, register: V, [sig, se]: readonly V[]): V =>
-  e.and(isNormal(e, sig, exponentOf(e, se)), e.eqz(isEmpty(e, register)));
+const normalAndUsed = <V>(e: Emitter<V>, register: V, value: readonly [V, V]): V =>
+  e.select(isEmpty(e, register), e.const(0), e.fpu.isNormal(register, value));
 
 /** A fast result goes to a register that was in use, and sets at most PE. */
-function commitPlain<V>(e: Emitter<V>, register: V, out: Plain<V>, pops: number): void {
-  e.fpu.write(register, out.sig.get(), out.se.get());
-  addFlags(e, out.flags.get());
+function commitPlain<V>(e: Emitter<V>, register: V, { sig, se, lost, up }: Plain<V>, pops: number): void {
+  e.fpu.replace(register, sig, se);
+  e.fpu.round(lost, up);
   pop(e, pops);
 }
 
@@ -77,12 +77,10 @@ function registerForm(name: string, op: Operation, pops: number): <V>(e: Emitter
       from = physical(e, s);
     const a = readRegister(e, to),
       b = readRegister(e, from);
-    const out = plain(e);
     const ready = e.and(normalAndUsed(e, to, a), normalAndUsed(e, from, b));
-    e.if(e.and(isPlain(e), ready), () => op.plain(e, out, [...a, ...b]));
     e.if(
-      out.done.get(),
-      () => commitPlain(e, to, out, pops),
+      e.and(isPlain(e), ready),
+      (giveUp) => commitPlain(e, to, op.plain(e, giveUp, partsOf(e, a), partsOf(e, b)), pops),
       () => void e.call(slow, to, from),
     );
   };
@@ -113,13 +111,14 @@ function memoryForm(name: string, op: Operation, widening: Widening): <V>(e: Emi
   return (e, bits) => {
     const top = topRegister(e);
     const a = readRegister(e, top);
-    const out = plain(e);
-    const { normal, sig, se } = widening.fast(e, bits);
-    const ready = e.and(normal, normalAndUsed(e, top, a));
-    e.if(e.and(isPlain(e), ready), () => op.plain(e, out, [...a, sig, se]));
+    const { normal, value } = widening.fast(e, bits);
+    const isReady = normalAndUsed(e, top, a);
     e.if(
-      out.done.get(),
-      () => commitPlain(e, top, out, 0),
+      e.and(isPlain(e), isReady),
+      (giveUp) => {
+        giveUp(e.eqz(normal));
+        commitPlain(e, top, op.plain(e, giveUp, partsOf(e, a), value), 0);
+      },
       () => void e.call(slow, bits),
     );
   };
@@ -137,30 +136,30 @@ function arithmetic(name: string, digit: number, toDigit: number, op: Operation)
   const integer = memoryForm(`${name}_int`, op, widenInt);
   const modrm = (d: number): string => (0xc0 + d * 8).toString(16).toUpperCase();
   return [
-    x87Insn(name, [`D8 ${modrm(digit)}+i ST0,STi`, `DC ${modrm(toDigit)}+i STi,ST0`], (e, dst, src) => {
-      st(e, e.load(dst), e.load(src));
-    }),
-    x87Insn(`${name}p`, [`DE ${modrm(toDigit)}+i STi,ST0`], (e, dst) => {
-      stPop(e, e.load(dst), e.const(0));
-    }),
-    x87Insn(name, [`D8 /${digit}m Md`], (e, src) => {
-      single(e, e.i64.extendU(e.load(src)));
-    }),
-    x87Insn(name, [`DC /${digit}m Mq`], (e, src) => {
-      double(e, e.load(src));
-    }),
-    x87Insn(name.replace('f', 'fi'), [`DA /${digit}m Md`, `DE /${digit}m Mw`], (e, src) => {
-      integer(e, e.i64.extendS(e.loadSigned(src)));
-    }),
+    x87Insn(
+      name,
+      [`D8 ${modrm(digit)}+i ST0,STi`, `DC ${modrm(toDigit)}+i STi,ST0`],
+      (e, dst, src) => st(e, e.load(dst), e.load(src)),
+      DEFERRABLE,
+    ),
+    x87Insn(`${name}p`, [`DE ${modrm(toDigit)}+i STi,ST0`], (e, dst) => stPop(e, e.load(dst), e.const(0)), DEFERRABLE),
+    x87Insn(name, [`D8 /${digit}m Md`], (e, src) => single(e, e.i64.extendU(e.load(src))), DEFERRABLE),
+    x87Insn(name, [`DC /${digit}m Mq`], (e, src) => double(e, e.load(src)), DEFERRABLE),
+    x87Insn(
+      name.replace('f', 'fi'),
+      [`DA /${digit}m Md`, `DE /${digit}m Mw`],
+      (e, src) => integer(e, e.i64.extendS(e.loadSigned(src))),
+      DEFERRABLE,
+    ),
   ];
 }
 
 const reversed = ({ plain, general }: Operation): Operation => ({
-  plain: (e, out, [aSig, aSe, bSig, bSe]) => plain(e, out, [bSig, bSe, aSig, aSe]),
+  plain: (e, giveUp, a, b) => plain(e, giveUp, b, a),
   general: (e, [aSig, aSe, bSig, bSe]) => general(e, [bSig, bSe, aSig, aSe]),
 });
 const sum = (flip: number): Operation => ({
-  plain: (e, out, operands) => plainAdd(e, out, operands, flip),
+  plain: (e, giveUp, a, b) => plainAdd(e, giveUp, a, b, flip),
   general: (e, operands) => e.call(f80AddSlow, ...operands, e.const(flip)),
 });
 const add = sum(0);
@@ -175,18 +174,20 @@ const emptyOperand = routine('x87_empty', [], [], (e) => {
 
 /** FABS and FCHS touch the sign only, whatever the register holds. */
 function signChange(name: string, row: string, change: <V>(e: Emitter<V>, se: V) => V): Insn {
-  return x87Insn(name, [row], (e) => {
+  const body = <V>(e: Emitter<V>): void => {
     const register = topRegister(e);
     const [sig, se] = readRegister(e, register);
+    const isNormal = e.fpu.isNormal(register, [sig, se]);
     e.if(
       e.eqz(isEmpty(e, register)),
       () => {
-        writeRegister(e, register, sig, change(e, se));
-        addFlags(e, e.const(0));
+        writeRegister(e, register, sig, change(e, se), isNormal);
+        e.fpu.clearRoundUp();
       },
       () => void e.call(emptyOperand),
     );
-  });
+  };
+  return x87Insn(name, [row], body, DEFERRABLE);
 }
 
 function unaryInsn(name: string, row: string, compute: Routine): Insn {

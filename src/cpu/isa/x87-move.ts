@@ -10,6 +10,7 @@ import {
   INTEGER_BIT,
   indefinite,
   isSignaling,
+  joined,
   OE,
   outcome,
   PE,
@@ -22,6 +23,7 @@ import { STATE } from '../state.ts';
 import type { Insn } from './insn.ts';
 import {
   addFlags,
+  DEFERRABLE,
   finish,
   isEmpty,
   physical,
@@ -45,11 +47,16 @@ function loadFloat(row: string, widening: Widening): Insn {
     push(e, [quiet, e.or(word, e.shl(signaling, e.const(16)))]);
     return [];
   });
-  return x87Insn('fld', [row], (e, src) => {
-    const bits = src.size === 8 ? e.load(src) : e.i64.extendU(e.load(src));
-    const { normal, sig, se } = widening.fast(e, bits);
-    pushIf(e, normal, [sig, se], () => void e.call(slow, bits));
-  });
+  return x87Insn(
+    'fld',
+    [row],
+    (e, src) => {
+      const bits = src.size === 8 ? e.load(src) : e.i64.extendU(e.load(src));
+      const { normal, value } = widening.fast(e, bits);
+      pushIf(e, normal, [value.sig, joined(e, value)], () => void e.call(slow, bits), e.const(1));
+    },
+    DEFERRABLE,
+  );
 }
 
 const loadInt = routine('x87_fild', ['i64'], [], (e, value) => {
@@ -57,8 +64,15 @@ const loadInt = routine('x87_fild', ['i64'], [], (e, value) => {
   return [];
 });
 
-const loadEmpty = routine('x87_fld_empty', [], [], (e) => {
-  push(e, indefinite(e, IE | SF));
+/** (physical register), which may be empty. */
+const loadAnyRegister = routine('x87_fld_st', ['i32'], [], (e, register) => {
+  const out = outcome(e);
+  e.if(
+    isEmpty(e, register),
+    () => out.set(indefinite(e, IE | SF)),
+    () => out.set(readRegister(e, register)),
+  );
+  push(e, out.get());
   return [];
 });
 
@@ -66,11 +80,8 @@ const loadEmpty = routine('x87_fld_empty', [], [], (e) => {
 function loadRegister<V>(e: Emitter<V>, i: V): void {
   const register = physical(e, i);
   const value = readRegister(e, register);
-  e.if(
-    e.eqz(isEmpty(e, register)),
-    () => push(e, value),
-    () => void e.call(loadEmpty),
-  );
+  const isUsed = e.eqz(isEmpty(e, register));
+  pushIf(e, isUsed, value, () => void e.call(loadAnyRegister, register), e.fpu.isNormal(register, value));
 }
 
 /** Top bits of a store's status bits: an unmasked exception is due, and it forbids the store. */
@@ -222,14 +233,16 @@ const storeEmpty = [0, 1].map((pops) =>
 function storeRegister<V>(e: Emitter<V>, i: V, pops: 0 | 1): void {
   const st0 = topRegister(e),
     to = physical(e, i);
+  const value = readRegister(e, st0);
+  const isNormal = e.fpu.isNormal(st0, value);
   e.if(
-    isEmpty(e, st0),
-    () => void e.call(storeEmpty[pops], to),
+    e.eqz(isEmpty(e, st0)),
     () => {
-      writeRegister(e, to, ...readRegister(e, st0));
-      addFlags(e, e.const(0));
+      writeRegister(e, to, ...value, isNormal);
+      e.fpu.clearRoundUp();
       pop(e, pops);
     },
+    () => void e.call(storeEmpty[pops], to),
   );
 }
 
@@ -267,14 +280,17 @@ const exchangeEmpty = routine('x87_fxch_empty', ['i32', 'i32'], [], (e, st0, oth
 function exchange<V>(e: Emitter<V>, i: V): void {
   const st0 = topRegister(e),
     other = physical(e, i);
+  const a = readRegister(e, st0),
+    b = readRegister(e, other);
+  const isNormal = [e.fpu.isNormal(st0, a), e.fpu.isNormal(other, b)];
   e.if(
-    e.or(isEmpty(e, st0), isEmpty(e, other)),
-    () => void e.call(exchangeEmpty, st0, other),
+    e.eqz(e.or(isEmpty(e, st0), isEmpty(e, other))),
     () => {
-      const a = readRegister(e, st0);
-      writeBoth(e, [st0, other], readRegister(e, other), a);
-      addFlags(e, e.const(0));
+      writeRegister(e, st0, ...b, isNormal[1]);
+      writeRegister(e, other, ...a, isNormal[0]);
+      e.fpu.clearRoundUp();
     },
+    () => void e.call(exchangeEmpty, st0, other),
   );
 }
 
@@ -321,7 +337,7 @@ export const moveInsns: Insn[] = [
     const low = e.read64(e.operandAddress(src));
     e.call(x87Push, low, e.read(e.partAddress(src, 8), 2));
   }),
-  x87Insn('fld', ['D9 C0+i STi'], (e, src) => loadRegister(e, e.load(src))),
+  x87Insn('fld', ['D9 C0+i STi'], (e, src) => loadRegister(e, e.load(src)), DEFERRABLE),
   x87Insn('fild', ['DF /0m Mw', 'DB /0m Md'], (e, src) => void e.call(loadInt, e.i64.extendS(e.loadSigned(src)))),
   x87Insn('fild', ['DF /5m Mq'], (e, src) => void e.call(loadInt, e.load(src))),
   x87Insn('fbld', ['DF /4m Mt'], (e, src) => {
@@ -335,13 +351,16 @@ export const moveInsns: Insn[] = [
   storeInts('fisttp', ['DF /1m Mw', 'DB /1m Md', 'DD /1m Mq'], 1, true),
   x87Insn('fstp', ['DB /7m Mt'], (e, dst) => storeTen(e, dst, e.call(storeExtended))),
   x87Insn('fbstp', ['DF /6m Mt'], (e, dst) => storeTen(e, dst, e.call(storeDecimal))),
-  x87Insn('fst', ['DD D0+i STi'], (e, dst) => storeRegister(e, e.load(dst), 0)),
+  x87Insn('fst', ['DD D0+i STi'], (e, dst) => storeRegister(e, e.load(dst), 0), DEFERRABLE),
   x87Insn('fstp', ['D9 D8+i STi'], (e, dst) => void e.call(storeRegisterQuiet, e.load(dst))),
   // DF D0 and DF D8 are undocumented names of the same.
-  x87Insn('fstp', ['DD D8+i STi', 'DF D0+i STi', 'DF D8+i STi'], (e, dst) => {
-    storeRegister(e, e.load(dst), 1);
-  }),
-  x87Insn('fxch', ['D9 C8+i STi', 'DD C8+i STi', 'DF C8+i STi'], (e, other) => exchange(e, e.load(other))),
+  x87Insn(
+    'fstp',
+    ['DD D8+i STi', 'DF D0+i STi', 'DF D8+i STi'],
+    (e, dst) => storeRegister(e, e.load(dst), 1),
+    DEFERRABLE,
+  ),
+  x87Insn('fxch', ['D9 C8+i STi', 'DD C8+i STi', 'DF C8+i STi'], (e, other) => exchange(e, e.load(other)), DEFERRABLE),
   conditionalMove('fcmovb', 'DA C0+i ST0,STi', 2),
   conditionalMove('fcmove', 'DA C8+i ST0,STi', 4),
   conditionalMove('fcmovbe', 'DA D0+i ST0,STi', 6),

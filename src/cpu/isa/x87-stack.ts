@@ -32,8 +32,8 @@ export const setEmpty = <V>(e: Emitter<V>, register: V, empty: 0 | 1): void => e
 
 export const readRegister = <V>(e: Emitter<V>, register: V): [V, V] => e.fpu.read(register);
 /** Also marks it as in use. */
-export function writeRegister<V>(e: Emitter<V>, register: V, sig: V, word: V): void {
-  e.fpu.write(register, sig, e.and(word, e.const(0xffff)));
+export function writeRegister<V>(e: Emitter<V>, register: V, sig: V, word: V, isNormal?: V): void {
+  e.fpu.write(register, sig, e.and(word, e.const(0xffff)), isNormal);
   setEmpty(e, register, 0);
 }
 
@@ -117,14 +117,15 @@ const pushSlow = routine('x87_push_slow', ['i64', 'i32'], [], (e, sig, word) => 
 });
 
 /** Pushes a value without flags where `sure` holds and there is room, else does `otherwise`. */
-export function pushIf<V>(e: Emitter<V>, sure: V, [sig, se]: readonly V[], otherwise: () => void): void {
+export function pushIf<V>(e: Emitter<V>, sure: V, [sig, se]: readonly V[], otherwise: () => void, isNormal?: V): void {
   const register = physical(e, e.const(7));
   e.if(
     e.and(sure, isEmpty(e, register)),
     () => {
-      writeRegister(e, register, sig, se);
+      e.fpu.write(register, sig, se, isNormal);
+      setEmpty(e, register, 0);
       e.fpu.turn(-1);
-      addFlags(e, e.const(0));
+      e.fpu.clearRoundUp();
     },
     otherwise,
   );
@@ -166,12 +167,13 @@ export function binary<V>(
   finish(e, into ? st1 : st0, out.get(), into, clear);
 }
 
+/** For x87 instructions that compiled code may keep in locals (insn.ts). */
+export const DEFERRABLE: InsnOptions = { deferrable: true };
+
 /** An x87 instruction that waits for pending exceptions and leaves its address as the last instruction pointer. */
 export function x87Insn(name: string, rows: readonly string[], body: Body, options: InsnOptions = {}): Insn {
   return insn(name, { feature: 'x87', waits: true, ...options }, rows, (e, ...operands) => {
     body(e, ...operands);
-    e.setState(STATE.fpuIp, e.currentEip());
-    e.if(e.fpu.isPending(), () => e.noteException());
-    e.fpu.settle();
+    e.fpu.finish();
   });
 }

@@ -1,50 +1,43 @@
 /**
  * The x87 stack within a block of compiled code: TOP moves when the code is made, the registers that it uses are in locals,
- * and what is known of their tags need not be looked at. All is written through to the register file, which routines work on.
+ * and what is known of their tags and values need not be looked at. Instructions whose paths leave the stack alike (deferrable
+ * in insn.ts) change the locals only: the register file gets them by flush(), before somebody looks there. All others, and
+ * routines, work on the register file.
  */
 import type { Emitter, Variable } from '../emit/emitter.ts';
 import { MemoryFpu } from '../emit/fpu.ts';
 import type { Node } from '../emit/wasm-ir.ts';
+import { C1 } from '../f80/format.ts';
 import { STATE } from '../state.ts';
-
-/** What holds at a point of the code. Registers are numbered from where TOP was at the beginning: a bit each. */
-interface Knowledge {
-  /** TOP has been loaded. */
-  isOpen: boolean;
-  top: number;
-  /** In their locals, in use, empty. */
-  held: number;
-  used: number;
-  empty: number;
-  /** No exception is pending. */
-  isSettled: boolean;
-  /** A routine has worked on the register file. */
-  isStale: boolean;
-}
-
-const NOTHING: Knowledge = {
-  isOpen: false,
-  top: 0,
-  held: 0,
-  used: 0,
-  empty: 0,
-  isSettled: false,
-  isStale: false,
-};
+import type { Knowledge } from './fpu-knowledge.ts';
+import { isNewer, NOTHING, numbersIn } from './fpu-knowledge.ts';
 
 interface Register {
   readonly sig: Variable<Node>;
   readonly se: Variable<Node>;
+  /** Made when it is first asked for. */
+  normal: Variable<Node> | undefined;
+}
+
+/** Locals that are set where the stack is opened. */
+interface Opened {
+  readonly top: Variable<Node>;
+  /** The control word is what the fast paths are written for. */
+  readonly plain: Variable<Node>;
+  /** Not 0: PE. C1. */
+  readonly lost: Variable<Node>;
+  readonly up: Variable<Node>;
 }
 
 export class CachedFpu extends MemoryFpu<Node> {
-  #known: Knowledge = { ...NOTHING };
+  #known: Knowledge = NOTHING;
   readonly #numbers = new WeakMap<Node, number>();
   readonly #registers = new Map<number, Register>();
-  #top: Variable<Node> | undefined;
-  #plain: Variable<Node> | undefined;
+  #opened: Opened | undefined;
   /** How many conditions the code at hand depends on. */
   #depth = 0;
+  /** The instruction at hand may leave its changes in locals. */
+  #defers = false;
   /** The accesses to the register file are this object's own. */
   isAtWork = false;
 
@@ -53,28 +46,50 @@ export class CachedFpu extends MemoryFpu<Node> {
   }
 
   /** Before an x87 instruction. */
-  begin(): void {
+  begin(defers: boolean): void {
+    this.#defers = defers;
+    if (!defers) this.flush();
     if (this.#known.isOpen) return;
-    this.#top = this.#setOrMake(this.#top, 'i32', this.e.state(STATE.fpuTop));
-    this.#plain = this.#setOrMake(this.#plain, 'i32', super.isPlain());
+    const { e } = this;
+    const top = e.state(STATE.fpuTop);
+    const plain = super.isPlain();
+    const zero = e.const64(0n);
+    if (this.#opened) {
+      this.#opened.top.set(top);
+      this.#opened.plain.set(plain);
+      this.#opened.lost.set(zero);
+    } else {
+      const up = e.variable('i32', e.const(0));
+      this.#opened = {
+        top: e.variable('i32', top),
+        plain: e.variable('i32', plain),
+        lost: e.variable('i64', zero),
+        up,
+      };
+    }
     this.#known = { ...NOTHING, isOpen: true, isSettled: this.#known.isSettled };
+  }
+  /** Before an instruction that may look at the register file, or change it there. */
+  giveUp(): void {
+    this.#defers = false;
+    this.flush();
   }
   /** Another block, which has locals of its own. */
   startOver(): void {
-    this.forget();
-    this.#top = undefined;
-    this.#plain = undefined;
+    this.#known = NOTHING;
+    this.#opened = undefined;
     this.#registers.clear();
   }
+  /** The register file is changed by somebody else. */
   forget(): void {
-    this.#known = { ...NOTHING };
+    if (this.#depth > 0 && isNewer(this.#known)) throw new Error('what is deferred on one path is lost on another');
+    this.flush();
+    this.#known = NOTHING;
+  }
+  #change(change: Partial<Knowledge>): void {
+    this.#known = { ...this.#known, ...change };
   }
 
-  #setOrMake(variable: Variable<Node> | undefined, type: 'i32' | 'i64', value: Node): Variable<Node> {
-    if (!variable) return this.e.variable(type, value);
-    variable.set(value);
-    return variable;
-  }
   #work<T>(work: () => T): T {
     this.isAtWork = true;
     const result = work();
@@ -82,9 +97,34 @@ export class CachedFpu extends MemoryFpu<Node> {
     return result;
   }
 
+  /** What the locals have and the register file has not. */
+  flush(): void {
+    if (!isNewer(this.#known)) return;
+    this.#work(() => {
+      const { newer, newerTags, isBehind, ip } = this.#known;
+      for (const number of numbersIn(newer)) this.#writeBack(number);
+      for (const number of numbersIn(newerTags)) this.#writeTag(number);
+      if (isBehind) this.#writeStatus();
+      if (ip) this.e.setState(STATE.fpuIp, ip);
+    });
+    this.#change({ newer: 0, newerTags: 0, isBehind: false, ip: undefined });
+    if (this.#depth === 0) this.#opened!.lost.set(this.e.const64(0n));
+  }
+  #writeBack(number: number): void {
+    const { sig, se } = this.#registers.get(number)!;
+    super.write(this.#node(number), sig.get(), se.get());
+  }
+  #writeTag(number: number): void {
+    super.setEmpty(this.#node(number), this.#known.empty & (1 << number) ? 1 : 0);
+  }
+  #writeStatus(): void {
+    this.e.setState(STATE.fpuTop, this.#node(this.#known.top));
+    super.round(this.#opened!.lost.get(), this.#opened!.up.get());
+  }
+
   #node(number: number): Node {
     const { e } = this;
-    const top = this.#top!.get();
+    const top = this.#opened!.top.get();
     const register = number === 0 ? top : e.and(e.add(top, e.const(number)), e.const(7));
     this.#numbers.set(register, number);
     return register;
@@ -98,12 +138,13 @@ export class CachedFpu extends MemoryFpu<Node> {
       this.#work(() => super.turn(by));
       return;
     }
-    this.#known.top = (this.#known.top + by) & 7;
-    this.#work(() => this.e.setState(STATE.fpuTop, this.#node(this.#known.top)));
+    this.#change({ top: (this.#known.top + by) & 7, isBehind: this.#defers });
+    if (!this.#defers) this.#work(() => this.e.setState(STATE.fpuTop, this.#node(this.#known.top)));
   }
 
   #bit(register: Node): number {
     const number = this.#known.isOpen ? this.#numbers.get(register) : undefined;
+    if (number === undefined && this.#defers && isNewer(this.#known)) throw new Error('a register without a number');
     return number === undefined ? 0 : 1 << number;
   }
   override isEmpty(register: Node): Node {
@@ -111,14 +152,15 @@ export class CachedFpu extends MemoryFpu<Node> {
     if (bit & this.#known.used) return this.e.const(0);
     return bit & this.#known.empty ? this.e.const(1) : super.isEmpty(register);
   }
-  override setEmpty(register: Node, empty: 0 | 1): void {
+  override setEmpty(register: Node, isEmpty: 0 | 1): void {
     const bit = this.#bit(register);
-    const known = this.#known;
-    if (bit === 0) known.used = known.empty = 0;
-    else if (bit & (empty ? known.empty : known.used)) return;
-    known.used = empty ? known.used & ~bit : known.used | bit;
-    known.empty = empty ? known.empty | bit : known.empty & ~bit;
-    this.#work(() => super.setEmpty(register, empty));
+    const { used, empty, newerTags } = this.#known;
+    if (bit & (isEmpty ? empty : used)) return;
+    if (bit === 0) this.#change({ used: 0, empty: 0 });
+    else if (isEmpty) this.#change({ used: used & ~bit, empty: empty | bit });
+    else this.#change({ used: used | bit, empty: empty & ~bit });
+    if (bit && this.#defers) this.#change({ newerTags: newerTags | bit });
+    else this.#work(() => super.setEmpty(register, isEmpty));
   }
 
   override read(register: Node): [Node, Node] {
@@ -133,31 +175,101 @@ export class CachedFpu extends MemoryFpu<Node> {
     const { sig, se } = this.#registers.get(number)!;
     return [sig.get(), se.get()];
   }
-  override write(register: Node, sig: Node, se: Node): void {
-    this.#work(() => super.write(register, sig, se));
-    if (this.#bit(register) === 0) this.#known.held = 0;
-    else this.#keep(this.#numbers.get(register)!, [sig, se]);
+  override write(register: Node, sig: Node, se: Node, isNormal?: Node): void {
+    const bit = this.#bit(register);
+    const isDeferred = bit !== 0 && this.#defers;
+    if (!isDeferred) this.#work(() => super.write(register, sig, se));
+    if (bit === 0) {
+      this.#change({ held: 0, classed: 0 });
+      return;
+    }
+    const number = this.#numbers.get(register)!;
+    this.#keep(number, [sig, se]);
+    if (isNormal) this.#classify(number, isNormal);
+    if (isDeferred) this.#change({ newer: this.#known.newer | bit });
   }
-  #keep(number: number, [sig, se]: [Node, Node]): void {
-    const old = this.#registers.get(number);
-    this.#registers.set(number, {
-      sig: this.#setOrMake(old?.sig, 'i64', sig),
-      se: this.#setOrMake(old?.se, 'i32', se),
-    });
-    this.#known.held |= 1 << number;
+  override replace(register: Node, sig: Node, se: Node): void {
+    this.write(register, sig, se, this.e.const(1));
+    const bit = this.#bit(register);
+    this.#change({ used: this.#known.used | bit, empty: this.#known.empty & ~bit });
+  }
+  override isNormal(register: Node, value: readonly [Node, Node]): Node {
+    const bit = this.#bit(register);
+    const number = this.#numbers.get(register)!;
+    if (bit & this.#known.classed) return this.#registers.get(number)!.normal!.get();
+    const isNormal = super.isNormal(register, value);
+    if (bit & this.#known.held && this.#depth === 0) this.#classify(number, isNormal);
+    return isNormal;
+  }
+  #keep(number: number, [sig, se]: readonly [Node, Node]): void {
+    const { e } = this;
+    const register = this.#registers.get(number);
+    if (register) {
+      register.sig.set(sig);
+      register.se.set(se);
+    } else {
+      const made = { sig: e.variable('i64', sig), se: e.variable('i32', se), normal: undefined };
+      this.#registers.set(number, made);
+    }
+    const bit = 1 << number;
+    this.#change({ held: this.#known.held | bit, classed: this.#known.classed & ~bit });
+  }
+  #classify(number: number, isNormal: Node): void {
+    const register = this.#registers.get(number)!;
+    if (register.normal) register.normal.set(isNormal);
+    else register.normal = this.e.variable('i32', isNormal);
+    this.#change({ classed: this.#known.classed | (1 << number) });
+  }
+  /** From the register file. */
+  #load(number: number, isClassed: boolean): void {
+    const value = super.read(this.#node(number));
+    this.#keep(number, value);
+    if (isClassed) this.#classify(number, super.isNormal(value[0], value));
+  }
+
+  override round(lost: Node, up: Node): void {
+    if (!this.#defers) {
+      super.round(lost, up);
+      return;
+    }
+    const opened = this.#opened!;
+    opened.lost.set(this.e.i64.or(opened.lost.get(), lost));
+    opened.up.set(up);
+    this.#change({ isBehind: true });
+  }
+  override clearRoundUp(): void {
+    if (!this.#defers) {
+      super.clearRoundUp();
+      return;
+    }
+    this.#opened!.up.set(this.e.const(0));
+    this.#change({ isBehind: true });
+  }
+  #loadRoundUp(): void {
+    const { e } = this;
+    this.#opened!.up.set(e.ne(e.and(e.state(STATE.fpuStatus), e.const(C1)), e.const(0)));
   }
 
   override isPlain(): Node {
-    return this.#known.isOpen ? this.#plain!.get() : super.isPlain();
+    return this.#known.isOpen ? this.#opened!.plain.get() : super.isPlain();
   }
   override isPending(): Node {
     return this.#known.isSettled ? this.e.const(0) : super.isPending();
   }
   override settle(): void {
-    this.#known.isSettled = true;
+    this.#change({ isSettled: true });
+  }
+  override finish(): void {
+    if (!this.#defers || !this.#known.isOpen) {
+      super.finish();
+      return;
+    }
+    this.#change({ ip: this.e.currentEip() });
+    this.e.if(this.isPending(), () => this.e.noteException());
+    this.settle();
   }
 
-  /** A routine works on the stack. */
+  /** A routine has worked on the stack. */
   routineCalled(): void {
     this.#known = { ...NOTHING, isStale: this.#depth > 0 };
   }
@@ -169,40 +281,73 @@ export class CachedFpu extends MemoryFpu<Node> {
   paths(first: () => boolean, second: () => boolean, check: () => void): readonly [() => void, () => void] {
     const before = { ...this.#known, isStale: false };
     let after: Knowledge | undefined;
-    const arm = (fill: () => boolean, isLast: boolean) => (): void => {
-      this.#known = { ...before };
+    const begin = (fill: () => boolean): boolean => {
+      this.#known = before;
       this.#depth++;
-      const ends = fill();
-      const now = this.#known;
-      if (isLast && !ends && now.isStale && after && !after.isStale && after.isOpen) this.#reload(after, check);
-      this.#depth--;
-      if (ends) {
-        if (isLast) this.#known = after ?? { ...before };
-        else this.#known = before;
-        return;
-      }
-      if (!isLast) {
-        after = this.#known;
-        this.#known = before;
-      } else this.#known = after ? merge(after, this.#known) : this.#known;
-      if (isLast && this.#known.isStale && this.#depth === 0) this.forget();
+      return fill();
     };
-    return [arm(first, false), arm(second, true)];
+    return [
+      () => {
+        if (!begin(first)) after = this.#known;
+        this.#depth--;
+        this.#known = before;
+      },
+      () => {
+        const isEnded = begin(second);
+        if (isEnded) this.#known = after ?? before;
+        else if (after) this.#meet(after, check);
+        this.#depth--;
+        if (this.#known.isStale && this.#depth === 0) this.#known = NOTHING;
+      },
+    ];
+  }
+
+  /** On the second path, of which the first one's end is known: what holds on both. */
+  #meet(first: Knowledge, check: () => void): void {
+    if (this.#known.isStale && first.isOpen && !first.isStale) this.#reload(first, check);
+    const isSettled = first.isSettled && this.#known.isSettled;
+    const isStale = first.isStale || this.#known.isStale;
+    if (!first.isOpen || !this.#known.isOpen || first.top !== this.#known.top) {
+      if (isNewer(first)) throw new Error('what is deferred on one path is lost on another');
+      this.flush();
+      this.#known = { ...NOTHING, isSettled, isStale };
+      return;
+    }
+    this.#agreeOn(first);
+    const { held, used, empty, classed, newer, newerTags, ip } = this.#known;
+    this.#known = {
+      ...first,
+      held: first.held & held,
+      used: first.used & used,
+      empty: first.empty & empty,
+      classed: first.classed & classed,
+      newer: first.newer | newer,
+      newerTags: first.newerTags | newerTags,
+      ip: first.ip ?? ip,
+      isSettled,
+    };
+  }
+
+  /** What is in locals on one path only, gets there on this one, or into the register file. */
+  #agreeOn(first: Knowledge): void {
+    const { held, newer, newerTags, used, empty, isBehind } = this.#known;
+    for (const number of numbersIn(first.newer & ~held)) this.#load(number, false);
+    const known = (first.used & used) | (first.empty & empty);
+    if (first.newerTags & ~known) throw new Error('tags that are deferred on one path differ on another');
+    if (first.isBehind && !isBehind) this.#loadRoundUp();
+    this.#work(() => {
+      for (const number of numbersIn(newer & ~first.held)) this.#writeBack(number);
+      for (const number of numbersIn(newerTags & ~known)) this.#writeTag(number);
+      if (isBehind && !first.isBehind) this.#writeStatus();
+    });
+    this.#change({ newer: this.#known.newer & first.held, newerTags: newerTags & known });
   }
 
   #reload(wanted: Knowledge, check: () => void): void {
     check();
-    this.#known = { ...wanted };
-    for (let number = 0; number < 8; number++) {
-      if (!(wanted.held & (1 << number))) continue;
-      this.#keep(number, super.read(this.#node(number)));
-    }
+    this.#known = { ...wanted, held: 0 };
+    for (const number of numbersIn(wanted.held)) this.#load(number, (wanted.classed & (1 << number)) !== 0);
+    this.#opened!.lost.set(this.e.const64(0n));
+    if (wanted.isBehind) this.#loadRoundUp();
   }
-}
-
-function merge(a: Knowledge, b: Knowledge): Knowledge {
-  const isSettled = a.isSettled && b.isSettled;
-  if (!a.isOpen || !b.isOpen || a.top !== b.top) return { ...NOTHING, isSettled, isStale: a.isStale || b.isStale };
-  const [held, used, empty] = [a.held & b.held, a.used & b.used, a.empty & b.empty];
-  return { ...a, held, used, empty, isSettled };
 }

@@ -80,7 +80,9 @@ export class JitEmitter extends KeptEmitter {
     this.forgetAccess();
     // Where only some paths write flags, what they had been is computed for all.
     if (flagEffects(insn.decoded).mayWrite) this.materialize();
-    if (insn.decoded.insn.options.feature === 'x87') this.fpu.begin();
+    const { feature, deferrable = false } = insn.decoded.insn.options;
+    if (feature === 'x87') this.fpu.begin(deferrable);
+    else if (feature !== undefined) this.fpu.giveUp();
   }
   get #decoded(): Decoded {
     return this.#insn.decoded;
@@ -202,6 +204,8 @@ export class JitEmitter extends KeptEmitter {
     if (this.#isSettled) return;
     this.#isSettled = true;
     if (this.#context.mode.isPrecise) this.flush();
+    // Another block knows nothing of the x87 stack.
+    this.fpu.flush();
     const { left } = this.#context.locals;
     const count = this.#block.insns.length + extra;
     this.setLocal(left, this.sub(this.getLocal(left), this.const(count * RECORD_SIZE)));

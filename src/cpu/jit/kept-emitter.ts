@@ -6,7 +6,7 @@
  * for them and go to the register file where control leaves the region; exact code does that before each access, too.
  */
 import type { MemoryType } from '../emit/base-emitter.ts';
-import type { Flags, WasmType } from '../emit/emitter.ts';
+import type { Arm, Flags, GiveUp, WasmType } from '../emit/emitter.ts';
 import type { LaneShape } from '../emit/ops.ts';
 import type { RoutineTable, WasmTarget } from '../emit/wasm-emitter.ts';
 import type { LocalSlot, Node } from '../emit/wasm-ir.ts';
@@ -175,6 +175,7 @@ export abstract class KeptEmitter extends FpuEmitter {
     this.storesInherited ||= this.#inherits;
     this.#dirty = 0;
     this.#inherits = false;
+    this.fpu.flush();
   }
   /** Control goes on in another block. */
   protected bequeath(): void {
@@ -189,7 +190,7 @@ export abstract class KeptEmitter extends FpuEmitter {
 
   // Paths: what holds at a path's beginning holds at the beginning of the other one too.
 
-  override if(condition: Node, then: () => void, otherwise: () => void = () => {}): void {
+  override if(condition: Node, then: Arm<Node>, otherwise: () => void = () => {}): void {
     if (condition.constant !== undefined) {
       super.if(condition, then, otherwise);
       return;
@@ -199,19 +200,21 @@ export abstract class KeptEmitter extends FpuEmitter {
     const pending = this.#pending;
     let after = 0;
     let inheritsAfter = false;
-    const arm = (fill: () => void) => (): void => {
-      this.#dirty = dirty;
-      this.#inherits = inherits;
-      this.#pending = pending;
-      this.#depth++;
-      fill();
-      if (!this.isEnded && this.#pending !== pending) this.materialize();
-      this.#depth--;
-      if (this.isEnded) return;
-      after |= this.#dirty;
-      inheritsAfter ||= this.#inherits;
-    };
-    super.if(condition, arm(then), arm(otherwise));
+    const arm =
+      (fill: Arm<Node>) =>
+      (giveUp: GiveUp<Node>): void => {
+        this.#dirty = dirty;
+        this.#inherits = inherits;
+        this.#pending = pending;
+        this.#depth++;
+        fill(giveUp);
+        if (!this.isEnded && this.#pending !== pending) this.materialize();
+        this.#depth--;
+        if (this.isEnded) return;
+        after |= this.#dirty;
+        inheritsAfter ||= this.#inherits;
+      };
+    super.if(condition, arm(then), () => arm(otherwise)(() => {}));
     this.#dirty = after;
     this.#inherits = inheritsAfter;
     this.#pending = pending;

@@ -18,7 +18,7 @@ export interface Block {
   readonly eip: number;
   /** Where control goes on behind its last instruction. */
   readonly next: number;
-  /** Blocks that it leads to; by `call`, the one that the call returns to. */
+  /** Blocks that it leads to, twice where a jump leads to what follows it; by `call`, the one that the call returns to. */
   readonly successors: readonly number[];
   readonly isCall: boolean;
   /** Control may also go where no block of the region is. */
@@ -165,9 +165,9 @@ function finishBlock({ index, insns, next }: Draft, byEip: ReadonlyMap<number, D
   const target = branch ? relativeTarget(decoded) : undefined;
   const isCall = isNearCall(decoded) && thunk === undefined && target !== next;
   const targets = [...(target === undefined || isCall || thunk !== undefined ? [] : [target]), ...(ends ? [] : [next])];
-  const successors = new Set(targets.flatMap((eip) => byEip.get(eip)?.index ?? []));
+  const successors = targets.flatMap((eip) => byEip.get(eip)?.index ?? []);
   const leaves = (ends && target === undefined) || targets.some((eip) => !byEip.has(eip));
-  return { index, insns, eip: insns[0].decoded.eip, next, successors: [...successors], isCall, leaves };
+  return { index, insns, eip: insns[0].decoded.eip, next, successors, isCall, leaves };
 }
 
 /** The region around `start`; undefined when there is nothing to compile. `isComplete`: with what was never jumped to. */

@@ -1,8 +1,10 @@
 /** From a program that differs to the one instruction that does, and a state with nothing in it that does not matter. */
+import { CS } from '../../../src/cpu/state.ts';
 import { isEqual } from './compare.ts';
 import type { Differ, Mismatch } from './differ.ts';
 import type { Program } from './program.ts';
 import { INT3, SLOT, SLOT_SIZE, Slots } from './slot.ts';
+import { originOf } from './state.ts';
 
 const SIGTRAP = 5;
 const BREAKPOINT = 3;
@@ -36,6 +38,8 @@ function singleAt(program: Program, eip: number): Program | undefined {
   return { steps: [{ ...step, at: 0 }], code, address: eip, pins: [] };
 }
 
+const codeOrigin = (state: Slots): number => originOf(state.u16[(SLOT.selectors >> 1) + CS]);
+
 /** The request for a program from the state that an answer shows. */
 function requestFor(program: Program, state: Slots): Slots {
   const request = copyOf(state);
@@ -44,7 +48,7 @@ function requestFor(program: Program, state: Slots): Slots {
     const at = (SLOT.selectors >> 1) + n;
     request.u16[at] = request.u16[at] > 3 ? request.u16[at] | 3 : 0;
   }
-  request.set(0, SLOT.eip, program.address);
+  request.set(0, SLOT.eip, program.address - codeOrigin(request));
   request.set(0, SLOT.codeAddress, program.address);
   request.set(0, SLOT.codeLength, program.code.length);
   request.set(0, SLOT.isSameCode, 0);
@@ -59,7 +63,7 @@ export async function isolate(differ: Differ, mismatch: Mismatch): Promise<Misma
   if (program.steps.length === 1) return mismatch;
   let state = mismatch.request;
   for (let n = 0; n < STEPS; n++) {
-    const single = singleAt(program, state.get(0, SLOT.eip));
+    const single = singleAt(program, (state.get(0, SLOT.eip) + codeOrigin(state)) >>> 0);
     if (!single) return mismatch;
     const one = await rerun(differ, single, requestFor(single, state), subject);
     if (differs(one)) return one;
