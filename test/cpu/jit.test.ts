@@ -48,6 +48,8 @@ function outcome(cpu: Cpu, slice = 1_000_000): number[] {
 
 /** Each ends with int 0x80 or a fault. */
 const programs: [string, readonly number[]][] = [
+  // mov ecx, 3; 1: dec ecx; jnz 1b; mov eax, [0x10]
+  ['a null pointer that is a constant', [0xb9, ...le32(3), 0x49, 0x75, 0xfd, 0x8b, 0x05, ...le32(0x10)]],
   // mov ecx, 3; 1: test ecx, 1; jz +0; inc eax; add ebx, eax; dec ecx; jnz 1b; int 0x80
   [
     'a jump to where it stands',

@@ -67,7 +67,8 @@ export function compileRegion(source: CodeSource, region: Region, target: WasmTa
   const live = liveRegisters(region, codes, dirty);
   const assembler = new RegionAssembler(context, codes, live, dirty, pool);
   const code = { type: HANDLER_TYPE, locals: pool.types, code: assembler.assemble(), exported: 'region' };
-  const memory = { minimum: 1, maximum: 65536, shared: true };
+  // Were there a page for sure, V8 would take constant addresses in it for safe ones, whose faults end Node.
+  const memory = { minimum: 0, maximum: 65536, shared: true };
   const imports: { name: string; type: Pick<Routine, 'parameters' | 'results'> }[] = routines.imports;
   return {
     bytes: writeModule({ imports, functions: [code], memory }),
