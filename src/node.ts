@@ -9,9 +9,10 @@ import { InheritedFiles } from './fs/inherited.ts';
 import { MemFs } from './fs/memfs.ts';
 import { TarFs } from './fs/tar.ts';
 import { HostFiles } from './host/files.ts';
-import { DirectorySource } from './host/image/directory-source.ts';
+import { openSource } from './host/image/open-source.ts';
 import { NodeHost } from './host/node.ts';
 import { HostDescriptor } from './host/stdio.ts';
+import { StoreWriter } from './host/store/store-sink.ts';
 import type { TlsFiles } from './host/transport/tls.ts';
 import { Machine, type MachineOptions } from './machine.ts';
 import { prepareCpu } from './node-cpu.ts';
@@ -52,7 +53,7 @@ export interface RestoreOptions extends Partial<MachineOptions>, Pick<ThawOption
 /** A machine that goes on where its image was made: `(await restore('image')).run()`. Rejects with an ImageError. */
 export async function restore(from: string | ImageSource, options: RestoreOptions = {}): Promise<Machine> {
   const { trees = {}, openTree, connect = connectAgain, files, warn = () => {}, descriptors, ...rest } = options;
-  const source = typeof from === 'string' ? await DirectorySource.open(from) : from;
+  const source = typeof from === 'string' ? await openSource(from) : from;
   const { isOwn } = source;
   let ahead: Ahead | undefined;
   try {
@@ -206,4 +207,4 @@ async function connectTo(
   });
 }
 
-export { NodeHost };
+export { NodeHost, StoreWriter };

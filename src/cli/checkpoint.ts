@@ -1,5 +1,4 @@
 /** tallship checkpoint PID|NAME: an image of a running machine, or what one would hold. */
-import { resolve } from 'node:path';
 import type { CheckReport } from '../checkpoint/check.ts';
 import { columns, harmless } from './columns.ts';
 import type { CheckpointValues } from './commands.ts';
@@ -7,6 +6,7 @@ import { type Control, findMachine } from './control/client.ts';
 import { parsePolicies } from './descriptors.ts';
 import { CliError, EXIT } from './error.ts';
 import { Progress } from './progress.ts';
+import { type Target, targetOf } from './saving.ts';
 
 interface Saved {
   readonly path: string;
@@ -28,18 +28,20 @@ export async function main(values: CheckpointValues, [word, ...more]: string[]):
   if (control === null) throw new CliError(EXIT.failure, `${word}: ${failure}`);
   try {
     if (values.check) return await check(control, values, descriptors);
-    return await save(control, values, word, resolve(values.output ?? `${entry.name}.image`), descriptors);
+    const name = values.output ?? (values.store === undefined ? `${entry.name}.image` : entry.name);
+    return await save(control, values, word, targetOf(name, values), descriptors);
   } finally {
     control.close();
   }
 }
 
-async function save(control: Control, values: CheckpointValues, word: string, path: string, descriptors: object) {
+async function save(control: Control, values: CheckpointValues, word: string, target: Target, descriptors: object) {
   const files = values.files ?? 'reference';
   const progress = new Progress();
   progress.show('saving', word);
   try {
-    const saved = (await control.request('checkpoint', { path, stop: values.stop, files, descriptors })) as Saved;
+    const request = { ...target, stop: values.stop, files, descriptors };
+    const saved = (await control.request('checkpoint', request)) as Saved;
     progress.clear();
     process.stdout.write(values.json ? `${JSON.stringify(saved)}\n` : `${saved.path}\n`);
     return 0;

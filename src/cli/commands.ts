@@ -1,7 +1,14 @@
 /** The commands: their options, help text, and the module that runs them, loaded when asked for. */
 import { compileInterpreter } from './ahead.ts';
 import type { Options, Values } from './options.ts';
-import { CONNECTION_OPTIONS, options, RUN_OPTIONS, type RunValues, SAVE_OPTIONS } from './run-options.ts';
+import {
+  CONNECTION_OPTIONS,
+  options,
+  RUN_OPTIONS,
+  type RunValues,
+  SAVE_OPTIONS,
+  STORE_OPTIONS,
+} from './run-options.ts';
 
 export const SERVE_OPTIONS = options({
   export: {
@@ -86,7 +93,13 @@ export const KILL_OPTIONS = options({
 });
 
 export const CHECKPOINT_OPTIONS = options({
-  output: { letter: 'o', kind: 'string', value: 'DIR', describe: 'where to (default: NAME.image)' },
+  output: {
+    letter: 'o',
+    kind: 'string',
+    value: 'DIR',
+    describe: 'where to (default: NAME.image); in a store, its name',
+  },
+  ...STORE_OPTIONS,
   stop: { kind: 'flag', describe: 'the machine ends when its image is complete and verified' },
   check: {
     kind: 'flag',
@@ -177,6 +190,7 @@ export const COMMANDS: readonly Command[] = [
     examples: [
       ['tallship checkpoint job -o job.image', 'later, or elsewhere: tallship restore job.image'],
       ['tallship checkpoint job --stop', 'and end it here'],
+      ['tallship checkpoint job --store ~/images', 'what has changed since the last one; restore ~/images/images/job'],
       ['tallship checkpoint job --check', 'save nothing: what would become of each descriptor?'],
     ],
     run: async (values, operands) => (await import('./checkpoint.ts')).main(values, operands),
@@ -267,11 +281,15 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: 'image',
-    operands: 'ls [DIR] | show|ps|fds|maps|verify IMAGE | diff OLD NEW',
+    operands: 'ls [DIR] | show|ps|fds|maps|verify IMAGE | diff OLD NEW | export IMAGE DIR | gc STORE',
     summary: 'what is in an image of a machine, and whether it is whole',
     options: IMAGE_OPTIONS,
-    words: ['ls', 'show', 'ps', 'fds', 'maps', 'verify', 'diff'],
-    examples: [['tallship image fds job.image', 'open descriptors of its processes']],
+    words: ['ls', 'show', 'ps', 'fds', 'maps', 'verify', 'diff', 'export', 'gc'],
+    examples: [
+      ['tallship image fds job.image', 'open descriptors of its processes'],
+      ['tallship image export ~/images/images/job job.image', 'out of a store: core files for a debugger'],
+      ['tallship image gc ~/images', 'remove from a store what no image needs'],
+    ],
     run: async (values, operands) => (await import('./image.ts')).main(values, operands),
   },
   {

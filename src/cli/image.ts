@@ -1,11 +1,12 @@
 /** tallship image: what is in an image, and whether it is whole. Nothing of it runs. */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { ImageError } from '../checkpoint/image.ts';
+import { IMAGE_VERSION, ImageError } from '../checkpoint/image.ts';
 import { type DescriptorView, diffPages, type ImageView, inspect, type MappingView } from '../checkpoint/inspect.ts';
 import { checkImage } from '../checkpoint/model.ts';
-import { DirectorySource } from '../host/image/directory-source.ts';
 import { hasImage } from '../host/image/manifest.ts';
+import { openSource } from '../host/image/open-source.ts';
+import { imagesIn, isStore } from '../host/store/store.ts';
 import { columns, harmless } from './columns.ts';
 import type { ImageValues } from './commands.ts';
 import { CliError, EXIT } from './error.ts';
@@ -25,17 +26,25 @@ const ACTIONS: Readonly<Record<string, { readonly images: number; readonly show:
   maps: { images: 1, show: (values, [path]) => opened(path, (view) => perProcess(view, values.pid, maps)) },
   verify: {
     images: 1,
-    show: (_values, [path]) => opened(path, () => ({ data: { path, whole: true }, text: `${path}: whole\n` })),
+    show: (_values, [path]) => withSource(path, (source) => verify(path, source)),
   },
   diff: { images: 2, show: difference },
+  export: { images: 2, show: exported },
+  gc: { images: 1, show: collected },
 };
+
+/** Where it is not only images. */
+const GIVE: Readonly<Record<string, string>> = { export: 'an image and a new directory', gc: 'one store' };
 
 export async function main(values: ImageValues, [action = '', ...paths]: string[]): Promise<number> {
   const chosen = Object.hasOwn(ACTIONS, action) ? ACTIONS[action] : undefined;
   if (chosen === undefined) throw new CliError(EXIT.failure, `image: one of ${Object.keys(ACTIONS).join(', ')}`);
   const { images, show } = chosen;
   if (Number.isFinite(images) && paths.length !== images)
-    throw new CliError(EXIT.failure, `image ${action}: give ${images === 1 ? 'one image' : 'two images'}`);
+    throw new CliError(
+      EXIT.failure,
+      `image ${action}: give ${GIVE[action] ?? (images === 1 ? 'one image' : 'two images')}`,
+    );
   const { data, text } = await show(values, paths);
   process.stdout.write(values.json ? `${JSON.stringify(data, null, 1)}\n` : text);
   return 0;
@@ -46,10 +55,12 @@ function opened<T>(path: string, use: (view: ImageView) => T): Promise<T> {
   return withSource(path, (source) => use(inspect(checkImage(source))));
 }
 
-async function withSource<T>(path: string, use: (source: DirectorySource) => T | Promise<T>): Promise<T> {
-  let source: DirectorySource | undefined;
+type Source = Awaited<ReturnType<typeof openSource>>;
+
+async function withSource<T>(path: string, use: (source: Source) => T | Promise<T>): Promise<T> {
+  let source: Source | undefined;
   try {
-    source = await DirectorySource.open(path);
+    source = await openSource(path);
     return await use(source);
   } catch (error) {
     if (!(error instanceof ImageError) && (error as Error).name !== 'ImageError') throw error;
@@ -59,11 +70,18 @@ async function withSource<T>(path: string, use: (source: DirectorySource) => T |
   }
 }
 
+function verify(path: string, source: Source): Shown {
+  source.verify();
+  inspect(checkImage(source));
+  return { data: { path, whole: true }, text: `${path}: whole\n` };
+}
+
 /** Of directories: the images in them. */
 async function list(_values: ImageValues, paths: readonly string[]) {
   const found = (paths.length === 0 ? ['.'] : paths).flatMap((path) => {
     if (hasImage(path)) return [path];
     if (!existsSync(path)) throw new CliError(EXIT.failure, `${path}: there is no such directory`);
+    if (isStore(path)) return imagesIn(path);
     return readdirSync(path)
       .map((name) => join(path, name))
       .filter((one) => hasImage(one));
@@ -151,6 +169,29 @@ function difference(_values: ImageValues, [before, after]: readonly string[]) {
       return { data, text: columns(rows) };
     }),
   );
+}
+
+/** What a store has, or any image, as a directory of core files. */
+function exported(_values: ImageValues, [path, to]: readonly string[]): Promise<Shown> {
+  return withSource(path, async (source) => {
+    const { copyImage } = await import('../host/image/copy.ts');
+    const { files } = await copyImage(source, to, IMAGE_VERSION);
+    const size = files.reduce((sum, file) => sum + file.size, 0);
+    return { data: { path: to, size }, text: `${to}\n` };
+  });
+}
+
+async function collected(_values: ImageValues, [store]: readonly string[]): Promise<Shown> {
+  const { collectGarbage } = await import('../host/store/gc.ts');
+  try {
+    const data = await collectGarbage(store);
+    const { images, removed, before, after } = data;
+    const text = `${store}: ${images} images, ${removed} objects removed, ${bytes(before)} before, ${bytes(after)} now\n`;
+    return { data, text };
+  } catch (error) {
+    if ((error as Error).name !== 'ImageError') throw error;
+    throw new CliError(EXIT.failure, `${store}: ${(error as Error).message}`);
+  }
 }
 
 /** 4 KB, 1.5 MB. */

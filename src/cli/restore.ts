@@ -6,7 +6,7 @@ import { checkedManifest } from '../checkpoint/model.ts';
 import { allCompiled } from '../cpu/interp/ahead.ts';
 import type { Policy } from '../fs/image/index.ts';
 import { InheritedFiles } from '../fs/inherited.ts';
-import { DirectorySource } from '../host/image/directory-source.ts';
+import { openSource } from '../host/image/open-source.ts';
 import { say } from '../host/node.ts';
 import type { ExitStatus, Machine } from '../machine.ts';
 import { type RestoreOptions, restore } from '../node.ts';
@@ -97,7 +97,7 @@ async function open(
 ): Promise<Machine> {
   const layers = values.layer.length === 0 ? [] : await layersOf(values.layer);
   try {
-    const source = await DirectorySource.open(resolve(image));
+    const source = await openSource(resolve(image));
     return await restore(source, {
       ...{ layers, protection: values.protection, console: stdio.makeConsole },
       trees: treesNow(values, checkedManifest(source).trees),

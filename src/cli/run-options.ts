@@ -37,6 +37,21 @@ export const TRACE_OPTIONS = options({
 });
 
 /** Images that a running machine makes of itself. */
+/** Where images share what is the same in them. */
+export const STORE_OPTIONS = options({
+  store: {
+    kind: 'string',
+    value: 'DIR',
+    describe: 'keep images in this store, each by its name: they cost what has changed (DIR/images/NAME)',
+  },
+  compress: {
+    kind: 'choice',
+    choices: ['deflate', 'zstd'],
+    value: 'HOW',
+    describe: 'with --store: packed; zstd can only be read where Node has it (22.15 and later)',
+  },
+});
+
 export const SAVE_OPTIONS = options({
   image: { kind: 'string', value: 'DIR', describe: 'where --on-signal and --every save (default: NAME.image)' },
   every: { kind: 'string', value: 'TIME', describe: 'make an image every so often: 90s, 30m, 2h' },
@@ -50,6 +65,7 @@ export const SAVE_OPTIONS = options({
     value: 'SIGNAL=save|save-exit',
     describe: 'make an image when this signal comes (USR1=save), and end then (USR2=save-exit)',
   },
+  ...STORE_OPTIONS,
 });
 
 /** What opening trees of other machines needs. */

@@ -1,18 +1,43 @@
 /** Images of a machine while it runs: on request, on a signal, every so often. */
-import { resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import type { CheckpointOptions, CheckpointReport } from '../checkpoint/checkpoint.ts';
+import type { History } from '../checkpoint/cores.ts';
 import type { ImageSink } from '../checkpoint/image.ts';
 import { DirectorySink } from '../host/image/directory-sink.ts';
-import { DirectorySource } from '../host/image/directory-source.ts';
+import { openSource } from '../host/image/open-source.ts';
 import { say } from '../host/node.ts';
 import { PASSED_ON } from '../host/signals.ts';
+import type { Codec } from '../host/store/codec.ts';
+import { imagesOf, storeOf } from '../host/store/store.ts';
+import { StoreWriter } from '../host/store/store-sink.ts';
 import type { Machine } from '../machine.ts';
 import { milliseconds } from './duration.ts';
 import { CliError, EXIT } from './error.ts';
 import type { Session } from './session.ts';
 import { version } from './version.ts';
 
-export interface SaveValues {
+/** Where an image goes. */
+export interface Target {
+  readonly path: string;
+  /** It is in a store, and how what is new there is packed. */
+  readonly codec?: Codec;
+}
+
+export interface StoreValues {
+  readonly store: string | undefined;
+  readonly compress: 'deflate' | 'zstd' | undefined;
+}
+
+/** @param name of the image: a path, or its name in the store. */
+export function targetOf(name: string, { store, compress }: StoreValues): Target {
+  if (store === undefined && compress !== undefined) {
+    throw new CliError(EXIT.failure, `--compress ${compress}: of images in a store; give --store, too`);
+  }
+  if (store === undefined) return { path: resolve(name) };
+  return { path: resolve(imagesOf(store), basename(name)), codec: compress ?? 'none' };
+}
+
+export interface SaveValues extends StoreValues {
   readonly image: string | undefined;
   readonly 'on-signal': readonly string[];
   readonly every: string | undefined;
@@ -24,6 +49,7 @@ export interface SaveValues {
 export class Saver {
   readonly #machine: Machine;
   readonly #session: Session;
+  readonly #stores = new Map<string, { readonly writer: StoreWriter; readonly history: History }>();
   #busy = false;
 
   constructor(machine: Machine, session: Session) {
@@ -35,12 +61,14 @@ export class Saver {
    * A machine that cannot be saved goes on; so does one whose image does not read back right.
    * @param leaveWith with `stop`: the exit status of this process.
    */
-  async save(path: string, options: CheckpointOptions, leaveWith = 0): Promise<CheckpointReport> {
+  async save(target: Target, options: CheckpointOptions, leaveWith = 0): Promise<CheckpointReport> {
     if (this.#busy) throw new Error('an image is being made already');
     this.#busy = true;
     if (options.stop) this.#session.leaving = leaveWith;
     try {
-      return await this.#machine.checkpoint(options.stop ? verifying(path) : path, { ...options, writer: version() });
+      const { sink, history } = await this.#open(target);
+      const to = options.stop ? verifying(sink, target.path) : sink;
+      return await this.#machine.checkpoint(to, { ...options, history, writer: version() });
     } catch (error) {
       this.#session.leaving = undefined;
       throw error;
@@ -48,17 +76,33 @@ export class Saver {
       this.#busy = false;
     }
   }
+
+  /** Images in one store begin with the one before, if that is still there. */
+  async #open({ path, codec }: Target): Promise<{ readonly sink: ImageSink; readonly history?: History }> {
+    if (codec === undefined) return { sink: new DirectorySink(path) };
+    const key = `${storeOf(path)}\0${codec}`;
+    const known = this.#stores.get(key) ?? { writer: new StoreWriter(storeOf(path), codec), history: new Map() };
+    this.#stores.set(key, known);
+    const { writer, history } = known;
+    const sink = await writer.sink(basename(path));
+    if (writer.before.size === 0) history.clear();
+    return { sink, history };
+  }
 }
 
 /** An image after which the machine ends is read back before it does. */
-function verifying(path: string): ImageSink {
-  const sink = new DirectorySink(path);
+function verifying(sink: ImageSink, path: string): ImageSink {
   return {
     create: (name) => sink.create(name),
     abort: () => sink.abort(),
     async commit(manifest) {
       const complete = await sink.commit(manifest);
-      (await DirectorySource.open(path)).close();
+      const source = await openSource(path);
+      try {
+        source.verify();
+      } finally {
+        source.close();
+      }
       return complete;
     },
   };
@@ -66,13 +110,14 @@ function verifying(path: string): ImageSink {
 
 /** --on-signal, --every and --checkpoint-exit-code. */
 export function saveAsAsked(session: Session, values: SaveValues, program: string): void {
-  const path = resolve(values.image ?? `${values.name ?? program}.image`);
+  const name = values.name ?? program;
+  const target = targetOf(values.image ?? (values.store === undefined ? `${name}.image` : name), values);
   const exitCode = exitCodeOf(values);
   session.reserved = exitCode;
   const save = async (stop: boolean) => {
     try {
-      const { pause } = await (await session.saver()).save(path, { stop }, exitCode);
-      say(`saved ${path} (paused for ${pause.toFixed(0)} ms)`);
+      const { pause } = await (await session.saver()).save(target, { stop }, exitCode);
+      say(`saved ${target.path} (paused for ${pause.toFixed(0)} ms)`);
     } catch (error) {
       say(`no image: ${(error as Error).message}`);
     }

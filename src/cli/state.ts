@@ -25,7 +25,9 @@ interface Manifest {
 
 /** The state that --state names, for a job that is to run now. */
 export function openState(values: RunValues, operands: readonly string[]): JobState {
-  if (values.image !== undefined) throw new CliError(EXIT.failure, '--image and --state: give one of them');
+  for (const other of ['image', 'store'] as const) {
+    if (values[other] !== undefined) throw new CliError(EXIT.failure, `--${other} and --state: give one of them`);
+  }
   if (operands.length === 0) throw new CliError(EXIT.failure, 'run: which program? See tallship --help');
   return new JobState(values.state!, operands, values.resume ?? 'auto');
 }

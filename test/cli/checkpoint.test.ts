@@ -1,4 +1,4 @@
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { fixture } from '../support/machine.ts';
@@ -49,6 +49,29 @@ describe('tallship checkpoint', () => {
     expect((await harbour.run('checkpoint', 'nobody')).stderr).toContain('no such machine');
     expect(await harbour.names()).toEqual(['work']);
     expect(readdirSync(at('full'))).toEqual(['of']);
+  });
+});
+
+describe('tallship checkpoint --store', () => {
+  it('keeps images by name, shows, exports and collects them, and restores from there', async () => {
+    const whole = await harbour.run('run', ...COUNT);
+    await harbour.run('run', '-d', '--name', 'job', ...COUNT);
+    const saved = await harbour.run('checkpoint', 'job', '--store', 'store', '--compress', 'deflate');
+    expect(saved).toMatchObject({ status: 0, stdout: `${at('store/images/job')}\n`, stderr: '' });
+    await harbour.run('checkpoint', 'job', '--store', 'store', '-o', 'end', '--stop');
+    const so = (await harbour.run('logs', 'job')).stdout;
+    const rest = await harbour.run('restore', 'store/images/end');
+    expect([rest.status, so + rest.stdout]).toEqual([0, whole.stdout]);
+    const found = JSON.parse((await harbour.run('image', 'ls', 'store', '--json')).stdout);
+    expect(found).toMatchObject([{ path: 'store/images/end' }, { path: 'store/images/job' }]);
+    expect((await harbour.run('image', 'verify', 'store/images/job')).stdout).toContain('whole');
+    expect((await harbour.run('image', 'diff', 'store/images/job', 'store/images/end')).stdout).toContain('changed');
+    rmSync(at('store/images/job'), { recursive: true });
+    expect((await harbour.run('image', 'gc', 'store')).stdout).toMatch(/^store: 1 images, \d+ objects removed/);
+    expect((await harbour.run('image', 'export', 'store/images/end', 'end.image')).status).toBe(0);
+    expect(await harbour.run('restore', 'end.image')).toEqual(rest);
+    const refused = await harbour.run('image', 'gc', 'end.image');
+    expect([refused.status, refused.stderr]).toEqual([125, expect.stringContaining('is no store')]);
   });
 });
 

@@ -1,5 +1,5 @@
 /** Images in directories of their own: written beside their place and moved there whole. */
-import { existsSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, rmSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { AT_FDCWD, libc } from '../libc.ts';
@@ -16,9 +16,12 @@ const RENAME_EXCHANGE = 2;
 export class DirectorySink {
   readonly #path: string;
   readonly #staging: Staging;
+  readonly #isOwn: boolean;
 
-  constructor(path: string, calls: FileCalls = CALLS) {
+  /** @param isOwn this user's Tallship has made what is in it: it gets the seal. */
+  constructor(path: string, calls: FileCalls = CALLS, isOwn = true) {
     this.#path = path;
+    this.#isOwn = isOwn;
     if (existsSync(path) && !isReplaceable(path)) {
       throw new ImageFileError(`${path} exists and is no image: it is not replaced`);
     }
@@ -44,7 +47,7 @@ export class DirectorySink {
       await calls.sync(file.fd);
     }
     const complete = { ...manifest, files: entries };
-    await placeImage(this.#staging, this.#path, complete);
+    await placeImage(this.#staging, this.#path, complete, this.#isOwn);
     return complete;
   }
 
@@ -54,10 +57,11 @@ export class DirectorySink {
 }
 
 /** The staged files and this manifest become the image at a path. */
-export async function placeImage(staging: Staging, path: string, manifest: object): Promise<void> {
+export async function placeImage(staging: Staging, path: string, manifest: object, isOwn = true): Promise<void> {
   const { calls } = staging;
   const file = staging.create(MANIFEST);
-  staging.append(file, sealed(manifest));
+  staging.append(file, sealed(manifest, isOwn));
+  if (!isOwn) chmodSync(staging.path, 0o750); // without a key, privacy is the seal (key.ts)
   await calls.sync(file.fd);
   staging.close();
   await syncDirectory(staging.path, calls);

@@ -53,6 +53,9 @@ export class DirectorySource {
     };
   }
 
+  /** That was done when it was opened. */
+  verify(): void {}
+
   close(): void {
     for (const { fd } of this.#open.values()) closeSync(fd);
     this.#open.clear();

@@ -30,9 +30,9 @@ export interface ReadManifest {
 const textOf = (manifest: object) => `${JSON.stringify(manifest, null, 1)}\n`;
 const checksumOf = (manifest: object) => createHash('sha256').update(textOf(manifest)).digest('hex');
 
-export function sealed(manifest: object): Uint8Array {
+export function sealed(manifest: object, isOwn: boolean): Uint8Array {
   const checksum = checksumOf(manifest);
-  return new TextEncoder().encode(textOf({ ...manifest, checksum, seal: sealOf(checksum) }));
+  return new TextEncoder().encode(textOf({ ...manifest, checksum, seal: isOwn ? sealOf(checksum) : undefined }));
 }
 
 /** An image is at this path, or was when its replacement was interrupted. It may be damaged. */
