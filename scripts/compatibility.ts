@@ -1,6 +1,8 @@
 /** npm run docs: writes docs/COMPATIBILITY.md from the recorded results of test/programs. */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import type { Result, Suite } from './suites/suite.ts';
+import { SUITES } from './suites/table.ts';
 
 interface Observation {
   status: number | null;
@@ -32,6 +34,26 @@ const rows = readdirSync(golden)
       }),
   );
 
+const escaped = (text: string) => text.replaceAll('|', '\\|');
+
+/** What is known of a suite: of the cases that were tried, how many pass, and the rest with its reason. */
+function suiteSection({ name, title }: Suite): string {
+  const file = fileURLToPath(new URL(`../fixtures/suites/${name}.json`, import.meta.url));
+  if (!existsSync(file)) return '';
+  const results = Object.entries(JSON.parse(readFileSync(file, 'utf8')) as Record<string, Result>);
+  const tried = results.filter(([, { native, tallship }]) => native === 'pass' && tallship !== undefined);
+  const rest = tried.filter(([, { tallship }]) => tallship !== 'pass');
+  const told = rest.map(
+    ([name, { tallship, why }]) => `| ${escaped(name)} | ${tallship} | ${escaped(why ?? 'not looked into')} |`,
+  );
+  const table = rest.length === 0 ? '' : `\n| Case | Here | Why |\n|---|---|---|\n${told.join('\n')}\n`;
+  return `
+### ${title}
+
+${results.length} cases have been run natively, ${tried.length} that pass there also here: ${tried.length - rest.length} pass.
+${table}`;
+}
+
 writeFileSync(
   new URL('../docs/COMPATIBILITY.md', import.meta.url),
   `# Programs that run as they do natively
@@ -47,5 +69,10 @@ test/cli what a shell sees of Tallship itself.
 | Program | Task | Compared |
 |---|---|---|
 ${rows.join('\n')}
-`,
+
+## Test suites of others
+
+\`npm run test:suites [NAME]\` makes a sysroot of Debian's packages, runs each case natively and here, and keeps the results in
+fixtures/suites. What passes natively must pass here.
+${SUITES.map(suiteSection).join('')}`,
 );
