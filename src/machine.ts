@@ -4,6 +4,7 @@ import { EINTR, errnoName } from './abi/errno.ts';
 import { MS_RDONLY, S_IFDIR, S_IFREG } from './abi/fs.ts';
 import type { CheckReport } from './checkpoint/check.ts';
 import type { CheckpointOptions, CheckpointReport } from './checkpoint/checkpoint.ts';
+import { dumpCore } from './checkpoint/core-dump.ts';
 import type { Freezable } from './checkpoint/freeze.ts';
 import type { ImageSink } from './checkpoint/image.ts';
 import { Cpu } from './cpu/cpu.ts';
@@ -168,6 +169,7 @@ export class Machine implements ModelledMachine {
     this.namespace.types.set('proc', () => this.proc);
     if (model.populate === undefined) this.#mountAll(options);
     else model.populate(this, options.mounts ?? []);
+    this.kernel.dumpCore = dumpCore;
     this.kernel.onExit = (group, status) => {
       if (group.id !== this.#first?.pid) return;
       this.#first.status = status;

@@ -1,8 +1,13 @@
 /** Notes of a core file that debuggers understand (elf.h, linux/elfcore.h, sys/procfs.h of i386). */
+
+import { decodePath } from '../abi/path.ts';
+import { SIGINFO_SIZE } from '../abi/signal.ts';
 import { readEflags } from '../cpu/eflags.ts';
 import { CS, DS, ES, FS, GS, SS, STATE } from '../cpu/state.ts';
 import { FSAVE_SIZE, FXSAVE_SIZE, writeFsave, writeFxsave } from '../kernel/fpu-frame.ts';
 import { TLS_FIRST } from '../kernel/registers.ts';
+import { writeSiginfo } from '../kernel/siginfo.ts';
+import type { SignalInfo } from '../kernel/signal-queue.ts';
 import type { Task } from '../kernel/task.ts';
 import type { ThreadGroup } from '../kernel/thread-group.ts';
 import type { Mm } from '../memory/mm.ts';
@@ -20,6 +25,7 @@ const NT_PRPSINFO = 3;
 const NT_AUXV = 6;
 const NT_386_TLS = 0x200;
 const NT_PRXFPREG = 0x46e62b7f;
+const NT_SIGINFO = 0x53494749;
 const NT_FILE = 0x46494c45;
 
 const PRSTATUS_SIZE = 144;
@@ -29,24 +35,38 @@ const TLS_ENTRY_SIZE = 16;
 /** Words of struct user_regs_struct, from the register file: ebx ecx edx esi edi ebp eax. */
 const USER_REGS = [3, 1, 2, 6, 7, 5, 0];
 
-/** The notes of a process, its leader's (or first living thread's) before those of the other threads. */
-export function coreNotes(group: ThreadGroup, mm: Mm, command: string): Note[] {
-  const tasks = [...group.tasks].sort((a, b) => Number(b === group.leader) - Number(a === group.leader));
+/** Why a process ends: debuggers show its thread first. */
+export interface Death {
+  readonly task: Task;
+  readonly info: SignalInfo;
+}
+
+/** The notes of a process, those of the thread that dies (or its leader's, or first living thread's) first. */
+export function coreNotes(group: ThreadGroup, mm: Mm, death?: Death): Note[] {
+  const leading = death?.task ?? group.leader;
+  const tasks = [...group.tasks].sort((a, b) => Number(b === leading) - Number(a === leading));
   const [first, ...others] = tasks;
   return [
-    ...threadNotes(first, true),
-    { name: 'CORE', type: NT_PRPSINFO, bytes: prpsinfo(first, command) },
+    ...threadNotes(first, death?.info.signo ?? group.stopSignal),
+    ...(death === undefined ? [] : [{ name: 'CORE', type: NT_SIGINFO, bytes: siginfo(death.info) }]),
+    { name: 'CORE', type: NT_PRPSINFO, bytes: prpsinfo(first) },
     { name: 'CORE', type: NT_AUXV, bytes: new Uint8Array(mm.auxv.slice().buffer) },
     { name: 'CORE', type: NT_FILE, bytes: fileNote(mm) },
     ...floatNotes(first),
-    ...others.flatMap((task) => [...threadNotes(task, false), ...floatNotes(task)]),
+    ...others.flatMap((task) => [...threadNotes(task, 0), ...floatNotes(task)]),
   ];
 }
 
 const viewOf = (task: Task) => new DataView(task.registers.buffer, task.registers.byteOffset, task.registers.length);
 
-function threadNotes(task: Task, first: boolean): Note[] {
-  return [{ name: 'CORE', type: NT_PRSTATUS, bytes: prstatus(task, first) }];
+function threadNotes(task: Task, signal: number): Note[] {
+  return [{ name: 'CORE', type: NT_PRSTATUS, bytes: prstatus(task, signal) }];
+}
+
+function siginfo(info: SignalInfo): Uint8Array {
+  const bytes = new Uint8Array(SIGINFO_SIZE);
+  writeSiginfo(info, new DataView(bytes.buffer), 0);
+  return bytes;
 }
 
 function floatNotes(task: Task): Note[] {
@@ -61,11 +81,10 @@ function floatNotes(task: Task): Note[] {
   ];
 }
 
-function prstatus(task: Task, first: boolean): Uint8Array {
+function prstatus(task: Task, signal: number): Uint8Array {
   const { group } = task;
   const note = new DataView(new ArrayBuffer(PRSTATUS_SIZE));
   const put = (at: number, value: number) => note.setUint32(at, value >>> 0, true);
-  const signal = first ? group.stopSignal : 0;
   put(0, signal);
   note.setUint16(12, signal, true);
   put(16, Number(task.pending.set & 0xffffffffn));
@@ -93,9 +112,19 @@ function prstatus(task: Task, first: boolean): Uint8Array {
   return new Uint8Array(note.buffer);
 }
 
+/** The arguments as ps shows them. */
+export function commandOf(group: ThreadGroup): string {
+  const [task] = group.tasks as Set<Task | undefined>;
+  if (task === undefined) return group.leader.comm;
+  const { argStart, argEnd } = task.mm;
+  const bytes = new Uint8Array(Math.min(PAGE_SIZE, Math.max(0, argEnd - argStart)));
+  if (bytes.length === 0 || task.mm.peek(argStart, bytes) < 0) return task.comm;
+  return decodePath(bytes).split('\0').join(' ').trim();
+}
+
 const STATES = { runnable: 'R', sleeping: 'S', stopped: 'T', dead: 'Z' } as const;
 
-function prpsinfo(task: Task, command: string): Uint8Array {
+function prpsinfo(task: Task): Uint8Array {
   const { group, credentials } = task;
   const bytes = new Uint8Array(PRPSINFO_SIZE);
   const note = new DataView(bytes.buffer);
@@ -108,7 +137,7 @@ function prpsinfo(task: Task, command: string): Uint8Array {
   const ids = [group.id, group.parent?.id ?? 0, group.processGroup, group.session.id];
   for (const [i, id] of ids.entries()) note.setUint32(12 + 4 * i, id, true);
   putText(bytes, 28, 16, task.comm);
-  putText(bytes, 44, 80, command);
+  putText(bytes, 44, 80, commandOf(group));
   return bytes;
 }
 

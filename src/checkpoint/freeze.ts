@@ -1,17 +1,14 @@
 /** A machine between two slices becomes an image (DESIGN section 7). Nothing of it runs meanwhile. */
 import { EINTR } from '../abi/errno.ts';
 import { S_IFIFO } from '../abi/fs.ts';
-import { decodePath } from '../abi/path.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import type { Task } from '../kernel/task.ts';
 import type { ThreadGroup } from '../kernel/thread-group.ts';
 import type { Mm } from '../memory/mm.ts';
-import { PAGE_SIZE } from '../memory/page.ts';
 import type { Dentry } from '../vfs/location.ts';
 import { OpenFile } from '../vfs/open-file.ts';
 import type { Plain, Sleeper } from '../wait/wait.ts';
 import { NT_NODES, OWN_NOTE } from './core.ts';
-import { coreNotes } from './core-notes.ts';
+import { commandOf, coreNotes } from './core-notes.ts';
 import type { CoreOptions, Cores } from './cores.ts';
 import { type Encodable, encode } from './encode.ts';
 import {
@@ -127,7 +124,7 @@ function writeProcess(
     own.push([id, nodes[id]]);
     nodes[id] = null;
   }
-  const notes = coreNotes(group, mm, commandOf(group));
+  const notes = coreNotes(group, mm);
   notes.push({
     name: OWN_NOTE,
     type: NT_NODES,
@@ -202,16 +199,6 @@ function locksOf({ namespace }: Kernel, writer: FreezeWriter): Encodable[] {
     });
   }
   return found;
-}
-
-/** The arguments as ps shows them. */
-export function commandOf(group: ThreadGroup): string {
-  const [task] = group.tasks as Set<Task | undefined>;
-  if (task === undefined) return group.leader.comm;
-  const { argStart, argEnd } = task.mm;
-  const bytes = new Uint8Array(Math.min(PAGE_SIZE, Math.max(0, argEnd - argStart)));
-  if (bytes.length === 0 || task.mm.peek(argStart, bytes) < 0) return task.comm;
-  return decodePath(bytes).split('\0').join(' ').trim();
 }
 
 function manifestOf(machine: Freezable, writer: string): Omit<Manifest, 'files'> {

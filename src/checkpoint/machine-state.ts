@@ -86,7 +86,7 @@ export const KERNEL_DERIVED = {
   hostLimit: 'told when a program could not be started',
   lastExecFailure: 'told when a program could not be started',
   onExit: 'the restoring side has its own',
-  onFatalSignal: 'the restoring side has its own',
+  dumpCore: 'the restoring side has its own',
   onStop: 'the restoring side has its own',
   watcher: 'the restoring side has its own',
 } as const;

@@ -75,6 +75,9 @@ export function restoreMask(task: Task): void {
   setMask(task, mask);
 }
 
+/** Of a wait status: a core was written. */
+const WCOREFLAG = 0x80;
+
 function byDefault(task: Task, info: SignalInfo): void {
   switch (defaultAction(info.signo)) {
     case 'ignore':
@@ -84,8 +87,12 @@ function byDefault(task: Task, info: SignalInfo): void {
       if (info.signo === SIGSTOP || !isOrphaned(task.kernel, task.group.processGroup))
         stop(task.group, info.signo, task);
       return;
+    case 'core': {
+      const dumped = task.kernel.dumpCore?.(task, info) === true;
+      exitGroup(task.group, info.signo | (dumped ? WCOREFLAG : 0));
+      return;
+    }
     default:
-      task.kernel.onFatalSignal?.(task, info);
       exitGroup(task.group, info.signo);
   }
 }

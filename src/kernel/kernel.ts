@@ -111,8 +111,8 @@ export class Kernel {
   readonly tasks = new Map<number, Task>();
   /** By process id, zombies included. */
   readonly groups = new Map<number, ThreadGroup>();
-  /** Called before a signal's default action ends a process: messages, cores. */
-  onFatalSignal?: (task: Task, info: SignalInfo) => void;
+  /** Called before a signal ends a process whose default action is a core; true when one was written. */
+  dumpCore?: (task: Task, info: SignalInfo) => boolean;
   /** Called when a process has ended, with its wait status. */
   onExit?: (group: ThreadGroup, status: number) => void;
   /** Called when a signal has stopped a process that has no parent in the machine. */
