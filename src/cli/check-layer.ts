@@ -11,9 +11,9 @@ import { nearest } from './suggest.ts';
 /** System calls that are there without layers. */
 export const knownCalls: Calls = byName(DECLARATIONS);
 
-/** Throws for a hook of a call that neither Linux nor one of these layers defines, and for a scope that says nothing. */
-export function checkLayers(layers: readonly Layer[]): void {
-  const known = new Set(knownCalls.keys());
+/** Throws for a hook of a call that neither is known nor defined by one of these layers, and for a scope that says nothing. */
+export function checkLayers(layers: readonly Layer[], calls = knownCalls): void {
+  const known = new Set(calls.keys());
   for (const { defines = [] } of layers) for (const { name } of defines) known.add(name);
   for (const { name, calls, scope } of layers) {
     for (const call of Object.keys(calls)) {

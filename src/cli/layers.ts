@@ -12,6 +12,7 @@ import { parseExpressions } from '../layers/trace/options.ts';
 import type { Machine } from '../machine.ts';
 import type { Layer } from '../syscall/layer.ts';
 import { byName } from '../syscall/multiplexer.ts';
+import type { Declaration } from '../syscall/syscall.ts';
 import { checkLayers, knownCalls } from './check-layer.ts';
 import type { RunValues } from './commands.ts';
 import { CliError, EXIT } from './error.ts';
@@ -42,7 +43,8 @@ export type LayerValues = Pick<RunValues, 'layer' | 'inject' | 'json' | keyof ty
 
 /** All that a command line asks for, outermost first: the trace sees what the other layers do. */
 export async function layersOfRun(values: LayerValues, machine: Machine, outside: Outside) {
-  const known: Calls = byName(machine.table.declarations.values());
+  const known: Map<string, Declaration> = byName(machine.table.declarations.values());
+  const loaded = await loadLayers(values.layer, outside, known);
   const layers: Layer[] = [];
   const injections = [...values.inject];
   let started: ((path: string, argv: readonly string[], environment: readonly string[]) => void) | undefined;
@@ -59,16 +61,38 @@ export async function layersOfRun(values: LayerValues, machine: Machine, outside
   } catch (error) {
     throw new CliError(EXIT.failure, error instanceof Error ? error.message : String(error));
   }
-  return { layers: [...layers, ...(await loadLayers(values.layer, outside))], started };
+  return { layers: distinct([...layers, ...loaded]), started };
 }
 
-async function loadLayers(specs: readonly string[], outside: Outside): Promise<Layer[]> {
-  const layers: Layer[] = [];
-  for (const spec of specs) layers.push(...(await loadLayer(spec, outside)));
-  return layers;
+/** Several of one name, such as two times --layer inject:RULE, get a number each. */
+export function distinct(layers: readonly Layer[]): Layer[] {
+  const counts = new Map<string, number>();
+  return layers.map((layer) => {
+    const count = (counts.get(layer.name) ?? 0) + 1;
+    counts.set(layer.name, count);
+    return count === 1 ? layer : { ...layer, name: `${layer.name}-${count}` };
+  });
 }
 
-export async function loadLayer(spec: string, outside: Outside): Promise<readonly Layer[]> {
+/** Files come first: what they define can be named by the others, and is added to `known`. */
+async function loadLayers(
+  specs: readonly string[],
+  outside: Outside,
+  known: Map<string, Declaration>,
+): Promise<Layer[]> {
+  const layers: (readonly Layer[])[] = [];
+  for (const files of [true, false]) {
+    for (const [i, spec] of specs.entries()) {
+      if (isFile(splitSpec(spec).name) !== files) continue;
+      layers[i] = await loadLayer(spec, outside, known);
+      for (const { defines = [] } of layers[i]) for (const one of defines) known.set(one.name, one);
+    }
+  }
+  return layers.flat();
+}
+
+/** `known`: calls that can be named; absent: those that are there without layers. */
+export async function loadLayer(spec: string, outside: Outside, known = knownCalls): Promise<readonly Layer[]> {
   const { name, argument } = splitSpec(spec);
   try {
     const exported = isFile(name)
@@ -76,10 +100,10 @@ export async function loadLayer(spec: string, outside: Outside): Promise<readonl
       : name === 'policy' && /\.[mc]?[jt]s$/.test(argument ?? '')
         ? await importPolicy(argument!)
         : shipped(name);
-    const made = typeof exported === 'function' ? await exported(argument, outside, knownCalls) : exported;
+    const made = typeof exported === 'function' ? await exported(argument, outside, known) : exported;
     const layers: readonly Layer[] = isList(made) ? made : [made];
     for (const layer of layers) check(spec, layer);
-    checkLayers(layers);
+    checkLayers(layers, known);
     return layers;
   } catch (error) {
     if (error instanceof CliError) throw error;

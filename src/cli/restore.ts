@@ -113,8 +113,8 @@ async function open(
 }
 
 async function layersOf(specs: readonly string[]) {
-  const { callersSide, loadLayer } = await import('./layers.ts');
-  return (await Promise.all(specs.map((spec) => loadLayer(spec, callersSide)))).flat();
+  const { callersSide, distinct, loadLayer } = await import('./layers.ts');
+  return distinct((await Promise.all(specs.map((spec) => loadLayer(spec, callersSide)))).flat());
 }
 
 function stopAll({ kernel }: Machine): void {

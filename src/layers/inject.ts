@@ -31,14 +31,21 @@ interface Rule {
   readonly bytes: number;
 }
 
+/** Descriptors as `path` shows them: files on a disk, and what a signal interrupts a transfer of (signal(7)). */
+const ON_DISK = 'if=path~/^\\/(?!dev\\/|proc\\/|sys\\/)/';
+const SLOW = 'if=path~/^([^\\/]|\\/dev\\/(tty|pts|console))/';
+
 /** Whole situations, by name. */
 const PRESETS: Readonly<Record<string, readonly string[]>> = {
-  'disk-full': ['write,writev,pwrite64,pwritev,mkdir,mkdirat:error=ENOSPC'],
+  'disk-full': [`write,writev,pwrite64,pwritev,mkdir,mkdirat,symlink,symlinkat:error=ENOSPC:${ON_DISK}`],
   'flaky-network': [
     'connect:error=ECONNREFUSED:probability=0.2',
     'recv,recvfrom,recvmsg,send,sendto,sendmsg:error=ECONNRESET:probability=0.05',
   ],
-  interrupted: ['read,write,readv,writev,recv,recvfrom,recvmsg,poll,wait4:error=EINTR:when=1+3'],
+  interrupted: [
+    `read,write,readv,writev:error=EINTR:when=1+3:${SLOW}`,
+    'recv,recvfrom,recvmsg,send,sendto,sendmsg,accept,accept4,poll,wait4,waitpid:error=EINTR:when=1+3',
+  ],
   'short-transfers': ['read,write,readv,writev,recv,recvfrom,send,sendto:short=1:when=1+2'],
 };
 

@@ -1,6 +1,7 @@
 /** The limit layer: `written=10M,read=1G,files=100,processes=8,bandwidth=1M`, for the whole machine. */
 import { EAGAIN, EDQUOT, EMFILE } from '../abi/errno.ts';
 import { type AsyncHook, type Hooks, type Layer, type LayeredCall, layer } from '../syscall/layer.ts';
+import type { Plain } from '../wait/wait.ts';
 import { count, members } from './kept.ts';
 
 export interface Limits {
@@ -66,7 +67,13 @@ function slowed(bandwidth: number): Layer {
     if (free - now > 1) await new Promise((resolve) => setTimeout(resolve, free - now));
     return result;
   };
-  return layer('bandwidth', Object.fromEntries([...READS, ...WRITES].map((name) => [name, hook])));
+  const calls = Object.fromEntries([...READS, ...WRITES].map((name) => [name, hook]));
+  // What is still to be waited for, in milliseconds: the clock of a restored machine is another.
+  const image = {
+    save: () => ({ wait: Math.max(0, free - Date.now()) }),
+    load: (state: Plain) => void (free = Date.now() + count(members(state).wait)),
+  };
+  return layer('bandwidth', calls, { image });
 }
 
 const KINDS = [

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { test } from '../../src/index.ts';
 import { inject, parseRules } from '../../src/layers/inject.ts';
+import { learn } from '../../src/layers/learn.ts';
 import { limit, parseLimits } from '../../src/layers/limit.ts';
 import type { Outside } from '../../src/layers/outside.ts';
 import { type Statistics, stats } from '../../src/layers/stats.ts';
@@ -137,6 +138,26 @@ describe('shipped layers go on counting', () => {
     expect([...counted[1].byPath.keys()].sort()).toEqual([...whole.statistics.byPath.keys()].sort());
     const { byCall } = counted[0];
     expect(counted[1].byCall.get('open')).toEqual(byCall.get('open'));
+  });
+
+  it('learn', async () => {
+    const files: Record<string, string> = {};
+    const outside = { writeText: (path: string, text: string) => (files[path] = text) } as unknown as Outside;
+    await interrupted('learn', () => [learn(outside, 'policy')]);
+    const { rules } = JSON.parse(files.policy) as { rules: { calls: string; path?: string[] }[] };
+    // Opened before, waited for after.
+    expect(rules.find(({ calls }) => calls === 'open')?.path).toEqual(['/slow-read']);
+    expect(rules[0].calls).toContain('waitpid');
+  });
+
+  it('bandwidth', async () => {
+    const [first, second] = [limit(parseLimits('bandwidth=1K'))[1], limit(parseLimits('bandwidth=1K'))[1]];
+    await test(first).write({ fd: 1 }, { result: 20 });
+    second.image!.load({ wait: 30 });
+    const start = performance.now();
+    await test(second).write({ fd: 1 }, { result: 1 });
+    expect(performance.now() - start).toBeGreaterThan(28);
+    expect(first.image!.save()).toEqual({ wait: expect.any(Number) });
   });
 
   it('time', async () => {

@@ -34,6 +34,20 @@ export default (argument: string = word) =>
     for (const name of ['trace', 'inject', 'policy', 'map', 'stats', 'limit', 'time']) expect(stdout).toContain(name);
   });
 
+  it('a call that a layer defines can be named in traces, injections and other layers', async () => {
+    writeFileSync(
+      join(directory, 'ahoy.ts'),
+      `import { language, layer } from 'tallship';
+const ahoy = language.syscall(600, 'ahoy', [language.int('times')], (_task, times) => times * 2);
+export default layer('ahoy', {}, { defines: [ahoy] });
+`,
+    );
+    const options = ['--layer', 'inject:ahoy:retval=1', '--layer', './ahoy.ts', '--inject', 'ahoy:error=EIO'];
+    const { status, stderr } = await run('run', '--strace', '-e', 'trace=ahoy', ...options, fixture('hello'), 'x');
+    expect([status, stderr]).toEqual([0, '+++ exited with 0 +++\n']);
+    expect((await run('run', '--inject', 'ahoy:error=EIO', fixture('hello'))).stderr).toContain('no system call ahoy');
+  });
+
   it('--strace and --inject together', async () => {
     const { stdout } = await run(
       'run',

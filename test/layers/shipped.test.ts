@@ -71,6 +71,16 @@ describe('inject', () => {
     expect(full.output).toBe('');
   });
 
+  it('a full disk takes nothing, a pipe does; signals interrupt a pipe, and no file', async () => {
+    const layersOf = (preset: string) => ({ layers: [inject(parseRules([preset]))] });
+    expect(await runGuest('slow-read', [], layersOf('disk-full'))).toMatchObject({
+      output: '',
+      outcome: { status: 0 },
+    });
+    const { output } = await runGuest('slow-read', [], layersOf('interrupted'));
+    expect(output).toBe('open 0\nread -4\nread 1\nbyte 120\n');
+  });
+
   it('delays park the task', async () => {
     const start = performance.now();
     await runGuest('hello', ['x'], {

@@ -59,6 +59,8 @@ describe('trace', () => {
   });
 
   it('children are followed on request only', async () => {
+    expect(await traced('slow-read', [], { follow: 1 })).toMatch(/^\[pid +3\] \+\+\+ exited with 0 \+\+\+$/m);
+    expect(await traced('slow-read', [], { follow: 1 })).toMatch(/^\+\+\+ exited with 0 \+\+\+$/m);
     expect(await traced('slow-read', [])).not.toContain('exited with 0 +++\n+++');
     const { length } = (await traced('slow-read', [], { follow: 1 })).match(/exited with/g) ?? [];
     expect(length).toBe(2);
@@ -105,6 +107,13 @@ describe('trace', () => {
       .map((line) => JSON.parse(line));
     expect(lines[0]).toMatchObject({ pid: 2, tid: 2, call: 'write', args: ['1', '"hello"', '5'], result: 5 });
     expect(lines.at(-1)).toEqual({ pid: 2, tid: 2, ended: 0 });
+    const [failed] = (await traced('wordcount', ['ahoy'], { json: true })).split('\n');
+    expect(JSON.parse(failed)).toMatchObject({
+      call: 'open',
+      args: ['"ahoy"', 'O_RDONLY'],
+      result: -2,
+      error: 'ENOENT',
+    });
   });
 
   it('expressions that mean nothing are refused', () => {

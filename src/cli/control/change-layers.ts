@@ -1,5 +1,6 @@
 /** The layers of a running machine: `tallship layer --pid`. Each change happens between two calls, or not at all. */
 import type { Layer } from '../../syscall/layer.ts';
+import { byName } from '../../syscall/multiplexer.ts';
 import { callersSide, loadLayer } from '../layers.ts';
 import type { ControlCommand, Running } from './commands.ts';
 
@@ -10,7 +11,7 @@ export const add: ControlCommand = async (running, { spec, at }) => {
   const { machine } = changeable(running);
   if (typeof spec !== 'string') throw new Error('which layer?');
   const place = placeOf(at, machine.layers.layers.length);
-  const added = await loadLayer(spec, callersSide);
+  const added = await loadLayer(spec, callersSide, byName(machine.table.declarations.values()));
   const { layers } = machine;
   const taken = added.find(({ name }) => layers.layers.some((other) => other.name === name));
   if (taken !== undefined) throw new Error(`layer ${taken.name} is installed already`);

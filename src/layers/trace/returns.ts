@@ -8,11 +8,11 @@ import { fdSet, polledList } from './show-sockets.ts';
 import { i32, timespec, timespec64, timeval } from './structs.ts';
 
 /** Interrupted calls that may yet be restarted: numbers that programs never see. */
-const RESTARTS: Readonly<Record<number, string>> = {
-  512: 'ERESTARTSYS (To be restarted if SA_RESTART is set)',
-  513: 'ERESTARTNOINTR (To be restarted)',
-  514: 'ERESTARTNOHAND (To be restarted if no handler)',
-  516: 'ERESTART_RESTARTBLOCK (Interrupted by signal)',
+const RESTARTS: Readonly<Record<number, readonly [name: string, meaning: string]>> = {
+  512: ['ERESTARTSYS', 'To be restarted if SA_RESTART is set'],
+  513: ['ERESTARTNOINTR', 'To be restarted'],
+  514: ['ERESTARTNOHAND', 'To be restarted if no handler'],
+  516: ['ERESTART_RESTARTBLOCK', 'Interrupted by signal'],
 };
 
 const ADDRESSES = /^(mmap2?|mremap|brk|shmat)$/;
@@ -38,9 +38,15 @@ export function resultText(returns: Returns, c: Context): string {
   const result = c.result as number;
   if (result >= 0 || result <= -4096) return returns(c, result);
   const restart = RESTARTS[-result];
-  if (restart !== undefined) return `? ${restart}`;
+  if (restart !== undefined) return `? ${restart[0]} (${restart[1]})`;
   const errno = ERRNO_NAMES.get(-result);
   return errno === undefined ? `-1 (errno ${-result})` : `-1 ${errno} (${MESSAGES[errno] ?? 'Unknown error'})`;
+}
+
+/** The name of the error that a result is. */
+export function errorName(result: number): string | undefined {
+  if (result >= 0 || result <= -4096) return undefined;
+  return RESTARTS[-result]?.[0] ?? ERRNO_NAMES.get(-result);
 }
 
 function fcntlResult(c: Context, result: number): string {

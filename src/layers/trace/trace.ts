@@ -11,7 +11,7 @@ import { Clockwork } from './clockwork.ts';
 import { Line } from './line.ts';
 import type { Expressions } from './options.ts';
 import type { Context, ShowOptions } from './parts.ts';
-import { resultText } from './returns.ts';
+import { errorName, resultText } from './returns.ts';
 import { MOST_WORDS, variableCount } from './show-processes.ts';
 import { inputs, outputs } from './shown.ts';
 import { signalInfo } from './signal-info.ts';
@@ -168,8 +168,11 @@ class Tracer {
     const { task } = line;
     const { name, parts, late, returns } = line.how;
     const c = this.#contextOf(line, result);
-    if (this.#options.json)
-      return this.#json(task, { call: name, args: parts.map((part) => part.show(c)), result, seconds: spent / 1e9 });
+    if (this.#options.json) {
+      const args = parts.map((part) => part.show(c)).filter((text) => text !== '');
+      const error = errorName(result);
+      return this.#json(task, { call: name, args, result, ...(error && { error }), seconds: spent / 1e9 });
+    }
     const rest = late < 0 ? ')' : `${outputs(parts, late, c)})`;
     let text = resultText(returns, c);
     if (task.notes !== null && task.call.nr >= 0) {
@@ -226,7 +229,11 @@ class Tracer {
   }
 
   ended(task: Task, status: number): void {
+    this.#end(task, status);
     this.#tasks--;
+  }
+
+  #end(task: Task, status: number): void {
     const line = this.#lineOf(task);
     this.#lines.delete(task);
     this.#recent = null;
