@@ -25,6 +25,7 @@ import * as poll from './poll.ts';
 import * as process from './process.ts';
 import * as resource from './resource.ts';
 import * as sched from './sched.ts';
+import * as seccomp from './seccomp.ts';
 import * as signal from './signal.ts';
 import * as socket from './socket.ts';
 import * as socketIo from './socket-io.ts';
@@ -61,6 +62,7 @@ const FAMILIES = {
   process,
   resource,
   sched,
+  seccomp,
   signal,
   socket,
   socketIo,

@@ -106,7 +106,6 @@ export const syslog = syscall(
 );
 
 export const bpf = refused(357, 'bpf', ENOSYS, 'no BPF');
-export const seccomp = refused(354, 'seccomp', ENOSYS, 'use policies (layers); programs run without it');
 export const perf_event_open = refused(336, 'perf_event_open', ENOSYS, 'no performance counters');
 export const reboot = refused(88, 'reboot', EPERM, 'the machine ends with its last process');
 export const swapon = refused(87, 'swapon', EPERM, 'no swap');

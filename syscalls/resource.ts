@@ -20,6 +20,7 @@ import {
 } from '../src/syscall/index.ts';
 import { CAP_SETPCAP, CAP_SYS_NICE, CAP_SYS_RESOURCE, capable } from '../src/vfs/credentials.ts';
 import { rusageOf } from './process.ts';
+import { addFilter, SECCOMP_MODE_FILTER, SECCOMP_MODE_STRICT, seccompMode, setStrict } from './seccomp.ts';
 
 const family = { class: 'process' } as const;
 /** RLIM_INFINITY of the 32-bit calls; the old getrlimit shows half of it. */
@@ -205,6 +206,11 @@ function prctlHandler(task: Task, option: number, a: number, b: number, c: numbe
       if (!flag(a)) return -EINVAL;
       task.keepCapabilities = a === 1;
       return 0;
+    case PR.GET_SECCOMP:
+      return seccompMode(task);
+    case PR.SET_SECCOMP:
+      if (a === SECCOMP_MODE_STRICT) return setStrict(task);
+      return a === SECCOMP_MODE_FILTER ? addFilter(task, b, false) : -EINVAL;
     case PR.SET_NO_NEW_PRIVS:
       if (a !== 1 || b !== 0 || c !== 0 || d !== 0) return -EINVAL;
       task.noNewPrivileges = true;
@@ -224,7 +230,6 @@ function prctlHandler(task: Task, option: number, a: number, b: number, c: numbe
     case PR.GET_TID_ADDRESS:
       return writeValue(mm, a, u32, task.clearChildTid);
     case PR.GET_TIMING:
-    case PR.GET_SECCOMP:
     case PR.GET_THP_DISABLE:
       return 0;
     case PR.TASK_PERF_EVENTS_DISABLE:

@@ -76,6 +76,8 @@ export interface ProcThread {
   readonly policy: number;
   readonly priority: number;
   readonly noNewPrivileges: boolean;
+  /** SECCOMP_MODE_*, and how many filters there are. */
+  readonly seccomp: { readonly mode: number; readonly filters: number };
   readonly eip: number;
   readonly esp: number;
   /** The call it sleeps in. */

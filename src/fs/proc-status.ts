@@ -129,7 +129,7 @@ export function statusText(process: ProcProcess, thread: ProcThread): string {
     `SigIgn:\t${mask(process.ignored)}\nSigCgt:\t${mask(process.caught)}\n` +
     `CapInh:\t${mask(who.inheritable)}\nCapPrm:\t${mask(who.permitted)}\nCapEff:\t${mask(who.effective)}\n` +
     `CapBnd:\t${mask(who.bounding)}\nCapAmb:\t${mask(who.ambient)}\n` +
-    `NoNewPrivs:\t${thread.noNewPrivileges ? 1 : 0}\nSeccomp:\t0\nSeccomp_filters:\t0\n` +
+    `NoNewPrivs:\t${thread.noNewPrivileges ? 1 : 0}\nSeccomp:\t${thread.seccomp.mode}\nSeccomp_filters:\t${thread.seccomp.filters}\n` +
     `Speculation_Store_Bypass:\tnot vulnerable\nSpeculationIndirectBranch:\tnot affected\n` +
     `Cpus_allowed:\t1\nCpus_allowed_list:\t0\nMems_allowed:\t1\nMems_allowed_list:\t0\n` +
     `voluntary_ctxt_switches:\t${thread.voluntarySwitches}\nnonvoluntary_ctxt_switches:\t${thread.involuntarySwitches}\n`

@@ -113,6 +113,7 @@ function inherit(task: Task, child: Task, flags: number): void {
   child.priority = task.priority;
   child.timerSlack = task.timerSlack;
   child.noNewPrivileges = task.noNewPrivileges;
+  child.seccomp = task.seccomp;
   child.keepCapabilities = task.keepCapabilities;
   child.personality = task.personality;
   if (task.notes !== null) child.notes = structuredClone(task.notes);

@@ -152,6 +152,11 @@ class ThreadView implements ProcThread {
   get priority() {
     return this.#task.priority;
   }
+  get seccomp() {
+    const { seccomp } = this.#task;
+    const mode = seccomp === null ? 0 : seccomp.mode === 'strict' ? 1 : 2;
+    return { mode, filters: seccomp?.filters.length ?? 0 };
+  }
   get noNewPrivileges() {
     return this.#task.noNewPrivileges;
   }

@@ -9,6 +9,7 @@ import { exitGroup, exitTask } from './exit.ts';
 import { raiseFault } from './fault.ts';
 import { HaltError } from './host.ts';
 import type { Kernel } from './kernel.ts';
+import { forbids, type Seccomp } from './seccomp.ts';
 import type { Task } from './task.ts';
 
 /** Guest instructions in one run of the CPU: 50 us, or 2 ms while V8 has not optimised the interpreter yet. */
@@ -233,7 +234,16 @@ export class Scheduler {
     words[3] = regs[ESI];
     words[4] = regs[EDI];
     words[5] = regs[EBP];
-    return this.#runCall(task);
+    return task.seccomp === null ? this.#runCall(task) : this.#filterCall(task, task.seccomp);
+  }
+
+  /** The program itself may have forbidden the call: then neither layers nor the table see it. */
+  #filterCall(task: Task, seccomp: Seccomp): boolean {
+    const answer = forbids(task, seccomp);
+    if (answer === null) return this.#runCall(task);
+    if (answer !== 'gone') task.regs[EAX] = answer;
+    task.call.nr = -1;
+    return task.runState !== 'dead';
   }
 
   /** A call whose task has slept goes on, unless the task is to end. */

@@ -11,6 +11,7 @@ import type { HeldCall } from './held-calls.ts';
 import type { Kernel } from './kernel.ts';
 import type { Processor } from './processor.ts';
 import { publishTls, stateOf } from './registers.ts';
+import type { Seccomp } from './seccomp.ts';
 import { type SignalInfo, SignalQueue } from './signal-queue.ts';
 import type { ThreadGroup } from './thread-group.ts';
 import { emptyUsage, type Usage } from './usage.ts';
@@ -88,6 +89,7 @@ export class Task implements Sleeper {
   parentDeathSignal = 0;
   timerSlack = 50000;
   noNewPrivileges = false;
+  seccomp: Seccomp | null = null;
   keepCapabilities = false;
   personality = 0;
   /** What layers keep for the task, by the layer's name; a child starts with a copy. */

@@ -10,7 +10,18 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { restore } from '../../src/node.ts';
 import { golden, outputOf, prepare, runGuest } from '../support/machine.ts';
 
-const GUESTS = ['threads', 'processes', 'pidfds', 'signals', 'ipc', 'timers', 'programs', 'faults', 'sigframe'];
+const GUESTS = [
+  'threads',
+  'processes',
+  'pidfds',
+  'seccomp',
+  'signals',
+  'ipc',
+  'timers',
+  'programs',
+  'faults',
+  'sigframe',
+];
 const ROUNDS = Number(process.env.TALLSHIP_CHECKPOINT_ROUNDS ?? 1);
 const GENERATIONS = 3;
 

@@ -12,6 +12,7 @@ import { hasNative } from '../support/run.ts';
 const GUESTS = [
   'faults',
   'pidfds',
+  'seccomp',
   'segments',
   'sigframe',
   'signals',

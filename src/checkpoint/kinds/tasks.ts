@@ -42,6 +42,7 @@ import { ImageError } from '../image.ts';
 import { portableRegisters, soundRegisters } from '../registers.ts';
 import { worldOf } from '../world.ts';
 import { OPEN_FILES } from './open-files.ts';
+import { SECCOMP } from './seccomp.ts';
 
 const pid = integer(0, 2 ** 22);
 const signal = integer(0, 64);
@@ -82,6 +83,7 @@ export const TASK_STATE = record({
   tls: list(maybe(record({ base: word, limit: word, flags: word })), 3),
   ...{ clearChildTid: word, robustList: word, nice: int, policy: int, priority: int, parentDeathSignal: signal },
   ...{ timerSlack: real, noNewPrivileges: bool, keepCapabilities: bool, personality: word, startTime: real },
+  seccomp: SECCOMP,
   usage: USAGE,
   credentials: CREDENTIALS,
 });
