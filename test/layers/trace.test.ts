@@ -116,6 +116,14 @@ describe('trace', () => {
     });
   });
 
+  it('the stack is followed as far as it can be one', async () => {
+    const text = await traced('hello', ['x'], { backtrace: true });
+    const frames = text.split('\n').filter((line) => line.startsWith(' > '));
+    expect(frames.length).toBeGreaterThan(0);
+    // Each is a place in the program's own code: nothing else is mapped executable.
+    for (const frame of frames) expect(frame).toMatch(/^ > \/hello\(\) \[0x[0-9a-f]+\]$/);
+  });
+
   it('expressions that mean nothing are refused', () => {
     expect(() => parseExpressions(['trace=opne'], KNOWN)).toThrow('there is no system call opne');
     expect(() => parseExpressions(['trace=%fiel'], KNOWN)).toThrow('there is no class %fiel');

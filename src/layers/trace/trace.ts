@@ -7,6 +7,7 @@ import type { CallView } from '../../syscall/call-view.ts';
 import { type Layer, type LayeredCall, layer } from '../../syscall/layer.ts';
 import type { Scope } from '../../syscall/scope.ts';
 import type { Declaration } from '../../syscall/syscall.ts';
+import { backtrace } from './backtrace.ts';
 import { Clockwork } from './clockwork.ts';
 import { Line } from './line.ts';
 import type { Expressions } from './options.ts';
@@ -152,7 +153,7 @@ class Tracer {
     const { interrupted } = task.call;
     this.#result(line, result === -EINTR && interrupted !== 0 ? -interrupted : result, spent);
     if (this.#options.json) return;
-    if (this.#options.backtrace) this.#write(task, this.#clockwork.backtrace(task));
+    if (this.#options.backtrace) this.#write(task, backtrace(task));
     if (this.#later.size > 0) this.#tellLater(task);
   }
 
