@@ -170,8 +170,19 @@ function finishBlock({ index, insns, next }: Draft, byEip: ReadonlyMap<number, D
   return { index, insns, eip: insns[0].decoded.eip, next, successors, isCall, leaves };
 }
 
-/** The region around `start`; undefined when there is nothing to compile. `isComplete`: with what was never jumped to. */
+/**
+ * The region around `start`; undefined when there is nothing to compile. `isComplete`: with what was never jumped to. A slice may
+ * have ended in the middle of a loop's straight code, which it would only tear apart: the region starts where that begins.
+ */
 export function findRegion(source: CodeSource, start: number, isComplete = false): Region | undefined {
+  const region = regionFrom(source, start, isComplete);
+  const isTorn = ({ insns, next }: Block): boolean =>
+    next === start && !insns[insns.length - 1].decoded.insn.options.branch;
+  const before = isComplete ? undefined : region?.blocks.find(isTorn);
+  return before ? regionFrom(source, before.eip, false) : region;
+}
+
+function regionFrom(source: CodeSource, start: number, isComplete: boolean): Region | undefined {
   const scout = new Scout(source, start, isComplete);
   if (!scout.insns.has(start)) return undefined;
   const drafts = draftBlocks(scout);
