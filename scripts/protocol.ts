@@ -94,6 +94,23 @@ Effects: \`look\` changes nothing, \`set\` can be done again, \`once\` must be d
 |---|---|---|---|---|---|
 ${table()}
 
+## Forwarded calls
+
+\`call\` makes a system call at home, if the server allows it (\`serve --allow forward:...\`). A call is framed by its declaration in
+syscalls/: its inputs in their order, outputs left out; the answer has the result and the outputs in their order. -EACCES: it is not
+allowed. Sockets are numbers that the client gives them; an address is the struct sockaddr_in or sockaddr_in6 of i386.
+
+| Call | Inputs | Outputs | Meaning |
+|---|---|---|---|
+| uname, time, gettimeofday, clock_gettime, clock_gettime64 | as declared | as declared | of clocks only CLOCK_REALTIME |
+| connect | socket, address | our address | a new socket that is connected by TCP |
+| listen | socket, address, backlog | our address | a new socket that is bound and listens |
+| accept4 | socket, new socket | their address, our address | answered when somebody has connected |
+| sendto | socket, bytes | | answered when home's system has taken them |
+| recvfrom | socket, size | bytes | answered when there are some; none: the other side has ended |
+| shutdown | socket, how | | we send no more |
+| close | socket | | what was sent still arrives |
+
 ## Kinds
 
 | Kind | Layout |

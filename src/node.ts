@@ -17,7 +17,7 @@ import type { TlsFiles } from './host/transport/tls.ts';
 import { Machine, type MachineOptions } from './machine.ts';
 import { prepareCpu } from './node-cpu.ts';
 import type { IoMode, RemoteFs } from './remote/client/remote-fs.ts';
-import { RequestTask } from './remote/server/request-task.ts';
+import { RequestTask } from './remote/request-task.ts';
 import { parseRemoteUrl } from './remote/url.ts';
 import { type KernelModel, local } from './syscall/kernel-model.ts';
 import { type Credentials, makeCredentials } from './vfs/credentials.ts';

@@ -27,7 +27,7 @@ import * as io from './socket-io.ts';
 const loopback = {
   ...family,
   level: 'partial',
-  note: 'UNIX sockets, and TCP and UDP between the processes of one machine; elsewhere the network is unreachable',
+  note: 'UNIX sockets, and TCP and UDP between the processes of one machine; elsewhere the network is unreachable, but for TCP with --forward',
 } as const;
 
 const domain = choice('domain', S.ADDRESS_FAMILIES);

@@ -58,3 +58,33 @@ export function encodeAddress(address: SocketAddress): Uint8Array {
   bytes.set(address.host, address.family === AF_INET ? 4 : 8);
   return bytes;
 }
+
+/** A host's address as people write it: IPv6 by its eight groups. */
+export function hostText(host: readonly number[]): string {
+  if (host.length === 4) return host.join('.');
+  return Array.from({ length: 8 }, (_, i) => ((host[2 * i] << 8) | host[2 * i + 1]).toString(16)).join(':');
+}
+
+/** The bytes of an address in text; null for anything else. */
+export function hostBytes(text: string): number[] | null {
+  if (/^\d+(\.\d+){3}$/.test(text)) {
+    const bytes = text.split('.').map(Number);
+    return bytes.every((byte) => byte < 256) ? bytes : null;
+  }
+  // The last four bytes may be written as those of IPv4.
+  const plain = text.replace(/(\d+\.){3}\d+$/, (four) => {
+    const [a, b, c, d] = hostBytes(four) ?? [];
+    return d === undefined ? '' : `${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`;
+  });
+  const [before, after, ...more] = plain.split('::').map(groupBytes);
+  if (more.length > 0 || before === null || after === null) return null;
+  const rest = 16 - before.length - (after?.length ?? 0);
+  if (after === undefined ? rest !== 0 : rest < 0) return null;
+  return [...before, ...new Array<number>(rest).fill(0), ...(after ?? [])];
+}
+
+function groupBytes(text: string): number[] | null {
+  const groups = text === '' ? [] : text.split(':');
+  if (!groups.every((group) => /^[\da-f]{1,4}$/i.test(group))) return null;
+  return groups.flatMap((group) => [Number.parseInt(group, 16) >> 8, Number.parseInt(group, 16) & 0xff]);
+}

@@ -1,6 +1,6 @@
 /** Looks at files of a machine from outside, where the file system may have to ask another machine. */
 import type { Machine } from '../machine.ts';
-import { RequestTask } from '../remote/server/request-task.ts';
+import { RequestTask } from '../remote/request-task.ts';
 import type { PathContext } from '../vfs/fs-context.ts';
 import type { Sleeper } from '../wait/wait.ts';
 

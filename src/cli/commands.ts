@@ -29,6 +29,11 @@ export const SERVE_OPTIONS = options({
   'tls-key': { kind: 'string', value: 'FILE', describe: 'its key' },
   'tls-ca': { kind: 'string', value: 'FILE', describe: "whose signature clients' certificates must have" },
   log: { kind: 'string', value: 'FILE', describe: 'append comings, goings and every change' },
+  allow: {
+    kind: 'list',
+    value: 'forward:CALLS[@HOST[:PORT]]',
+    describe: 'let clients make these calls here: connect, listen, uname, ... (run --forward)',
+  },
   durable: {
     kind: 'flag',
     describe: 'note on the disk what is about to be done: exactly once after a power failure, too',

@@ -39,11 +39,11 @@ class SessionFile implements JournalFile {
   readonly #durable: boolean;
   #fd: number;
 
-  constructor(path: string, owner: Owner, durable: boolean) {
+  constructor(path: string, owner: Owner, durable: boolean, bytes: Uint8Array) {
     this.#path = path;
     this.#durable = durable;
     this.#header = Buffer.from(`${JSON.stringify(owner).padEnd(HEADER - 1)}\n`);
-    this.#fd = this.#fresh(new Uint8Array());
+    this.#fd = this.#fresh(bytes);
   }
 
   append(bytes: Uint8Array): void {
@@ -79,17 +79,17 @@ export class SessionJournals implements JournalStore {
     this.#options = options;
   }
 
-  create(session: number, secret: Uint8Array): JournalFile {
+  create(session: number, secret: Uint8Array, bytes = new Uint8Array()): JournalFile {
     const owner = { pid: process.pid, start: startOf(process.pid) ?? '', boot: bootId(), ...this.#options };
-    return new SessionFile(this.#path(session), { ...owner, secret: hexOf(secret) }, this.#options.durable);
+    return new SessionFile(this.#path(session), { ...owner, secret: hexOf(secret) }, this.#options.durable, bytes);
   }
 
   take(session: number, secret: Uint8Array): LeftJournal | null {
     const owner = this.#ownerOf(session);
     if (owner === null || !isSame(owner.secret, hexOf(secret)) || !end(owner)) return null;
-    const bytes = fs.readFileSync(this.#path(session)).subarray(HEADER);
-    const file = this.create(session, secret);
-    file.replace(bytes);
+    const bytes: Uint8Array = fs.readFileSync(this.#path(session)).subarray(HEADER);
+    // At no time is there a journal without what was done: this server may be killed as well.
+    const file = this.create(session, secret, bytes);
     const sameBoot = owner.boot === bootId() && owner.boot !== '';
     return { file, bytes, sameBoot, complete: sameBoot || owner.durable };
   }

@@ -1,7 +1,9 @@
 /** From a command line to a machine that is ready to run its program. */
 import { resolve } from 'node:path';
 import { allCompiled } from '../cpu/interp/ahead.ts';
+import { say } from '../host/node.ts';
 import type { Machine, SpawnOptions } from '../machine.ts';
+import type { Link } from '../remote/client/link.ts';
 import { makeCredentials } from '../vfs/credentials.ts';
 import { MachineBuilder } from './build-machine.ts';
 import type { RunValues } from './commands.ts';
@@ -38,9 +40,13 @@ export async function prepare(world: World, values: RunValues, [name, ...args]: 
     builder.grant(grant);
   }
   if (root?.view !== undefined) builder.views.push({ overlay: root.view, source: values.remote! });
+  let link = root?.link;
   if (values.mount.length > 0) {
-    builder.views.push(...(await (await import('./remote.ts')).mountRemotes(machine, values, root)));
+    const mounted = await (await import('./remote.ts')).mountRemotes(machine, values, root);
+    builder.views.push(...mounted.views);
+    link ??= mounted.link;
   }
+  if (values.forward.length > 0 && values.on === undefined) await forwardHome(machine, values, link);
   const env = environment(values, facts.environment());
   const inside = asked.some(({ guest }) => hostCwd === guest) ? hostCwd : '/';
   const cwd = values.chdir === undefined ? inside : resolve(inside, values.chdir);
@@ -74,6 +80,15 @@ export async function prepare(world: World, values: RunValues, [name, ...args]: 
 async function remoteRoot(values: RunValues): Promise<Opened> {
   if (values.sysroot !== undefined) throw new CliError(EXIT.failure, 'both -L and --remote give the root: choose one');
   return (await import('./remote.ts')).openRoot(values.remote!, values);
+}
+
+/** Loaded only when asked for. */
+async function forwardHome(machine: Machine, values: RunValues, link: Link | undefined): Promise<void> {
+  if (link === undefined) {
+    throw new CliError(EXIT.failure, '--forward needs a home: --on, or a --remote or -M that tallship serve serves');
+  }
+  const { forwardOver, forwardRules } = await import('./forward.ts');
+  await forwardOver(machine, link, forwardRules(values.forward, '--forward '), say);
 }
 
 type Started = (path: string, argv: readonly string[], environment: readonly string[]) => void;

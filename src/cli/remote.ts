@@ -8,6 +8,7 @@ import { NodeHost, say } from '../host/node.ts';
 import { dialer } from '../host/transport/dial.ts';
 import type { TlsFiles } from '../host/transport/tls.ts';
 import type { Machine } from '../machine.ts';
+import type { Link } from '../remote/client/link.ts';
 import type { RemoteFs } from '../remote/client/remote-fs.ts';
 import { parseRemoteUrl, type RemoteUrl } from '../remote/url.ts';
 import type { FileSystem, TreeOrigin } from '../vfs/inode.ts';
@@ -24,7 +25,8 @@ let devices = 0x1000;
 const RETRY = '40m';
 
 /** What opening a tree of another machine needs of the command line. */
-export type RemoteValues = Pick<RunValues, 'io' | 'retry' | 'token' | 'tls-cert' | 'tls-key' | 'tls-ca'>;
+export type RemoteValues = Pick<RunValues, 'io' | 'retry' | 'token' | 'tls-cert' | 'tls-key' | 'tls-ca'> &
+  Partial<Pick<RunValues, 'forward'>>;
 
 export interface Opened {
   readonly fs: FileSystem;
@@ -32,6 +34,8 @@ export interface Opened {
   readonly reserve?: (path: string) => Promise<void>;
   /** --io session: changes are kept in front of what is served. */
   readonly view?: OverlayFs;
+  /** Where calls can be forwarded, too. */
+  readonly link?: Link;
   /** Whose files they are, where that is known. */
   readonly owner?: { readonly uid: number; readonly gid: number; readonly groups: readonly number[] };
 }
@@ -60,9 +64,10 @@ export async function openRoot(text: string, values: RunValues): Promise<Opened>
   return { ...opened, reserve: (path) => points.reserve(path) };
 }
 
-/** -M: mounts all of them; answers the views among them. */
-export async function mountRemotes(machine: Machine, values: RunValues, root?: Opened): Promise<View[]> {
+/** -M: mounts all of them; answers the views among them, and the first connection that calls can go over. */
+export async function mountRemotes(machine: Machine, values: RunValues, root?: Opened) {
   const views: View[] = [];
+  let first: Link | undefined;
   const mounts = values.mount.map((text) => {
     const equals = text.indexOf('=');
     const guest = text.slice(0, equals);
@@ -71,12 +76,13 @@ export async function mountRemotes(machine: Machine, values: RunValues, root?: O
   });
   mounts.sort((a, b) => a.guest.split('/').length - b.guest.split('/').length);
   for (const { guest, url, option } of mounts) {
-    const { fs, view } = await openRemote(url, values, option);
+    const { fs, view, link } = await openRemote(url, values, option);
+    first ??= link;
     await lookUpParents(machine, guest, root);
     machine.mount({ path: guest, fs, source: url });
     if (view !== undefined) views.push({ overlay: view, source: url });
   }
-  return views;
+  return { views, link: first };
 }
 
 /** What a mount point's parents are is known to the machine when it mounts, which cannot wait then. */
@@ -88,11 +94,12 @@ export async function lookUpParents(machine: Machine, path: string, root?: Opene
 /** A tree that tallship serve serves. */
 async function openShadow(url: ServedUrl, text: string, values: RemoteValues): Promise<Opened> {
   const fs = await connectShadow(url, text, values, nextDevice());
-  const owner = fs.link.welcome;
-  if (values.io !== 'session') return { fs, owner };
+  const { link } = fs;
+  const owner = link.welcome;
+  if (values.io !== 'session') return { fs, owner, link };
   const { viewOf } = await import('./views.ts');
   const view = await viewOf(fs, new NodeHost(), nextDevice, new Map());
-  return { fs: view, view, owner };
+  return { fs: view, view, owner, link };
 }
 
 /** A tree of an image: connected to again, with what keeps us out given anew. */
@@ -112,7 +119,7 @@ async function connectShadow(url: ServedUrl, text: string, values: RemoteValues,
   const { RemoteFs } = await import('../remote/client/remote-fs.ts');
   const { io = 'cached' } = values;
   return RemoteFs.connect({
-    dial: dialer(url, { tls: tlsFiles(values) }),
+    dial: dialer(url, { tls: tlsFiles(values), allow: values.forward }),
     token: tokenOf(values),
     retry: retryOf(values),
     log: (line) => say(`${text}: ${line}`),

@@ -93,6 +93,11 @@ const REMOTE_OPTIONS = options({
       'root file system from another machine: ssh://HOST/DIR, exec:COMMAND, unix:, tcp:, tls:, ws:, chirp:, condor',
   },
   mount: { letter: 'M', kind: 'list', value: 'GUEST=URL', describe: "another machine's files at this place" },
+  forward: {
+    kind: 'list',
+    value: 'CALLS[@HOST[:PORT]]',
+    describe: 'these calls are made at home: sockets (connect, listen), hostname, time',
+  },
   ...CONNECTION_OPTIONS,
   on: {
     kind: 'string',

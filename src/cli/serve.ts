@@ -12,6 +12,7 @@ import type { Export } from '../remote/server/nodes.ts';
 import { Shadow } from '../remote/server/shadow.ts';
 import type { ServeValues } from './commands.ts';
 import { CliError, EXIT } from './error.ts';
+import { allowedRules, callsFor } from './forward.ts';
 import { SessionJournals } from './journals.ts';
 import { tlsFiles } from './remote.ts';
 
@@ -33,6 +34,7 @@ export async function main(values: ServeValues, operands: string[]): Promise<num
   const journals = new SessionJournals({ durable: values.durable, single: stdio });
   const shadow = new Shadow({
     journals,
+    calls: callsFor(allowedRules(values.allow)),
     exports: exportsOf(values),
     token,
     clock: host,

@@ -19,7 +19,8 @@ export interface Chunk extends Ancillary {
   bytes: Uint8Array;
 }
 
-export type ConnectionState = 'unconnected' | 'listening' | 'connected';
+export const CONNECTION_STATES = ['unconnected', 'connecting', 'listening', 'connected'] as const;
+export type ConnectionState = (typeof CONNECTION_STATES)[number];
 
 const cost = (length: number) => length + OVERHEAD;
 
@@ -292,6 +293,7 @@ export abstract class ConnectionSocket extends Socket {
 
   override poll(): number {
     if (this.state === 'listening') return this.waiting.length > 0 ? IN : 0;
+    if (this.state === 'connecting') return 0;
     let events = this.error !== 0 ? POLLERR : 0;
     if (this.shut === (RCV_SHUTDOWN | SEND_SHUTDOWN) || this.state === 'unconnected') events |= POLLHUP;
     if ((this.shut & RCV_SHUTDOWN) !== 0) events |= IN | POLLRDHUP;
@@ -317,7 +319,7 @@ export abstract class ConnectionSocket extends Socket {
 }
 
 /** Makes two sockets each other's peers. */
-function join(a: ConnectionSocket, b: ConnectionSocket): void {
+export function join(a: ConnectionSocket, b: ConnectionSocket): void {
   a.peer = b;
   b.peer = a;
   a.state = b.state = 'connected';

@@ -1,5 +1,5 @@
 /** Internet addresses of the machine's own network: the loopback, and nothing else (DESIGN section 8: no network). */
-import { EACCES, EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT, EINVAL } from '../abi/errno.ts';
+import { EACCES, EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT, EINVAL, ENETUNREACH } from '../abi/errno.ts';
 import { AF_INET, AF_INET6, IPPROTO_IPV6, IPV6_V6ONLY } from '../abi/socket.ts';
 import type { InetAddress, SocketAddress } from '../abi/socket-address.ts';
 import { CAP_NET_BIND_SERVICE, capable } from '../vfs/credentials.ts';
@@ -16,7 +16,7 @@ const LOOPBACK_4 = [127, 0, 0, 1];
 const MAPPED = [...zeros(10), 255, 255];
 
 /** The four bytes of an IPv4 address, mapped or not; null for an IPv6 one. */
-function asIpv4(host: readonly number[]): readonly number[] | null {
+export function asIpv4(host: readonly number[]): readonly number[] | null {
   if (host.length === 4) return host;
   return MAPPED.every((byte, i) => host[i] === byte) ? host.slice(12) : null;
 }
@@ -47,6 +47,15 @@ export function loopbackFor(family: number, target: readonly number[], port: num
   return { family: AF_INET6, host: ipv4 ? [...MAPPED, ...LOOPBACK_4] : [...zeros(15), 1], port };
 }
 
+/** Where a name of the caller's leads: an address on the loopback, or a negative errno. */
+export function reach(socket: Socket, address: SocketAddress): InetAddress | number {
+  if (address.family !== AF_INET && address.family !== AF_INET6) return -EINVAL;
+  if (address.family === AF_INET6 && socket.kind.domain === AF_INET) return -EINVAL;
+  const inet = address as InetAddress;
+  if (isWildcard(inet.host)) return loopbackFor(inet.family, inet.host, inet.port);
+  return isLoopback(inet.host) ? inet : -ENETUNREACH;
+}
+
 /** Whether a socket bound to `bound` hears what goes to `target`. */
 export function hears(bound: InetAddress, target: InetAddress, v6only: boolean): boolean {
   const [own, wanted] = [asIpv4(bound.host), asIpv4(target.host)];
@@ -74,7 +83,9 @@ export function bindInet(
   if (address.family !== domain) return address.family === AF_INET || domain === AF_INET ? -EAFNOSUPPORT : -EINVAL;
   if (socket.bound !== null) return -EINVAL;
   const wanted = address as InetAddress;
-  if (!isWildcard(wanted.host) && !isLoopback(wanted.host)) return -EADDRNOTAVAIL;
+  const ours = isWildcard(wanted.host) || isLoopback(wanted.host);
+  // Of the addresses beyond, whoever they belong to knows.
+  if (!ours && (protocol === 'udp' || names.outer === null)) return -EADDRNOTAVAIL;
   if (wanted.port !== 0 && wanted.port < FIRST_FREE_PORT) {
     if (!capable(callerOf(s).credentials, CAP_NET_BIND_SERVICE)) return -EACCES;
   }

@@ -1,60 +1,39 @@
-/** TCP and UDP between the processes of one machine (tcp(7), udp(7)). Elsewhere the network is unreachable. */
+/** TCP between the processes of one machine (tcp(7)), and with whoever is beyond, where there is one. Elsewhere the network is unreachable. */
 import {
   EAGAIN,
+  EALREADY,
   ECONNREFUSED,
   ECONNRESET,
-  EDESTADDRREQ,
   EINPROGRESS,
   EINVAL,
   EISCONN,
-  EMSGSIZE,
   ENETUNREACH,
   ENOTCONN,
   EPIPE,
 } from '../abi/errno.ts';
 import { O_NONBLOCK } from '../abi/fs.ts';
-import { AF_INET, AF_INET6, AF_UNSPEC, IPPROTO_TCP, MSG_NOSIGNAL, MSG_PEEK, MSG_TRUNC } from '../abi/socket.ts';
-import type { InetAddress, SocketAddress } from '../abi/socket-address.ts';
-import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRBAND, POLLWRNORM } from '../vfs/open-file.ts';
+import { AF_UNSPEC, IPPROTO_TCP, MSG_NOSIGNAL } from '../abi/socket.ts';
+import { hostText, type InetAddress, type SocketAddress } from '../abi/socket-address.ts';
+import { POLLIN, POLLRDNORM } from '../vfs/open-file.ts';
 import { failed, type Sleeper } from '../wait/wait.ts';
 import type { AnonymousInode } from './anonymous.ts';
-import { ConnectionSocket, maskOf } from './connection.ts';
+import { ConnectionSocket, join, maskOf } from './connection.ts';
 import {
   type Bindable,
   bindInet,
   hears,
   inFamily,
-  isLoopback,
   isV6Only,
   isWildcard,
   loopbackFor,
+  reach,
   wildcardOf,
 } from './inet-address.ts';
-import {
-  type Ancillary,
-  NOTHING,
-  RCV_SHUTDOWN,
-  type Received,
-  SEND_SHUTDOWN,
-  Socket,
-  type SocketKind,
-} from './socket.ts';
+import { type Ancillary, RCV_SHUTDOWN, SEND_SHUTDOWN, type SocketKind } from './socket.ts';
 import type { SocketWorld } from './socket-names.ts';
 
 const IN = POLLIN | POLLRDNORM;
-const OUT = POLLOUT | POLLWRNORM | POLLWRBAND;
 const BOTH = RCV_SHUTDOWN | SEND_SHUTDOWN;
-/** Largest payload of an IPv4 datagram. */
-const UDP_MAX = 65507;
-
-/** Where a name of the caller's leads: an address on the loopback, or a negative errno. */
-function reach(socket: Socket, address: SocketAddress): InetAddress | number {
-  if (address.family !== AF_INET && address.family !== AF_INET6) return -EINVAL;
-  if (address.family === AF_INET6 && socket.kind.domain === AF_INET) return -EINVAL;
-  const inet = address as InetAddress;
-  if (isWildcard(inet.host)) return loopbackFor(inet.family, inet.host, inet.port);
-  return isLoopback(inet.host) ? inet : -ENETUNREACH;
-}
 
 export class TcpSocket extends ConnectionSocket implements Bindable {
   readonly world: SocketWorld;
@@ -62,11 +41,20 @@ export class TcpSocket extends ConnectionSocket implements Bindable {
   bound: InetAddress | null = null;
   /** A non-blocking connect has answered EINPROGRESS, and nobody has asked since. */
   connecting = false;
+  /** No program's: it speaks for somebody beyond the machine. */
+  outer = false;
 
   constructor(world: SocketWorld, inode: AnonymousInode, kind: SocketKind, flags: number) {
     super(inode, kind, flags);
     this.world = world;
     world.names.all.add(this);
+  }
+
+  override get outside(): string | null {
+    const { peer, peerName } = this;
+    if (!(peer instanceof TcpSocket) || !peer.outer) return super.outside;
+    const { host, port } = peerName as InetAddress;
+    return `connection to ${hostText(host)} port ${port}`;
   }
 
   makePeer(): TcpSocket {
@@ -86,11 +74,17 @@ export class TcpSocket extends ConnectionSocket implements Bindable {
   override listen(s: Sleeper, backlog: number): number {
     const bound = this.#autobind(s);
     if (bound < 0) return bound;
-    return this.startListening(s, backlog);
+    const listens = this.state === 'listening';
+    const { outer } = this.world.names;
+    if (outer === null || listens || this.state === 'connected') return this.startListening(s, backlog);
+    const heard = outer.listen(s, this);
+    return heard < 0 ? heard : this.startListening(s, backlog);
   }
 
   connect(s: Sleeper, address: SocketAddress): number {
+    if (s.once(() => this.#goesOut(address))) return this.#connectOutside(s, address as InetAddress);
     if (this.connecting) {
+      if (this.state === 'connecting') return -EALREADY;
       this.connecting = false;
       return this.takeError();
     }
@@ -108,6 +102,55 @@ export class TcpSocket extends ConnectionSocket implements Bindable {
     if (answer < 0) this.shut = BOTH;
     this.ready.wake();
     return -EINPROGRESS;
+  }
+
+  /** Nobody in the machine listens there: it is for whoever is beyond. */
+  #goesOut(address: SocketAddress): boolean {
+    if (this.world.names.outer === null || this.connecting || this.state !== 'unconnected') return false;
+    const target = reach(this, address);
+    return failed(target) ? target === -ENETUNREACH : this.#listenerFor(target) === undefined;
+  }
+
+  #connectOutside(s: Sleeper, address: InetAddress): number {
+    const bound = s.once(() => this.#autobind(s));
+    if (bound < 0) return bound;
+    const nonBlocking = (this.flags & O_NONBLOCK) !== 0;
+    s.once(() => {
+      this.state = 'connecting';
+      this.connecting = nonBlocking;
+      const target = reach(this, address);
+      this.world.names.outer!.connect(this, failed(target) ? address : target);
+      return 0;
+    });
+    if (nonBlocking) return -EINPROGRESS;
+    return this.state === 'connecting' ? s.block(this.ready) : this.takeError();
+  }
+
+  /** Whoever is beyond has answered: `end` is what speaks for the other side. */
+  reached(end: TcpSocket, local: InetAddress, target: InetAddress): void {
+    join(this, end);
+    this.name = inFamily(local, this.kind.domain);
+    this.peerName = inFamily(target, this.kind.domain);
+  }
+
+  refused(errno: number): void {
+    this.state = 'unconnected';
+    this.error = errno;
+    if (this.connecting) this.shut = BOTH;
+    this.ready.wake();
+  }
+
+  /** A connection that somebody beyond has made to a socket that listens. */
+  offer(end: TcpSocket): void {
+    this.waiting.push(end);
+    this.ready.wake(IN);
+  }
+
+  /** Of whoever speaks for the other side: the connection is broken. */
+  abort(): void {
+    (this.peer as TcpSocket | null)?.peerClosed(true);
+    this.peer = null;
+    this.ready.wake();
   }
 
   #reachListener(s: Sleeper, target: InetAddress, nonBlocking: boolean): number {
@@ -203,8 +246,10 @@ export class TcpSocket extends ConnectionSocket implements Bindable {
   }
 
   override release(): void {
-    this.world.names.all.delete(this);
-    if (this.bound !== null) this.world.names.releasePort('tcp', this.bound.port, this);
+    const { names } = this.world;
+    names.all.delete(this);
+    if (this.bound !== null) names.releasePort('tcp', this.bound.port, this);
+    if (this.state === 'listening') names.outer?.closed(this);
     super.release();
   }
 }
@@ -213,140 +258,3 @@ export class TcpSocket extends ConnectionSocket implements Bindable {
 const TCP_DEFAULTS: Readonly<Record<number, number>> = {
   ...{ 1: 0, 2: 65483, 3: 0, 4: 7200, 5: 75, 6: 9, 7: 6, 8: 60, 9: 0, 10: 0, 12: 1, 18: 0, 23: 0, 25: 0 },
 };
-
-interface Datagram {
-  bytes: Uint8Array;
-  from: InetAddress;
-}
-
-export class UdpSocket extends Socket implements Bindable {
-  readonly world: SocketWorld;
-  bound: InetAddress | null = null;
-  peer: InetAddress | null = null;
-  queue: Datagram[] = [];
-  queued = 0;
-
-  constructor(world: SocketWorld, inode: AnonymousInode, kind: SocketKind, flags: number) {
-    super(inode, kind, flags);
-    this.world = world;
-    world.names.all.add(this);
-  }
-
-  get unread(): number {
-    return this.queue[0]?.bytes.length ?? 0;
-  }
-  get unsent(): number {
-    return 0;
-  }
-
-  bind(s: Sleeper, address: SocketAddress): number {
-    return bindInet(s, this.world.names, 'udp', this, address);
-  }
-
-  #autobind(s: Sleeper): number {
-    return this.bound === null ? this.bind(s, wildcardOf(this.kind.domain)) : 0;
-  }
-
-  connect(s: Sleeper, address: SocketAddress): number {
-    if (address.family === AF_UNSPEC) {
-      this.peer = null;
-      return 0;
-    }
-    const target = reach(this, address);
-    if (failed(target)) return target;
-    const bound = this.#autobind(s);
-    if (bound < 0) return bound;
-    this.peer = target;
-    return 0;
-  }
-
-  address(): SocketAddress {
-    if (this.bound === null) return wildcardOf(this.kind.domain);
-    return this.peer === null ? this.bound : this.#source(this.peer);
-  }
-  peerAddress(): SocketAddress | number {
-    return this.peer === null ? -ENOTCONN : inFamily(this.peer, this.kind.domain);
-  }
-
-  /** Our address as a receiver sees it. */
-  #source(target: InetAddress): InetAddress {
-    const { host, port } = this.bound!;
-    return isWildcard(host) ? loopbackFor(this.kind.domain, target.host, port) : this.bound!;
-  }
-
-  send(s: Sleeper, bytes: Uint8Array, flags: number, to: SocketAddress | null): number {
-    if (this.error !== 0) return this.takeError();
-    if ((this.shut & SEND_SHUTDOWN) !== 0) return this.broken(s, flags);
-    const target = to === null ? this.peer : reach(this, to);
-    if (target === null) return -EDESTADDRREQ;
-    if (failed(target)) return target;
-    if (bytes.length > UDP_MAX) return -EMSGSIZE;
-    const bound = this.#autobind(s);
-    if (bound < 0) return bound;
-    const source = this.#source(target);
-    const receiver = this.#receiverFor(target, source);
-    if (receiver !== undefined) receiver.#take(bytes, source);
-    else if (this.peer !== null) {
-      // The answer "port unreachable" reaches connected sockets only.
-      this.error = ECONNREFUSED;
-      this.ready.wake();
-    }
-    return bytes.length;
-  }
-
-  #receiverFor(target: InetAddress, source: InetAddress): UdpSocket | undefined {
-    let found: UdpSocket | undefined;
-    for (const socket of this.world.names.holders('udp', target.port)) {
-      const other = socket as UdpSocket;
-      if (!hears(other.bound!, target, isV6Only(other))) continue;
-      if (other.peer === null) found ??= other;
-      else if (other.peer.port === source.port && hears(other.peer, source, false)) return other;
-    }
-    return found;
-  }
-
-  /** What finds no room is lost. */
-  #take(bytes: Uint8Array, source: InetAddress): void {
-    if (this.queued + bytes.length > this.options.receiveBuffer || (this.shut & RCV_SHUTDOWN) !== 0) return;
-    this.queued += bytes.length;
-    this.queue.push({ bytes: bytes.slice(), from: inFamily(source, this.kind.domain) });
-    this.ready.wake(IN);
-  }
-
-  receive(s: Sleeper, into: Uint8Array, flags: number): Received | number {
-    const [message] = this.queue;
-    if (message === undefined) {
-      if (this.error !== 0) return this.takeError();
-      if ((this.shut & RCV_SHUTDOWN) !== 0) return { count: 0, length: 0, flags: 0, from: null, ...NOTHING };
-      return this.waitToReceive(s, flags);
-    }
-    const { length } = message.bytes;
-    const part = message.bytes.subarray(0, into.length);
-    into.set(part);
-    if ((flags & MSG_PEEK) === 0) {
-      this.queue.shift();
-      this.queued -= length;
-    }
-    const truncated = part.length < length ? MSG_TRUNC : 0;
-    return { count: part.length, length, flags: truncated, from: message.from, rights: [], credentials: null };
-  }
-
-  shutdown(how: number): number {
-    if (this.peer === null) return -ENOTCONN;
-    this.shut |= maskOf(how);
-    this.ready.wake();
-    return 0;
-  }
-
-  override poll(): number {
-    let events = OUT | (this.error !== 0 ? POLLERR : 0);
-    if ((this.shut & RCV_SHUTDOWN) !== 0) events |= IN | POLLRDHUP;
-    if (this.shut === BOTH) events |= POLLHUP;
-    return this.queue.length > 0 ? events | IN : events;
-  }
-
-  override release(): void {
-    this.world.names.all.delete(this);
-    if (this.bound !== null) this.world.names.releasePort('udp', this.bound.port, this);
-  }
-}

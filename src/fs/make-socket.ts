@@ -18,9 +18,10 @@ import { CAP_NET_RAW, capable } from '../vfs/credentials.ts';
 import type { Sleeper } from '../wait/wait.ts';
 import { type AnonymousFs, SOCKET_MODE } from './anonymous.ts';
 import { callerOf } from './caller.ts';
-import { TcpSocket, UdpSocket } from './inet-socket.ts';
+import { TcpSocket } from './inet-socket.ts';
 import type { Socket } from './socket.ts';
 import type { SocketNames, SocketWorld } from './socket-names.ts';
+import { UdpSocket } from './udp-socket.ts';
 import { UnixConnection, UnixDatagram } from './unix-socket.ts';
 
 export function worldFor(s: Sleeper, sockets: AnonymousFs, names: SocketNames): SocketWorld {

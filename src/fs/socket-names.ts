@@ -1,6 +1,7 @@
 /** Who is bound to what: sockets in files, abstract names, and ports of the machine's own network. One per machine. */
 import type { Inode } from '../vfs/inode.ts';
 import type { AnonymousInode } from './anonymous.ts';
+import type { OuterNetwork } from './outer-network.ts';
 import type { Socket } from './socket.ts';
 
 const FIRST_EPHEMERAL = 32768;
@@ -15,6 +16,8 @@ export class SocketNames {
   readonly abstracts = new Map<string, Socket>();
   /** 'tcp' and 'udp' ports, by number. */
   readonly ports = { tcp: new Map<number, Set<Socket>>(), udp: new Map<number, Set<Socket>>() };
+  /** Absent: there is nothing beyond the loopback. */
+  outer: OuterNetwork | null = null;
   #nextPort = FIRST_EPHEMERAL;
   #nextAutobind = 0;
 

@@ -1,6 +1,7 @@
 /** How each kind of value travels (docs/PROTOCOL.md, "Kinds"). */
 import { decodePath } from '../abi/path.ts';
 import type { AttributeChanges, Attributes, DirectoryEntry } from '../vfs/inode.ts';
+import type { ForwardedRecord, ForwardedValue } from './forward.ts';
 import type { Found, Step, WireKind, WireKinds } from './operations.ts';
 import { ProtocolError, type Reader, type Writer } from './wire.ts';
 
@@ -17,6 +18,11 @@ const LARGEST_TEXT = 65536;
 /** What can be changed: a bit for each that follows. */
 const CHANGES = ['mode', 'uid', 'gid', 'size', 'atime', 'mtime', 'ctime'] as const;
 const TIMES: readonly string[] = ['atime', 'mtime', 'ctime'];
+
+const VALUES =
+  'u32 count, each: u8 tag and what it says: 0 nothing, 1 number, 2 big, 3 text, 4 bytes, 5 values, 6 values of a record, each after its name (text)';
+/** Values in values. */
+const DEEPEST = 4;
 
 /** Bytes that an entry, a step and a name take at least. */
 const LEAST = { entry: 25, step: 10, name: 4 };
@@ -119,6 +125,15 @@ export const CODECS: { readonly [K in WireKind]: Codec<WireKinds[K]> } = {
       if (lock.type > 2 || lock.start < 0) throw new ProtocolError('not a lock');
       return lock;
     },
+  },
+  values: { layout: VALUES, put: putValues, take: (r) => takeValues(r, 0) },
+  called: {
+    layout: 'i64 result, values',
+    put(w, { result, outputs }) {
+      w.i64(result);
+      putValues(w, outputs);
+    },
+    take: (r) => ({ result: r.i64(), outputs: takeValues(r, 0) }),
   },
   nothing: { layout: 'nothing', put: () => {}, take: () => null },
 };
@@ -224,4 +239,52 @@ function takeSteps(r: Reader): Step[] {
       wanted: (bits & 16) !== 0,
     };
   });
+}
+
+function putValues(w: Writer, values: readonly ForwardedValue[]): void {
+  w.u32(values.length);
+  for (const value of values) putValue(w, value);
+}
+
+function putValue(w: Writer, value: ForwardedValue): void {
+  if (value === null) w.u8(0);
+  else if (typeof value === 'number') w.u8(1).i64(value);
+  else if (typeof value === 'bigint') w.u8(2).big(value);
+  else if (typeof value === 'string') w.u8(3).text(value);
+  else if (value instanceof Uint8Array) w.u8(4).bytes(value);
+  else if (Array.isArray(value)) putValues(w.u8(5), value);
+  else putValues(w.u8(6), Object.entries(value).flat());
+}
+
+function takeValues(r: Reader, depth: number): ForwardedValue[] {
+  if (depth > DEEPEST) throw new ProtocolError('values lie too deep');
+  return Array.from({ length: r.count(1) }, () => takeValue(r, depth));
+}
+
+function takeValue(r: Reader, depth: number): ForwardedValue {
+  const tag = r.u8();
+  switch (tag) {
+    case 0:
+      return null;
+    case 1:
+      return r.i64();
+    case 2:
+      return r.big();
+    case 3:
+      return r.text();
+    case 4:
+      return r.bytes().slice();
+    case 5:
+      return takeValues(r, depth + 1);
+    case 6:
+      return recordOf(takeValues(r, depth + 1));
+    default:
+      throw new ProtocolError(`there is no value of kind ${tag}`);
+  }
+}
+
+function recordOf(values: readonly ForwardedValue[]): ForwardedRecord {
+  const record: ForwardedRecord = Object.create(null);
+  for (let i = 0; i + 1 < values.length; i += 2) record[String(values[i])] = values[i + 1];
+  return record;
 }

@@ -12,6 +12,8 @@ import {
   type Kind,
 } from '../vfs/operations.ts';
 
+import type { Called, ForwardedValue } from './forward.ts';
+
 /** An inode as the other side learns of it. */
 export interface Found {
   /** What requests call it, from now on. */
@@ -70,6 +72,8 @@ export interface WireKinds {
   status: FileSystemStatus;
   lock: WireLock;
   big: bigint;
+  values: ForwardedValue[];
+  called: Called;
   nothing: null;
 }
 export type WireKind = keyof WireKinds;
@@ -271,6 +275,17 @@ const OWN = {
     answer: 'nothing',
     effect: 'set',
     describe: 'A request that waits for a lock need not wait any longer: it is answered with -EINTR. Node 0.',
+  },
+  call: {
+    number: 45,
+    parameters: [
+      ['name', 'text'],
+      ['values', 'values'],
+    ],
+    answer: 'called',
+    effect: 'once',
+    describe:
+      'A system call that is made at home (--forward), if it is allowed there: its inputs in the order of its declaration. Node 0. The calls and their values are in "Forwarded calls".',
   },
 } as const satisfies Record<string, WireOperation>;
 

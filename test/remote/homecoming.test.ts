@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { OverlayFs } from '../../src/fs/overlay.ts';
 import { bringHome, type Failure } from '../../src/remote/homecoming/homecoming.ts';
-import { RequestTask } from '../../src/remote/server/request-task.ts';
+import { RequestTask } from '../../src/remote/request-task.ts';
 import type { FileSystem } from '../../src/vfs/inode.ts';
 import type { Sleeper } from '../../src/wait/wait.ts';
 import { remoteFs } from '../support/loopback.ts';

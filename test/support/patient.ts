@@ -1,5 +1,5 @@
 /** A task that really waits, for file systems whose answers take their time. */
-import { RequestTask } from '../../src/remote/server/request-task.ts';
+import { RequestTask } from '../../src/remote/request-task.ts';
 import { makeCredentials } from '../../src/vfs/credentials.ts';
 import { FsContext, type PathContext } from '../../src/vfs/fs-context.ts';
 import type { FileSystem } from '../../src/vfs/inode.ts';

@@ -54,7 +54,7 @@ export async function compareWork(
   try {
     for (const name of ['here', 'there']) mkdirSync(join(base, name));
     home = new Mortal(() => serve(join(base, 'work.sock'), join(base, 'there')), pause);
-    await home.start();
+    await home.start(() => existsSync(join(base, 'there/r')));
     const between = await cuttingProxy(join(base, 'bad.sock'), join(base, 'work.sock'), proxy);
     const common = ['-q', '-L', sysroot, '-C', '/w'];
     const elsewhere = await tallship(
@@ -90,12 +90,14 @@ class Mortal {
     this.#pause = pause;
   }
 
-  async start(): Promise<void> {
+  /** @param begun kills begin with the work: who cannot connect at first is told so. */
+  async start(begun: () => boolean): Promise<void> {
     this.#server = await this.#start();
-    if (Number.isFinite(this.#pause)) this.#killing = this.#killNowAndThen();
+    if (Number.isFinite(this.#pause)) this.#killing = this.#killNowAndThen(begun);
   }
 
-  async #killNowAndThen(): Promise<void> {
+  async #killNowAndThen(begun: () => boolean): Promise<void> {
+    while (!this.#over && !begun()) await sleep(100);
     while (!this.#over) {
       await sleep(this.#pause * (0.5 + Math.random()));
       if (this.#over) return;
@@ -120,6 +122,8 @@ const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 /** A server that listens. */
 export async function serve(socket: string, directory: string): Promise<ChildProcess> {
   const args = [MAIN, 'serve', '--force', '-q', '-l', `unix:${socket}`, '-e', directory];
+  // One that was killed has left its socket behind.
+  rmSync(socket, { force: true });
   const server = spawn(process.execPath, args, { stdio: 'ignore' });
   await until(() => existsSync(socket));
   return server;

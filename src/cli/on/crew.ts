@@ -8,11 +8,13 @@ import { exitAtOnce } from '../../host/signals.ts';
 import { StreamTransport } from '../../host/transport/streams.ts';
 import { Machine, SpawnError } from '../../machine.ts';
 import { prepareCpu } from '../../node-cpu.ts';
+import { Link } from '../../remote/client/link.ts';
 import { type Channel, Mux } from '../../remote/mux.ts';
 import { makeCredentials } from '../../vfs/credentials.ts';
 import { seedBytes } from '../build-machine.ts';
 import { droppedChanges } from '../dropped.ts';
 import { CliError, EXIT } from '../error.ts';
+import { forwardOver, forwardRules } from '../forward.ts';
 import { instructionLimit } from '../prepare.ts';
 import { lookUpParents } from '../remote.ts';
 import { endHalted, killAll, signalMachine } from '../session.ts';
@@ -147,8 +149,18 @@ class Crew {
     machine.kernel.onStop = (group, signal) => {
       if (group.id === machine.first) this.#tell!({ kind: 'stopped', signal });
     };
+    await this.#forward(machine, message.options.forward);
     this.#machine = machine;
     return machine;
+  }
+
+  /** Home asks itself what it lets these calls do. */
+  async #forward(machine: Machine, texts: readonly string[]): Promise<void> {
+    if (texts.length === 0) return;
+    const log = (line: string) => this.#say(line);
+    const link = new Link({ dial: async () => this.#mux.open(), retry: 0, log });
+    await link.connect(this.#mux.open());
+    await forwardOver(machine, link, forwardRules(texts, '--forward '), log);
   }
 
   async #spawn(machine: Machine, { path, argv, env, cwd, umask, user }: StartMessage): Promise<void> {

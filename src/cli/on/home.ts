@@ -7,11 +7,13 @@ import { resolve } from 'node:path';
 import { NodeHost, say } from '../../host/node.ts';
 import { dieOf, receiveSignals, stopLike } from '../../host/signals.ts';
 import type { SpawnOptions } from '../../machine.ts';
+import type { ForwardRule } from '../../remote/forward.ts';
 import { type Channel, Mux } from '../../remote/mux.ts';
 import { Shadow } from '../../remote/server/shadow.ts';
 import type { MachineBuilder } from '../build-machine.ts';
 import type { RunValues } from '../commands.ts';
 import { CliError, EXIT } from '../error.ts';
+import { callsFor, forwardRules } from '../forward.ts';
 import { writeError } from '../layer-output.ts';
 import { prepare } from '../prepare.ts';
 import { newMark } from '../views.ts';
@@ -30,7 +32,7 @@ export async function runThere(values: RunValues, operands: string[]): Promise<n
   const mux = new Mux(transport, 1, early);
   const { uid, gid, groups } = program.credentials!;
   const user = { uid, gid, groups };
-  const shadow = serve(builder, user);
+  const shadow = serve(builder, user, forwardRules(values.forward, '--forward '));
   mux.onOpen = (channel) => shadow.accept(channel);
   return new Promise((resolve) => {
     const session = new HomeSession(mux, streams, values, resolve);
@@ -76,10 +78,11 @@ function planOf(
 }
 
 /** Serves what was granted, and nothing else. */
-function serve({ trees }: MachineBuilder, user: StartMessage['user']): Shadow {
+function serve({ trees }: MachineBuilder, user: StartMessage['user'], rules: readonly ForwardRule[]): Shadow {
   const host = new NodeHost();
   return new Shadow({
     exports: trees.map(({ guest, fs }) => ({ path: guest, fs })),
+    calls: callsFor(rules),
     clock: host,
     randomBytes: (count) => host.randomBytes(count),
     ...user,

@@ -47,7 +47,20 @@ export interface StartMessage {
 
 /** Options of the machine: it is there. */
 export const SENT = [
-  ...(['protection', 'cpu', 'seed', 'jit', 'quiet', 'io', 'stats', 'json', 'max-insns', 'layer', 'inject'] as const),
+  ...([
+    'protection',
+    'cpu',
+    'seed',
+    'jit',
+    'quiet',
+    'io',
+    'forward',
+    'stats',
+    'json',
+    'max-insns',
+    'layer',
+    'inject',
+  ] as const),
   ...(Object.keys(TRACE_OPTIONS) as (keyof typeof TRACE_OPTIONS)[]),
 ];
 export type SentOptions = Pick<RunValues, (typeof SENT)[number]>;

@@ -1,13 +1,15 @@
 /** Images of sockets: their queues, their peers, and the names they are bound to. */
+import { ECONNRESET } from '../../abi/errno.ts';
 import { AF_INET, AF_INET6, AF_UNIX, AF_UNSPEC } from '../../abi/socket.ts';
 import type { Inode } from '../../vfs/inode.ts';
 import type { OpenFile } from '../../vfs/open-file.ts';
 import type { AnonymousInode } from '../anonymous.ts';
 import { SOCKET_MODE } from '../anonymous.ts';
-import type { Chunk, ConnectionSocket } from '../connection.ts';
-import { TcpSocket, UdpSocket } from '../inet-socket.ts';
-import type { Ancillary, Socket, SocketKind } from '../socket.ts';
+import { type Chunk, CONNECTION_STATES, type ConnectionSocket } from '../connection.ts';
+import { TcpSocket } from '../inet-socket.ts';
+import { type Ancillary, RCV_SHUTDOWN, SEND_SHUTDOWN, type Socket, type SocketKind } from '../socket.ts';
 import { abstractKey, type SocketWorld } from '../socket-names.ts';
+import { UdpSocket } from '../udp-socket.ts';
 import { type Datagram, UnixConnection, UnixDatagram } from '../unix-socket.ts';
 import { INODE, loadInode, saveInode } from './event-kinds.ts';
 import { type Fields, type ImageReader, type ImageWriter, type Kind, plain } from './image.ts';
@@ -60,7 +62,7 @@ const SOCKET = {
 const CONNECTED = ['unix-connection', 'tcp'];
 const CONNECTION = {
   ...SOCKET,
-  ...{ state: oneOf('unconnected', 'listening', 'connected'), charged: int, backlog: int },
+  ...{ state: oneOf(...CONNECTION_STATES), charged: int, backlog: int },
   ...{ peerCredentials: maybe(UCRED), name: maybe(ADDRESS), peerName: maybe(ADDRESS), closed: bool },
   ...{
     peer: noneOr(ref(...CONNECTED)),
@@ -101,8 +103,8 @@ function loadAncillary(fields: Fields, reader: ImageReader): Ancillary {
   return { rights, credentials: fields.credentials as unknown as Ancillary['credentials'] };
 }
 
-function saveConnection(socket: ConnectionSocket, writer: ImageWriter): Fields {
-  const { state, charged, backlog, peerCredentials, name, peerName, closed, peer, waiting, queue } = socket;
+function saveConnection(socket: ConnectionSocket, writer: ImageWriter, peer = socket.peer): Fields {
+  const { state, charged, backlog, peerCredentials, name, peerName, closed, waiting, queue } = socket;
   return {
     ...saveSocket(socket, writer),
     ...(plain({ state, charged, backlog, peerCredentials, name, peerName, closed }) as Fields),
@@ -183,12 +185,16 @@ const unixDatagram: Kind<UnixDatagram> = {
   },
 };
 
+/** Whoever is beyond the machine does not go on with its image. */
+const LOST_CONNECTION = { state: 'connected', charged: 0, error: ECONNRESET, shut: RCV_SHUTDOWN | SEND_SHUTDOWN };
+
 const tcp: Kind<TcpSocket> = {
   name: 'tcp',
   shape: record({ ...CONNECTION, bound: maybe(ADDRESS), connecting: bool }),
   is: (object): object is TcpSocket => object instanceof TcpSocket,
   save: (socket, writer) => ({
-    ...saveConnection(socket, writer),
+    ...saveConnection(socket, writer, socket.outside === null ? socket.peer : null),
+    ...(socket.outside === null && socket.state !== 'connecting' ? {} : LOST_CONNECTION),
     ...{ bound: plain(socket.bound), connecting: socket.connecting },
   }),
   create: (fields, reader) => createSocket(TcpSocket, fields, reader),

@@ -8,19 +8,22 @@ import { type TlsFiles, tlsOptions } from './tls.ts';
 export interface DialOptions {
   /** Our certificate, for tls:// and wss://. */
   readonly tls?: TlsFiles;
+  /** What a server that is started for us shall let us do besides files. */
+  readonly allow?: readonly string[];
   /** How long a connection may take to be made. */
   readonly timeoutMs?: number;
 }
 
 /** The command that ssh:// starts at the other side. */
-export function serveCommand(path: string, tallship = 'tallship'): string {
-  return `${tallship} serve --stdio${path === '' ? '' : ` --export ${quote(path)}`}`;
+export function serveCommand(path: string, allow: readonly string[] = [], tallship = 'tallship'): string {
+  const allowed = allow.map((text) => ` --allow ${quote(`forward:${text}`)}`).join('');
+  return `${tallship} serve --stdio${path === '' ? '' : ` --export ${quote(path)}`}${allowed}`;
 }
 
 export function dialer(url: RemoteUrl, options: DialOptions = {}): Dial {
   switch (url.kind) {
     case 'ssh':
-      return async () => overProcess('ssh', [...sshArguments(url), serveCommand(url.path)], url.host);
+      return async () => overProcess('ssh', [...sshArguments(url), serveCommand(url.path, options.allow)], url.host);
     case 'exec':
       return async () => overProcess('/bin/sh', ['-c', url.command], url.command);
     case 'unix':

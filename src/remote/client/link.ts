@@ -145,10 +145,11 @@ export class Link {
     }
   }
 
-  /** Resolves when everything that was sent so far has its answer. */
+  /** Resolves when everything that was sent so far has its answer; calls may wait for what others do. */
   async drain(): Promise<void> {
-    while (this.#waiting.size > 0) {
-      const last = [...this.#waiting.values()].at(-1)!;
+    for (;;) {
+      const last = [...this.#waiting.values()].findLast(({ operation }) => operation !== 'call');
+      if (last === undefined) return;
       await new Promise<void>((resolve) => {
         last.queue.waiters.add({ wake: () => resolve() });
         this.flush();

@@ -7,9 +7,9 @@ import { S_IFREG } from '../../abi/fs.ts';
 import type { Clock } from '../../vfs/attendant.ts';
 import type { Inode } from '../../vfs/inode.ts';
 import { failed, type Sleeper } from '../../wait/wait.ts';
+import { RequestTask } from '../request-task.ts';
 import type { JournalStore } from './journal.ts';
 import type { Export, Node } from './nodes.ts';
-import { RequestTask } from './request-task.ts';
 import type { Session } from './session.ts';
 
 /** No request may name it. */

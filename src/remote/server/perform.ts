@@ -1,5 +1,5 @@
 /** The operations, as the server does them: each on a node of the session, and never outside of the exported trees. */
-import { EINTR, EINVAL, EIO, ENFILE, ENOENT, ENOTDIR, EPERM, EROFS, ESTALE, EXDEV } from '../../abi/errno.ts';
+import { EACCES, EINTR, EINVAL, EIO, ENFILE, ENOENT, ENOTDIR, EPERM, EROFS, ESTALE, EXDEV } from '../../abi/errno.ts';
 import { F_UNLCK, F_WRLCK, O_ACCMODE, O_RDONLY, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../../abi/fs.ts';
 import type { Attributes, Creation, Inode } from '../../vfs/inode.ts';
 import type { Range } from '../../vfs/locks.ts';
@@ -168,6 +168,7 @@ export const HANDLERS: Handlers = {
     session.cancel(request);
     return null;
   },
+  call: (session, _node, s, name, values) => session.calls?.perform(s, name, values) ?? -EACCES,
 };
 
 /** A file that comes along with its name is at most this large. */

@@ -5,13 +5,14 @@ import type { LockTable } from '../../vfs/locks.ts';
 import { BLOCKED, failed, type Sleeper } from '../../wait/wait.ts';
 import { encodeReply, type Outcome, type Request } from '../messages.ts';
 import { type Found, REMOTE_OPERATIONS, type RemoteOperationName, type WireArguments } from '../operations.ts';
+import { RequestTask } from '../request-task.ts';
 import type { Transport } from '../transport.ts';
 import { ProtocolError } from '../wire.ts';
+import type { ForwardedCalls } from './forwarded-calls.ts';
 import { decide, intentOf, isJournaled, NOT_DONE } from './intents.ts';
 import type { Journal } from './journal.ts';
 import { type Export, type Node, NodeTable } from './nodes.ts';
 import { appendAgain, attributesOf, HANDLERS, refusal, TELLS_ATTRIBUTES, tell } from './perform.ts';
-import { RequestTask } from './request-task.ts';
 import type { Shadow } from './shadow.ts';
 import { descend } from './walk.ts';
 
@@ -34,6 +35,8 @@ export class Session {
   transport: Transport | null = null;
   /** Requests up to this one have been received. */
   seen = 0;
+  /** System calls that are made here for its programs. */
+  readonly calls: ForwardedCalls | null;
   readonly #running = new Map<number, RequestTask>();
   /** Answers that the client may not have: exactly once over lost connections. */
   readonly #kept = new Map<number, { readonly key: number; readonly bytes: Uint8Array }>();
@@ -45,6 +48,7 @@ export class Session {
     this.secret = secret;
     this.nodes = new NodeTable(shadow.hidden);
     this.#journal = journal;
+    this.calls = shadow.openCalls();
   }
 
   get locks(): LockTable {
@@ -204,6 +208,7 @@ export class Session {
       for (const owner of node.owners.values()) this.locks.dropDescription(node.inode, owner);
       while (node.opens.length > 0) this.nodes.closed(node, node.opens[0]);
     }
+    this.calls?.close();
     this.#journal?.remove();
   }
 }
@@ -222,4 +227,4 @@ function isDoubtful(operation: RemoteOperationName, answer: unknown): boolean {
 }
 
 /** Those that are not about a node. */
-const NODELESS: ReadonlySet<RemoteOperationName> = new Set(['attach', 'cancel']);
+const NODELESS: ReadonlySet<RemoteOperationName> = new Set(['attach', 'cancel', 'call']);

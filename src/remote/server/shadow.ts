@@ -19,6 +19,7 @@ import {
 } from '../messages.ts';
 import type { Transport } from '../transport.ts';
 import { ProtocolError } from '../wire.ts';
+import { type CallsAtHome, ForwardedCalls } from './forwarded-calls.ts';
 import { HiddenFiles } from './hidden.ts';
 import { Journal, type JournalStore } from './journal.ts';
 import { type Export, type Node, pathOf } from './nodes.ts';
@@ -43,6 +44,8 @@ export interface ShadowOptions {
   readonly patience?: number;
   /** Absent: when this server has gone, none comes that clients could go on with. */
   readonly journals?: JournalStore;
+  /** Makes system calls here for one client; absent: for none. */
+  readonly calls?: () => CallsAtHome;
 }
 
 const MOST_SESSIONS = 64;
@@ -81,6 +84,11 @@ export class Shadow {
       owners: new Map(),
       listing: null,
     };
+  }
+
+  openCalls(): ForwardedCalls | null {
+    const { calls } = this.#options;
+    return calls === undefined ? null : new ForwardedCalls(calls());
   }
 
   log(line: string): void {

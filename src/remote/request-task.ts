@@ -1,7 +1,7 @@
 /** A request while it is done: what the inode operations know as their sleeper. */
-import { EINTR } from '../../abi/errno.ts';
-import { Attendant, type Clock } from '../../vfs/attendant.ts';
-import { BLOCKED, type WaitQueue } from '../../wait/wait.ts';
+import { EINTR } from '../abi/errno.ts';
+import { Attendant, type Clock } from '../vfs/attendant.ts';
+import { BLOCKED, type WaitQueue } from '../wait/wait.ts';
 
 export class RequestTask extends Attendant {
   readonly serial = 1;
