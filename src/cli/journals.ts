@@ -79,7 +79,7 @@ export class SessionJournals implements JournalStore {
     this.#options = options;
   }
 
-  create(session: number, secret: Uint8Array, bytes = new Uint8Array()): JournalFile {
+  create(session: number, secret: Uint8Array, bytes: Uint8Array = new Uint8Array()): JournalFile {
     const owner = { pid: process.pid, start: startOf(process.pid) ?? '', boot: bootId(), ...this.#options };
     return new SessionFile(this.#path(session), { ...owner, secret: hexOf(secret) }, this.#options.durable, bytes);
   }
