@@ -111,7 +111,16 @@ c, _ = l.accept()
 print(c.recv(100))
 c.sendall(b'ahoy')
 `;
-    const run = ['run', '-q', '-L', root, '-M', `/m=unix:${join(directory, 'bad')}`, '--forward', 'sockets,hostname,time'];
+    const run = [
+      'run',
+      '-q',
+      '-L',
+      root,
+      '-M',
+      `/m=unix:${join(directory, 'bad')}`,
+      '--forward',
+      'sockets,hostname,time',
+    ];
     const program = tallship([...run, '/usr/bin/python3', '-c', script]);
     const visit = visitWhenOpen(free);
     const { stdout, stderr, status } = await program;
