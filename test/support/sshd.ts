@@ -38,6 +38,7 @@ export class Sshd {
       [
         ...[`ListenAddress 127.0.0.1`, `HostKey ${at('host')}`, `AuthorizedKeysFile ${at('authorized')}`],
         ...['StrictModes no', 'UsePAM no', 'PasswordAuthentication no', 'PidFile none', 'PermitRootLogin yes'],
+        'Subsystem sftp internal-sftp',
         `SetEnv ${variables.join(' ')}`,
         '',
       ].join('\n'),
