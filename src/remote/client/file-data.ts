@@ -139,7 +139,9 @@ export class FileData {
   #learnBlocks(first: number, count: number, bytes: Uint8Array): void {
     for (let i = 0; i < count; i++) {
       if (i > 0 && i * BLOCK >= bytes.length) return;
-      this.#keep(first + i, bytes.slice(i * BLOCK, (i + 1) * BLOCK));
+      const block = bytes.subarray(i * BLOCK, (i + 1) * BLOCK);
+      // A single one must not keep what else has come with it.
+      this.#keep(first + i, count === 1 ? block.slice() : block);
     }
   }
 
@@ -209,7 +211,8 @@ export class FileData {
       const known = this.#blocks.get(index);
       if (known !== undefined || offset === 0) {
         const old = known?.bytes ?? new Uint8Array();
-        if (known !== undefined || count === BLOCK || start + from.length >= this.#size) {
+        if (count === BLOCK) this.#keep(index, from.subarray(at, at + count));
+        else if (known !== undefined || start + from.length >= this.#size) {
           const bytes = new Uint8Array(Math.max(old.length, offset + count));
           bytes.set(old);
           bytes.set(from.subarray(at, at + count), offset);

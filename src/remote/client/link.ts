@@ -33,6 +33,8 @@ const SLOW_MS = 3;
 /** Answers that nobody took, because whoever asked was killed. */
 const MOST_UNTAKEN = 1024;
 const BACKLOG = 8 << 20;
+/** Small requests travel together; what is larger is not copied for that. */
+const MOST_JOINED = 16 << 10;
 
 export class Link {
   readonly #options: LinkOptions;
@@ -172,8 +174,12 @@ export class Link {
     if (this.#out.length === 0 || this.#transport === null) return;
     const out = this.#out;
     this.#out = [];
-    if (out.length === 1) return this.#transport.send(out[0]);
-    const whole = new Uint8Array(out.reduce((sum, part) => sum + part.length, 0));
+    const length = out.reduce((sum, part) => sum + part.length, 0);
+    if (out.length === 1 || length > MOST_JOINED) {
+      for (const part of out) this.#transport.send(part);
+      return;
+    }
+    const whole = new Uint8Array(length);
     let at = 0;
     for (const part of out) {
       whole.set(part, at);

@@ -141,7 +141,7 @@ export class WriteBehind {
 function put(write: Write, from: Uint8Array): void {
   const length = write.length + from.length;
   if (length > write.bytes.length) {
-    const larger = new Uint8Array(Math.min(LARGEST_DATA, Math.max(length, 2 * write.bytes.length)));
+    const larger = new Uint8Array(Math.min(LARGEST_DATA, Math.max(length, 4 * write.bytes.length)));
     larger.set(write.bytes.subarray(0, write.length));
     write.bytes = larger;
   }
