@@ -1,31 +1,34 @@
-/** Files elsewhere: what a call costs over a UNIX socket, throughput, and many small files over a link of 20 ms. */
-import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+/** Files elsewhere: calls, throughput, small files, compiling and starting over 20 ms; beside sshfs where there is one. */
+import { open as openFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { O_CREAT, O_LARGEFILE, O_RDONLY, O_TRUNC, O_WRONLY } from '../src/abi/fs.ts';
 import { dialer } from '../src/host/transport/dial.ts';
 import { type IoMode, RemoteFs } from '../src/remote/client/remote-fs.ts';
+import { parseRemoteUrl, type RemoteUrl } from '../src/remote/url.ts';
+import type { Traffic } from '../src/vfs/inode.ts';
 import { openPath } from '../src/vfs/open.ts';
 import type { OpenFile } from '../src/vfs/open-file.ts';
 import { walk } from '../src/vfs/walk.ts';
 import { failed } from '../src/wait/wait.ts';
-import { cuttingProxy } from '../test/support/cutting-proxy.ts';
 import { Patient } from '../test/support/patient.ts';
+import { tallship } from '../test/support/run.ts';
 import type { Row } from './main.ts';
-import { MAIN } from './measure.ts';
+import { MAIN, sysroot } from './measure.ts';
+import { FILES, Served, sshfsMissing, writeProject } from './served.ts';
 
 const CALLS = 5000;
 const BATCHES = 50;
-const BYTES = 256 << 20;
+const BYTES = 1 << 30;
 const PIECE = 1 << 20;
-const FILES = 1000;
 
-async function connect(socket: string, io: IoMode): Promise<{ fs: RemoteFs; task: Patient }> {
-  const dial = dialer({ kind: 'unix', socket, path: '' });
-  const fs = await RemoteFs.connect({ dial, retry: 0, log: () => {}, path: '', device: 1, io });
+type Way = RemoteUrl & { kind: 'unix' | 'exec' };
+
+async function connect(way: Way, io: IoMode): Promise<{ fs: RemoteFs; task: Patient }> {
+  const fs = await RemoteFs.connect({ dial: dialer(way), retry: 0, log: () => {}, path: '', device: 1, io });
   return { fs, task: new Patient(fs) };
 }
+
+const unix = (socket: string): Way => ({ kind: 'unix', socket, path: '' });
 
 async function open(task: Patient, path: string, flags: number): Promise<OpenFile> {
   const file = await task.run((ctx) => openPath(ctx, task.root, path, flags | O_LARGEFILE, 0o644));
@@ -39,8 +42,8 @@ async function close(task: Patient, file: OpenFile): Promise<void> {
 }
 
 /** Microseconds of one stat(2), of a name in the root, when every call goes home. */
-async function callCost(socket: string): Promise<number> {
-  const { fs, task } = await connect(socket, 'direct');
+async function callCost(way: Way): Promise<number> {
+  const { fs, task } = await connect(way, 'direct');
   const look = (count: number) => async () => {
     for (let i = 0; i < count; i++) {
       await task.run((ctx) => {
@@ -63,31 +66,59 @@ async function callCost(socket: string): Promise<number> {
   return Math.min(...costs);
 }
 
-/** Megabytes a second, written to home's disk cache and read again by another client. */
-async function throughput(socket: string): Promise<{ write: number; read: number }> {
+interface Rates {
+  /** Megabytes a second. */
+  write: number;
+  read: number;
+}
+
+const since = (start: number) => BYTES / 1e3 / (performance.now() - start);
+
+/** Written to home's disk cache, and read again by another client. */
+async function throughput(way: Way): Promise<Rates> {
   const piece = new Uint8Array(PIECE).fill(1);
-  const writer = await connect(socket, 'cached');
+  const writer = await connect(way, 'cached');
   let start = performance.now();
   const out = await open(writer.task, 'large', O_WRONLY | O_CREAT | O_TRUNC);
   for (let at = 0; at < BYTES; at += PIECE) await writer.task.run((s) => out.write(s, piece));
   await close(writer.task, out);
-  const write = BYTES / 1e3 / (performance.now() - start);
+  const write = since(start);
   await writer.fs.finish();
   writer.fs.close();
-  const reader = await connect(socket, 'cached');
+  const reader = await connect(way, 'cached');
   start = performance.now();
   const input = await open(reader.task, 'large', O_RDONLY);
   for (let at = 0; at < BYTES; at += PIECE) await reader.task.run((s) => input.readAt(s, at, piece));
   await close(reader.task, input);
-  const read = BYTES / 1e3 / (performance.now() - start);
+  const read = since(start);
   await reader.fs.finish();
   reader.fs.close();
   return { write, read };
 }
 
+/** The same through sshfs: another mount reads, without what the first has in its cache. */
+async function sshfsThroughput(served: Served): Promise<Rates> {
+  const piece = new Uint8Array(PIECE).fill(1);
+  const first = await served.sshfs();
+  let start = performance.now();
+  const out = await openFile(join(first.path, 'large'), 'w');
+  for (let at = 0; at < BYTES; at += PIECE) await out.write(piece);
+  await out.close();
+  const write = since(start);
+  first.close();
+  const second = await served.sshfs();
+  start = performance.now();
+  const input = await openFile(join(second.path, 'large'), 'r');
+  for (let at = 0; at < BYTES; at += PIECE) await input.read(piece, 0, PIECE, at);
+  await input.close();
+  const read = since(start);
+  second.close();
+  return { write, read };
+}
+
 /** Seconds for open, read and close of a thousand small files, after one listing of their directory. */
-async function smallFiles(socket: string): Promise<number> {
-  const { fs, task } = await connect(socket, 'cached');
+async function smallFiles(way: Way): Promise<number> {
+  const { fs, task } = await connect(way, 'cached');
   const directory = await open(task, 'small', O_RDONLY);
   await task.run((s) => directory.entries(s));
   const into = new Uint8Array(4096);
@@ -103,35 +134,100 @@ async function smallFiles(socket: string): Promise<number> {
   return seconds;
 }
 
+async function sshfsSmallFiles(served: Served): Promise<number> {
+  const mounted = await served.sshfs(true);
+  const { readdir, readFile } = await import('node:fs/promises');
+  const names = await readdir(join(mounted.path, 'small'));
+  const start = performance.now();
+  for (const name of names) await readFile(join(mounted.path, 'small', name));
+  const seconds = (performance.now() - start) / 1000;
+  mounted.close();
+  return seconds;
+}
+
+/** Seconds that a run takes on the project, however it gets at the files. */
+async function compile(root: string, served: Served, name: string, options: readonly string[]): Promise<number> {
+  writeProject(join(served.home, name));
+  const start = performance.now();
+  const { status, stderr } = await tallship(['run', '-q', '-L', root, ...options, 'make', '-j4', 'CC=gcc'], {
+    timeout: 1_200_000,
+  });
+  if (status !== 0) throw new Error(`make: ${stderr}`);
+  return (performance.now() - start) / 1000;
+}
+
+async function waitsToStart(root: string): Promise<number> {
+  const served = `${process.execPath} ${MAIN} serve --force -q --stdio -e ${root}`;
+  const delayed = join(import.meta.dirname, '../test/support/delayed.mjs');
+  const { stderr } = await tallship([
+    ...['run', '--stats', '--json', '--remote', `exec:${process.execPath} ${delayed} '${served}'`, '/bin/echo'],
+  ]);
+  const { waits } = (JSON.parse(stderr) as { remote: Traffic[] }).remote[0];
+  // hello and attach
+  return waits + 2;
+}
+
+function rateRows(what: string, ours: Rates, theirs: Rates | null): Row[] {
+  return (['write', 'read'] as const).map((way) => ({
+    ...{ what: `${way} 1 GB ${what}`, value: ours[way], unit: 'MB/s' },
+    ...(theirs === null ? {} : { atLeast: 3 * theirs[way], note: `sshfs ${theirs[way].toFixed(0)} MB/s` }),
+  }));
+}
+
 export async function remote(): Promise<Row[]> {
-  const base = mkdtempSync(join(tmpdir(), 'tallship-bench-'));
-  const home = join(base, 'home');
-  const socket = join(base, 'socket');
-  mkdirSync(join(home, 'small'), { recursive: true });
-  for (let i = 0; i < FILES; i++) writeFileSync(join(home, 'small', String(i)), 'x'.repeat(100));
-  const args = [MAIN, 'serve', '--force', '-q', '-l', `unix:${socket}`, '-e', home];
-  const server = spawn(process.execPath, args, { stdio: 'ignore' });
+  const served = await Served.start();
+  const missing = sshfsMissing();
   try {
-    while (!existsSync(socket)) await new Promise((resolve) => setTimeout(resolve, 50));
-    const slow = join(base, 'slow');
-    const link = await cuttingProxy(slow, socket, { delay: 10, life: Number.POSITIVE_INFINITY });
-    const rows: Row[] = [{ what: 'a request in direct mode', value: await callCost(socket), unit: 'us', atMost: 60 }];
-    const { write, read } = await throughput(socket);
-    rows.push(
-      { what: 'write 256 MB, closed', value: write, unit: 'MB/s' },
-      { what: 'read 256 MB', value: read, unit: 'MB/s' },
-    );
-    const files = await smallFiles(slow);
+    const rows: Row[] = [
+      { what: 'a request in direct mode', value: await callCost(unix(served.socket)), unit: 'us', atMost: 60 },
+    ];
+    const theirs = missing === null ? await sshfsThroughput(served) : null;
+    rows.push(...rateRows('over a UNIX socket', await throughput(unix(served.socket)), theirs));
+    if (missing === null) rows.push(...rateRows('over ssh', await throughput(await overSsh(served)), theirs));
     rows.push({
-      what: 'open, read, close 1000 small files over 20 ms, after a listing',
-      value: files,
-      unit: 's',
-      atMost: 2,
+      ...{ what: 'open, read, close 1000 small files over 20 ms, after a listing', unit: 's', atMost: 2 },
+      value: await smallFiles(unix(served.slow)),
+      note: missing ?? `sshfs ${(await sshfsSmallFiles(served)).toFixed(1)} s`,
     });
-    link.close();
-    return rows;
+    const root = sysroot();
+    if (root === undefined) return rows;
+    rows.push({
+      what: 'round trips until a dynamic program runs',
+      value: await waitsToStart(root),
+      unit: '',
+      atMost: 15,
+    });
+    return [...rows, ...(await compileRows(root, served, missing))];
   } finally {
-    server.kill();
-    rmSync(base, { recursive: true, force: true });
+    served.close();
   }
+}
+
+async function compileRows(root: string, served: Served, missing: string | null): Promise<Row[]> {
+  const url = `unix:${served.slow}`;
+  let atMost: number | undefined;
+  let note = missing ?? '';
+  const local = await compile(root, served, 'here', ['-v', `${served.home}/here:/w`, '-C', '/w']);
+  if (missing === null) {
+    const mounted = await served.sshfs(true);
+    const theirs = await compile(root, served, 'sshfs', ['-v', `${mounted.path}/sshfs:/w`, '-C', '/w']);
+    mounted.close();
+    atMost = theirs / 3;
+    note = `sshfs ${theirs.toFixed(1)} s, on files here ${local.toFixed(1)} s`;
+  }
+  const rows: Row[] = [];
+  for (const io of ['cached', 'session']) {
+    const value = await compile(root, served, io, ['--io', io, '-M', `/w=${url}`, '-C', `/w/${io}`]);
+    rows.push({ what: `make of 21 files over 20 ms, ${io}`, value, unit: 's', atMost, note });
+  }
+  return rows;
+}
+
+/** The way that a user takes to another machine: ssh starts the server there. */
+async function overSsh(served: Served): Promise<Way> {
+  const { client, port } = await served.sshd();
+  const there = `${process.execPath} ${MAIN} serve --force -q --stdio -e ${served.home}`;
+  const url = parseRemoteUrl(`exec:${join(client, 'ssh')} -p ${port} 127.0.0.1 ${there}`);
+  if (typeof url === 'string' || url.kind !== 'exec') throw new Error('not a command');
+  return url;
 }

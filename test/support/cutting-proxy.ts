@@ -20,6 +20,8 @@ export interface Proxy {
   readonly connections: number;
   readonly late: number;
   readonly twice: number;
+  /** Where it listens; 0 for a UNIX socket. */
+  readonly port: number;
   close(): void;
 }
 
@@ -61,7 +63,12 @@ class Way {
   }
 }
 
-export async function cuttingProxy(at: string, to: string, options: ProxyOptions): Promise<Proxy> {
+/** An address is the path of a UNIX socket, or a port of this machine; 0: a free one. */
+export type Address = string | number;
+
+const reach = (to: Address) => (typeof to === 'number' ? connect(to, '127.0.0.1') : connect(to));
+
+export async function cuttingProxy(at: Address, to: Address, options: ProxyOptions): Promise<Proxy> {
   const { delay, life, late = 0, twice = 0, random = Math.random } = options;
   const counts = { connections: 0, late: 0, twice: 0 };
   const open = new Set<Socket>();
@@ -73,7 +80,7 @@ export async function cuttingProxy(at: string, to: string, options: ProxyOptions
   };
   const server = createServer((near) => {
     counts.connections++;
-    const far = track(connect(to));
+    const far = track(reach(to));
     const out = new Way(track(near), far, delay);
     const back = new Way(far, near, delay);
     let cut = false;
@@ -109,13 +116,15 @@ export async function cuttingProxy(at: string, to: string, options: ProxyOptions
   /** What the client has said, said once more by nobody. */
   const again = ({ kept }: Way) => {
     counts.twice++;
-    const socket = track(connect(to));
+    const socket = track(reach(to));
     for (const bytes of kept) socket.write(bytes);
     socket.resume();
     setTimeout(() => socket.destroy(), 300);
   };
   await new Promise<void>((resolve) => server.listen(at, resolve));
+  const address = server.address();
   return {
+    port: typeof address === 'object' && address !== null ? address.port : 0,
     get connections() {
       return counts.connections;
     },
