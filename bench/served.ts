@@ -10,6 +10,8 @@ import { Sshd, sshMissing } from '../test/support/sshd.ts';
 
 /** Milliseconds each way over the slow link. */
 const DELAY = 10;
+/** Seconds. */
+export const ROUND_TRIP = (2 * DELAY) / 1000;
 export const FILES = 1000;
 const SOURCES = 20;
 
