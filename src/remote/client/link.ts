@@ -11,6 +11,7 @@ import { decodeReply, decodeWelcome, encodeHello, encodeReady, encodeRequest, ty
 import { REMOTE_OPERATIONS, type RemoteOperationName } from '../operations.ts';
 import type { Dial, Transport } from '../transport.ts';
 import { ProtocolError, Reader } from '../wire.ts';
+import { Outbox } from './outbox.ts';
 import { isTarget, Pending, type Target } from './pending.ts';
 
 export interface LinkOptions {
@@ -33,8 +34,6 @@ const SLOW_MS = 3;
 /** Answers that nobody took, because whoever asked was killed. */
 const MOST_UNTAKEN = 1024;
 const BACKLOG = 8 << 20;
-/** Small requests travel together; what is larger is not copied for that. */
-const MOST_JOINED = 16 << 10;
 
 export class Link {
   readonly #options: LinkOptions;
@@ -54,8 +53,7 @@ export class Link {
   readonly #sent = new Map<number, Pending>();
   #sequence = 0;
   readonly #done = new Map<number, Pending>();
-  #out: Uint8Array[] = [];
-  #flushing = false;
+  readonly #out = new Outbox();
   /** While nodes are found again, other requests are not sent. */
   #restarting = false;
   #failure = 0;
@@ -170,22 +168,7 @@ export class Link {
 
   /** Puts what was collected on its way. */
   flush(): void {
-    this.#flushing = false;
-    if (this.#out.length === 0 || this.#transport === null) return;
-    const out = this.#out;
-    this.#out = [];
-    const length = out.reduce((sum, part) => sum + part.length, 0);
-    if (out.length === 1 || length > MOST_JOINED) {
-      for (const part of out) this.#transport.send(part);
-      return;
-    }
-    const whole = new Uint8Array(length);
-    let at = 0;
-    for (const part of out) {
-      whole.set(part, at);
-      at += part.length;
-    }
-    this.#transport.send(whole);
+    if (this.#transport !== null) this.#out.send(this.#transport);
   }
 
   #pump(): void {
@@ -219,10 +202,7 @@ export class Link {
     });
     this.counts.bytesOut += bytes.length;
     pending.sentAt = performance.now();
-    this.#out.push(bytes);
-    if (this.#flushing) return;
-    this.#flushing = true;
-    queueMicrotask(() => this.flush());
+    if (this.#out.add(bytes)) queueMicrotask(() => this.flush());
   }
 
   /** Replies to all requests up to this one have arrived. */
@@ -329,7 +309,7 @@ export class Link {
     const before = this.welcome;
     this.welcome = welcome;
     this.#transport = transport;
-    this.#out = [];
+    this.#out.clear();
     transport.send(encodeReady(welcome.challenge));
     this.counts.connections++;
     if (before === undefined) return this.#pump();
