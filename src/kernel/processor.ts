@@ -1,4 +1,4 @@
-import { SIGBUS, SIGSEGV } from '../abi/signal.ts';
+import { SIGBUS, SIGFPE, SIGSEGV } from '../abi/signal.ts';
 import type { Cpu } from '../cpu/cpu.ts';
 import type { ExitReason } from '../cpu/exit.ts';
 import { STATE_SIZE } from '../cpu/state.ts';
@@ -44,7 +44,11 @@ export class Processor {
   #isWatched(): boolean {
     const { group, kernel } = this.current!;
     return (
-      this.mm.resumable || group.handles(SIGSEGV) || group.handles(SIGBUS) || kernel.watcher?.hearsSignals === true
+      this.mm.resumable ||
+      group.handles(SIGSEGV) ||
+      group.handles(SIGFPE) ||
+      group.handles(SIGBUS) ||
+      kernel.watcher?.hearsSignals === true
     );
   }
   eflags(): number {

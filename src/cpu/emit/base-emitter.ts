@@ -2,7 +2,7 @@
 
 import { Exit } from '../exit.ts';
 import { STATE } from '../state.ts';
-import type { Arm, ConditionCode, Emitter, Flags, Operand, Size, Variable, WasmType } from './emitter.ts';
+import type { Arm, ConditionCode, Emitter, Flags, FloatWay, Operand, Size, Variable, WasmType } from './emitter.ts';
 import { flagCondition, lazyFlags } from './flags.ts';
 import type { Fpu } from './fpu.ts';
 import { MemoryFpu } from './fpu.ts';
@@ -145,6 +145,15 @@ export abstract class BaseEmitter<V> implements Emitter<V> {
   }
   storeFloat(operand: Operand, value: V, size: 4 | 8): void {
     this.#storeType(operand, value, size === 4 ? 'f32' : 'f64');
+  }
+
+  loadExtended(operand: Operand, size: 4 | 8): V {
+    const low = this.loadLow(operand, size);
+    const zeros = this.constV128(new Array<number>(16).fill(0));
+    return this.v128.replaceLane('i64x2', zeros, 0, size === 4 ? this.i64.extendU(low) : low);
+  }
+  deferFloat(_name: string, _size: 4 | 8, _isPacked: boolean, _dst: Operand, _src: Operand): FloatWay {
+    return 'checked';
   }
 
   loadSigned(operand: Operand): V {

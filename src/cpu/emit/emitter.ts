@@ -87,6 +87,9 @@ export interface Flags<V> {
   image(): V;
 }
 
+/** Done; with wasm's arithmetic where that suffices; with the routines that do all cases. */
+export type FloatWay = 'done' | 'checked' | 'exact';
+
 export interface Emitter<V> extends I32Ops<V> {
   readonly i64: I64Ops<V>;
   readonly f32: F32Ops<V>;
@@ -121,6 +124,10 @@ export interface Emitter<V> extends I32Ops<V> {
   /** The lowest float of an xmm or memory operand as f32 or f64, and back. */
   loadFloat(operand: Operand, size: 4 | 8): V;
   storeFloat(operand: Operand, value: V, size: 4 | 8): void;
+  /** The low bytes of an xmm or memory operand in a vector, zeros above them. */
+  loadExtended(operand: Operand, size: 4 | 8): V;
+  /** SSE arithmetic that the emitter does by itself, exceptions included; else the way in which the body is to do it. */
+  deferFloat(name: string, size: 4 | 8, isPacked: boolean, dst: Operand, src: Operand): FloatWay;
   /** True when the operand is in memory: fixed when the code is emitted. */
   isMemory(operand: Operand): boolean;
   /** Offset part of a memory operand (LEA), zero-extended. */

@@ -9,7 +9,7 @@ import { STATE } from '../state.ts';
 import type { MemoryType } from './base-emitter.ts';
 import { MEMORY_BYTES } from './base-emitter.ts';
 import { CompiledEmitter } from './compiled-emitter.ts';
-import type { Arm, ConditionCode, Flags, Variable, WasmType } from './emitter.ts';
+import type { Arm, ConditionCode, Flags, Operand, Variable, WasmType } from './emitter.ts';
 import { applyOp } from './evaluate-ops.ts';
 import { FlagOrigin } from './flag-origin.ts';
 import { lazyFlags } from './flags.ts';
@@ -52,6 +52,8 @@ function withoutGivingUp(arm: Arm<Node>): void {
   });
 }
 
+/** Ways out that are not a program's usual course. */
+const RARE = new Set<Exitway>(['fault', 'trap', 'pageFault', 'restart', 'answer']);
 const FLAG_WORDS = new Set<number>([STATE.flagResult, STATE.flagAux]);
 
 /** Sizes that one access has. */
@@ -266,6 +268,14 @@ export abstract class WasmEmitter extends CompiledEmitter<Node> {
     const code = accessCode(LOAD, type, 0);
     return this.append(node({ code, type: VALUE_TYPE[type], args: [address], effect: true }));
   }
+  /** v128.load32_zero and load64_zero. */
+  override loadExtended(operand: Operand, size: 4 | 8): Node {
+    if (operand.kind !== 'memory') return super.loadExtended(operand, size);
+    const address = this.operandAddress(operand);
+    this.#checkAccess(address, size, false);
+    const code = [0xfd, size === 4 ? 0x5c : 0x5d, 0, 0];
+    return this.append(node({ code, type: 'v128', args: [address], effect: true }));
+  }
   protected guestStore(address: Node, value: Node, type: MemoryType): void {
     checkTypes([address, value], ['i32', VALUE_TYPE[type]]);
     this.#checkAccess(address, MEMORY_BYTES[type], true);
@@ -344,8 +354,18 @@ export abstract class WasmEmitter extends CompiledEmitter<Node> {
     const isElseEnded = this.#inList(lists[1], otherwise);
     // Where one arm always leaves, what holds in the other holds after it.
     if (isThenEnded && lists[1].length === 0) this.#noted = noted;
-    this.append(node({ kind: 'if', code: [], args: [condition], lists, label: label.isUsed ? label : undefined }));
+    const way = lists[0].at(-1)?.exitway;
+    const isRare = way !== undefined && RARE.has(way);
+    const used = label.isUsed ? label : undefined;
+    this.append(node({ kind: 'if', code: [], args: [condition], lists, label: used, isRare }));
     if (isThenEnded && isElseEnded) this.#isEnded = true;
+  }
+
+  /** As `if`, of what hardly ever happens. */
+  protected rarely(condition: Node, then: () => void): void {
+    this.if(condition, then);
+    const last = this.#list.at(-1);
+    if (last?.kind === 'if') last.isRare = true;
   }
 
   while(condition: () => Node, body: () => void): void {

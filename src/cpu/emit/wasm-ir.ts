@@ -64,6 +64,8 @@ export interface Node {
   readonly block?: number;
   readonly results?: readonly Node[];
   readonly label?: Label;
+  /** if: its first list hardly ever runs. */
+  isRare: boolean;
   readonly variable?: LocalSlot;
   /** spill: what goes to the register file. */
   readonly spill?: Spill;
@@ -89,6 +91,7 @@ export function node(fields: Partial<Node> & { code: readonly number[] }): Node 
     block: fields.block,
     results: fields.results,
     label: fields.label,
+    isRare: fields.isRare ?? false,
     variable: fields.variable,
     spill: fields.spill,
     uses: 0,
@@ -185,6 +188,8 @@ export interface Assembler {
   loop: number;
   /** Writes the way out; its argument, if any, is not yet on the stack. */
   leave(way: Exitway, argument: (() => void) | undefined, block: number | undefined): void;
+  /** Where branches are that are hardly ever taken. */
+  readonly rare?: number[];
   /** Compiled regions only. */
   spill?(what: Spill): void;
 }
@@ -291,6 +296,7 @@ function assembleTree(as: Assembler, { node: one, args }: Tree): void {
 function assembleIf(as: Assembler, one: Node): void {
   const [then, otherwise] = one.lists!;
   as.depth++;
+  if (one.isRare) as.rare?.push(as.out.length);
   as.out.all([0x04, 0x40]);
   assemble(as, then);
   if (otherwise.some(isAlive)) {

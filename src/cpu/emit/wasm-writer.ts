@@ -105,6 +105,8 @@ export interface FunctionCode {
   readonly locals: readonly WasmType[];
   /** Instructions without the final `end`. */
   readonly code: Uint8Array;
+  /** Places in it of branches that are hardly ever taken. */
+  readonly rare?: readonly number[];
   readonly exported?: string;
   /** Its name in the exported table `listed`, whose entries become functions of JavaScript when someone asks for them. */
   readonly listed?: string;
@@ -146,12 +148,31 @@ function runLengths(types: readonly WasmType[]): [number, WasmType][] {
   return runs;
 }
 
-function functionBody(f: FunctionCode): Bytes {
-  const body = new Bytes();
+function localsOf(f: FunctionCode): Bytes {
+  const out = new Bytes();
   const runs = runLengths(f.locals);
-  body.u32(runs.length);
-  for (const [count, type] of runs) body.u32(count).u8(TYPE_CODE[type]);
-  return body.all(f.code).u8(0x0b);
+  out.u32(runs.length);
+  for (const [count, type] of runs) out.u32(count).u8(TYPE_CODE[type]);
+  return out;
+}
+
+const functionBody = (f: FunctionCode): Bytes => localsOf(f).all(f.code).u8(0x0b);
+
+/** The custom section metadata.code.branch_hint, if there is anything to say. `first` is the index of the first function. */
+function hints(functions: readonly FunctionCode[], first: number): Bytes | undefined {
+  const hinted = functions.flatMap((f, i) => (f.rare?.length ? [{ f, index: first + i }] : []));
+  if (hinted.length === 0) return undefined;
+  const out = new Bytes().name('metadata.code.branch_hint').u32(hinted.length);
+  for (const { f, index } of hinted) {
+    const start = localsOf(f).length;
+    out.u32(index).u32(f.rare!.length);
+    for (const at of f.rare!)
+      out
+        .u32(start + at)
+        .u8(1)
+        .u8(0);
+  }
+  return out;
 }
 
 /** The type section, and the indices in it. */
@@ -234,6 +255,8 @@ export function writeModule(module: ModuleCode): Uint8Array<ArrayBuffer> {
   section(out, 7, exports);
   if (listed.length > 0) listedSections(out, table, listed);
   if (module.isFirstAlone) section(out, 0, compilationHints(module.functions.length));
+  const hint = hints(module.functions, importTypes.length);
+  if (hint) section(out, 0, hint);
   const code = new Bytes().u32(module.functions.length);
   for (const f of module.functions) {
     const body = functionBody(f);

@@ -135,9 +135,17 @@ export const OPERATIONS: readonly Arithmetic[] = [
 
 function scalarForm(op: Arithmetic, f: Format, row: string, name: string, feature: Feature): Insn {
   return insn(name, { feature }, [row], (e, dst, src) => {
+    const way = e.deferFloat(op.name, f.size, false, dst, src);
+    if (way === 'done') return;
     const s = scalar(e, f);
     const { bits: bBits, float: b } = loadScalar(e, f, src);
     const { bits: aBits, float: a } = op.unary ? { bits: bBits, float: b } : loadScalar(e, f, dst);
+    const exactly = (): void => {
+      const [bits, flags] = op.slow(e, f, s.widen(aBits), s.widen(bBits));
+      raise(e, flags);
+      e.storeLow(dst, s.narrow(bits), f.size);
+    };
+    if (way === 'exact') return exactly();
     const result = op.scalar(e, f, a, b);
     const good = e.and(op.scalarGood(e, f, result, a, b), isNotDenormal(e, f, bBits));
     const alsoA = op.unary ? good : e.and(good, isNotDenormal(e, f, aBits));
@@ -148,11 +156,7 @@ function scalarForm(op: Arithmetic, f: Format, row: string, name: string, featur
         if (op.keepsFirst) e.storeLow(dst, e.select(s[op.keepsFirst](a, b), aBits, bBits), f.size);
         else e.storeFloat(dst, result, f.size);
       },
-      () => {
-        const [bits, flags] = op.slow(e, f, s.widen(aBits), s.widen(bBits));
-        raise(e, flags);
-        e.storeLow(dst, s.narrow(bits), f.size);
-      },
+      exactly,
     );
   });
 }
@@ -178,8 +182,14 @@ const slowPacked = (op: Arithmetic, f: Format): Routine =>
 function packedForm(op: Arithmetic, f: Format, row: string, name: string, feature: Feature): Insn {
   const slow = slowPacked(op, f);
   return insn(name, { feature }, [row], (e, dst, src) => {
+    const way = e.deferFloat(op.name, f.size, true, dst, src);
+    if (way === 'done') return;
     const b = loadVector(e, src);
-    e.store(dst, packedArithmetic(e, op, f, slow, op.unary ? b : e.load(dst), b));
+    const a = op.unary ? b : e.load(dst);
+    if (way === 'checked') return e.store(dst, packedArithmetic(e, op, f, slow, a, b));
+    const [lanes, flags] = e.call(slow, a, b);
+    raise(e, flags);
+    e.store(dst, lanes);
   });
 }
 

@@ -42,9 +42,8 @@ function scalarMove(name: string, prefix: string, width: 'ss' | 'sd', feature: F
   const size = width === 'ss' ? 4 : 8;
   const rows = [`${prefix} 0F 10 /r V${width},W${width}`, `${prefix} 0F 11 /r W${width},V${width}`];
   return insn(name, { feature }, rows, (e, dst, src) => {
-    const value = e.loadLow(src, size);
-    if (e.isMemory(src)) e.store(dst, fromLow(e, size === 4 ? e.i64.extendU(value) : value));
-    else e.storeLow(dst, value, size);
+    if (e.isMemory(src)) e.store(dst, e.loadExtended(src, size));
+    else e.storeLow(dst, e.loadLow(src, size), size);
   });
 }
 
@@ -98,9 +97,7 @@ export const moves: readonly Insn[] = [
     e.store(dst, e.v128.replaceLane('i32x4', zeroVector(e), 0, e.load(src))),
   ),
   insn('movd', { feature: 'sse2' }, ['66 0F 7E /r Ed,Vdq'], (e, dst, src) => e.store(dst, e.loadLow(src, 4))),
-  insn('movq', { feature: 'sse2' }, ['F3 0F 7E /r Vdq,Wq'], (e, dst, src) =>
-    e.store(dst, fromLow(e, e.loadLow(src, 8))),
-  ),
+  insn('movq', { feature: 'sse2' }, ['F3 0F 7E /r Vdq,Wq'], (e, dst, src) => e.store(dst, e.loadExtended(src, 8))),
   insn('movq', { feature: 'sse2' }, ['66 0F D6 /r Wq,Vdq'], (e, dst, src) => {
     const value = e.loadLow(src, 8);
     if (e.isMemory(dst)) e.store(dst, value);

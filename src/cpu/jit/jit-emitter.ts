@@ -11,13 +11,14 @@ import { RECORD_SIZE } from '../interp/record.ts';
 import { CODE_HASH_ENTRIES, VM_CODE_HASH } from '../layout.ts';
 import { ESP, STATE } from '../state.ts';
 import type { Flow } from './flow.ts';
-import { KeptEmitter } from './kept-emitter.ts';
+
 import type { FlagLiveness } from './liveness.ts';
 import { flagEffects } from './liveness.ts';
 import type { Block, CodeSource, Region, RegionInsn } from './region.ts';
 import { isNearCall } from './region.ts';
 import type { ImportedRoutines } from './routines.ts';
 import { ENTER, JUMP } from './routines.ts';
+import { VectorEmitter } from './vector-emitter.ts';
 
 /** The entry's number in a function's word. */
 const ENTRY_MASK = 0xfff;
@@ -51,7 +52,7 @@ export interface RegionContext {
   readonly mode: CodeMode;
 }
 
-export class JitEmitter extends KeptEmitter {
+export class JitEmitter extends VectorEmitter {
   readonly #context: RegionContext;
   #block: Block;
   #insn: RegionInsn;
@@ -68,21 +69,26 @@ export class JitEmitter extends KeptEmitter {
   startBlock(block: Block): void {
     this.startOver();
     this.fpu.startOver();
+    this.mayDefer = !this.#context.mode.isPrecise && !this.#context.mode.isExact;
     this.#block = block;
     this.#isSettled = false;
     this.#addresses.clear();
   }
 
   begin(insn: RegionInsn, position: number): void {
-    this.#insn = insn;
-    this.#position = position;
-    this.modified = undefined;
-    this.forgetAccess();
+    this.reachFloats(insn, () => this.#turnTo(insn, position));
+    this.#turnTo(insn, position);
     // Where only some paths write flags, what they had been is computed for all.
     if (flagEffects(insn.decoded).mayWrite) this.materialize();
     const { feature, deferrable = false } = insn.decoded.insn.options;
     if (feature === 'x87') this.fpu.begin(deferrable);
     else if (feature !== undefined) this.fpu.giveUp();
+  }
+  #turnTo(insn: RegionInsn, position: number): void {
+    this.#insn = insn;
+    this.#position = position;
+    this.modified = undefined;
+    this.forgetAccess();
   }
   get #decoded(): Decoded {
     return this.#insn.decoded;
@@ -202,6 +208,7 @@ export class JitEmitter extends KeptEmitter {
   /** The block is over: its instructions off the slice. */
   #settle(extra = 0): void {
     if (this.#isSettled) return;
+    this.commitFloats();
     this.#isSettled = true;
     if (this.#context.mode.isPrecise) this.flush();
     // Another block knows nothing of the x87 stack.

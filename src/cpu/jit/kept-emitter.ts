@@ -70,6 +70,7 @@ export abstract class KeptEmitter extends FpuEmitter {
     this.#pending = undefined;
     this.uses = 0;
     this.definitions = 0;
+    this.#vectors.fill(undefined);
     this.#inherits = true;
     this.dirtyAtEnd = 0;
     this.inheritsAtEnd = false;
@@ -82,7 +83,16 @@ export abstract class KeptEmitter extends FpuEmitter {
   protected setLocal(slot: LocalSlot, value: Node): void {
     this.append(node({ code: [0x21], args: [value], effect: true, variable: slot }));
   }
+  /** What each vector register holds where that is known, in the block's own list. */
+  readonly #vectors: (Node | undefined)[] = new Array(KEPT).fill(undefined);
   #get(number: number): Node {
+    const known = this.#vectors[number];
+    if (known) return known;
+    const value = this.#fetch(number);
+    if (number >= XMM && this.#depth === 0) this.#vectors[number] = value;
+    return value;
+  }
+  #fetch(number: number): Node {
     if (!(this.definitions & (1 << number))) this.uses |= 1 << number;
     return this.getLocal(this.#kept[number]);
   }
@@ -91,6 +101,7 @@ export abstract class KeptEmitter extends FpuEmitter {
     if (this.#depth === 0) this.definitions |= bit;
     else if (!(this.definitions & bit)) this.uses |= bit;
     this.setLocal(this.#kept[number], value);
+    if (number >= XMM) this.#vectors[number] = this.#depth === 0 ? value : undefined;
     if (!(bit & FLAGS)) this.#dirty |= bit;
   }
 
@@ -198,6 +209,8 @@ export abstract class KeptEmitter extends FpuEmitter {
     const dirty = this.#dirty;
     const inherits = this.#inherits;
     const pending = this.#pending;
+    const vectors = [...this.#vectors];
+    const forgotten = new Set<number>();
     let after = 0;
     let inheritsAfter = false;
     const arm =
@@ -210,11 +223,16 @@ export abstract class KeptEmitter extends FpuEmitter {
         fill(giveUp);
         if (!this.isEnded && this.#pending !== pending) this.materialize();
         this.#depth--;
+        for (let n = XMM; n < KEPT; n++) {
+          if (!this.isEnded && this.#vectors[n] !== vectors[n]) forgotten.add(n);
+          this.#vectors[n] = vectors[n];
+        }
         if (this.isEnded) return;
         after |= this.#dirty;
         inheritsAfter ||= this.#inherits;
       };
     super.if(condition, arm(then), () => arm(otherwise)(() => {}));
+    for (const n of forgotten) this.#vectors[n] = undefined;
     this.#dirty = after;
     this.#inherits = inheritsAfter;
     this.#pending = pending;
@@ -223,6 +241,7 @@ export abstract class KeptEmitter extends FpuEmitter {
   override while(condition: () => Node, body: () => void): void {
     this.materialize();
     this.flush();
+    this.#vectors.fill(undefined);
     this.#depth++;
     const settled = (): Node => {
       const value = condition();
@@ -234,6 +253,7 @@ export abstract class KeptEmitter extends FpuEmitter {
       this.materialize();
       this.flush();
     });
+    this.#vectors.fill(undefined);
     this.#depth--;
   }
 }

@@ -29,6 +29,7 @@ export interface BlockCode {
 
 export class RegionAssembler implements Assembler {
   readonly out = new Bytes();
+  readonly rare: number[] = [];
   readonly locals: LocalPool;
   /** Labels that are open. */
   depth = 0;

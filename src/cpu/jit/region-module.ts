@@ -66,7 +66,8 @@ export function compileRegion(source: CodeSource, region: Region, target: WasmTa
   const dirty = dirtyRegisters(region, codes);
   const live = liveRegisters(region, codes, dirty);
   const assembler = new RegionAssembler(context, codes, live, dirty, pool);
-  const code = { type: HANDLER_TYPE, locals: pool.types, code: assembler.assemble(), exported: 'region' };
+  const { rare } = assembler;
+  const code = { type: HANDLER_TYPE, locals: pool.types, code: assembler.assemble(), exported: 'region', rare };
   // Were there a page for sure, V8 would take constant addresses in it for safe ones, whose faults end Node.
   const memory = { minimum: 0, maximum: 65536, shared: true };
   const imports: { name: string; type: Pick<Routine, 'parameters' | 'results'> }[] = routines.imports;
