@@ -3,7 +3,10 @@ import type { Cpu } from '../cpu/cpu.ts';
 import type { ExitReason } from '../cpu/exit.ts';
 import { STATE_SIZE } from '../cpu/state.ts';
 import type { Mm } from '../memory/mm.ts';
+import { RLIMIT_CORE } from './limits.ts';
 import type { Task } from './task.ts';
+
+const FAULTS = [SIGSEGV, SIGBUS, SIGFPE];
 
 /** The CPU of one address space, and whose registers are in it: threads of a process take turns. */
 export class Processor {
@@ -43,13 +46,8 @@ export class Processor {
   /** Someone may see where a fault is, or go on after it: it does not just kill. */
   #isWatched(): boolean {
     const { group, kernel } = this.current!;
-    return (
-      this.mm.resumable ||
-      group.handles(SIGSEGV) ||
-      group.handles(SIGFPE) ||
-      group.handles(SIGBUS) ||
-      kernel.watcher?.hearsSignals === true
-    );
+    if (this.mm.resumable || kernel.watcher?.hearsSignals === true) return true;
+    return FAULTS.some((signal) => group.handles(signal)) || group.limits[RLIMIT_CORE].soft !== 0;
   }
   eflags(): number {
     return this.cpu.eflags();

@@ -56,11 +56,6 @@ function withoutGivingUp(arm: Arm<Node>): void {
 const RARE = new Set<Exitway>(['fault', 'trap', 'pageFault', 'restart', 'answer']);
 const FLAG_WORDS = new Set<number>([STATE.flagResult, STATE.flagAux]);
 
-/** Sizes that one access has. */
-const PROBE_TYPE: Partial<Record<number, MemoryType>> = { 1: 'u8', 2: 'u16', 4: 'i32', 8: 'i64' };
-
-const PAGE_SIZE = 4096;
-
 export abstract class WasmEmitter extends CompiledEmitter<Node> {
   protected readonly target: WasmTarget;
   readonly #routines: RoutineTable;
@@ -285,20 +280,6 @@ export abstract class WasmEmitter extends CompiledEmitter<Node> {
   protected inSegment(offset: Node, base: Node, size: number): Node {
     this.if(this.gtU(offset, this.const(-size)), () => this.fault(Inner.evaluate));
     return this.add(offset, base);
-  }
-
-  noteException(): void {
-    this.trap(Inner.exception);
-  }
-
-  /** Writes back one access, or the first and the last byte: no other task can see it. */
-  probeWrite(address: Node, bytes: number): void {
-    const type = PROBE_TYPE[bytes];
-    if (type) return this.guestStore(address, this.guestLoad(address, type, true), type);
-    // The first byte, and the first one on the next page where the range reaches it.
-    const lastPage = this.and(this.add(address, this.const(bytes - 1)), this.const(-PAGE_SIZE));
-    const second = this.select(this.gtU(lastPage, address), lastPage, address);
-    for (const at of [address, second]) this.guestStore(at, this.guestLoad(at, 'u8', true), 'u8');
   }
 
   select(condition: Node, a: Node, b: Node): Node {
