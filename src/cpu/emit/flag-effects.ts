@@ -72,7 +72,7 @@ class FlagEffectsEmitter extends CompiledEmitter<undefined> {
   select(): undefined {}
   protected guestLoad(): undefined {}
   protected guestStore(): void {}
-  probeWrite(): void {}
+  override probeWrite(): void {}
   operandAddress(): undefined {}
   effectiveAddress(): undefined {}
   protected fileLoad(): undefined {}
@@ -81,7 +81,7 @@ class FlagEffectsEmitter extends CompiledEmitter<undefined> {
   farSelector(): undefined {}
   nextEip(): undefined {}
   currentEip(): undefined {}
-  noteException(): void {}
+  override noteException(): void {}
   jump(): void {}
   jumpIf(): void {}
   jumpIndirect(): void {}
