@@ -46,8 +46,11 @@ export interface RestoreOptions extends Partial<MachineOptions>, Pick<ThawOption
   readonly trees?: Readonly<Record<string, string>>;
   /** Opens directories and archives in another way. */
   readonly openTree?: ThawOptions['openTree'];
-  /** Connects to a tree that another machine serves; absent: as remote() does, with $TALLSHIP_TOKEN. */
-  readonly connect?: (origin: TreeOrigin, device: number) => Promise<FileSystem>;
+  /**
+   * Connects to a tree that another machine serves; null: it is none, and openTree() opens it. Absent: as remote() does, with
+   * $TALLSHIP_TOKEN.
+   */
+  readonly connect?: (origin: TreeOrigin, device: number) => Promise<FileSystem> | null;
 }
 
 /** A machine that goes on where its image was made: `(await restore('image')).run()`. Rejects with an ImageError. */
@@ -60,10 +63,7 @@ export async function restore(from: string | ImageSource, options: RestoreOption
     const checked = checkImage(source);
     const host = rest.host ?? nodeHost();
     ahead = await Ahead.look(checked.image, {
-      connect(origin, device) {
-        const now = treeNow(origin, trees, isOwn);
-        return now.kind === 'remote' ? connect(now, device) : null;
-      },
+      connect: (origin, device) => connect(treeNow(origin, trees, isOwn), device),
       ask: (look) => new Promise((resolve) => new RequestTask(host, look, (answer) => resolve(answer as never)).run()),
       warn,
     });
@@ -99,7 +99,8 @@ function treeNow(origin: TreeOrigin, trees: RestoreOptions['trees'] & object, is
   return { ...origin, kind: origin.kind === 'remote' ? 'host' : origin.kind, source: now };
 }
 
-async function connectAgain({ source, options = {} }: TreeOrigin, device: number): Promise<FileSystem> {
+function connectAgain({ kind, source, options = {} }: TreeOrigin, device: number): Promise<FileSystem> | null {
+  if (kind !== 'remote') return null;
   const { io } = options as { io?: IoMode };
   return connectTo(source, { io, token: process.env.TALLSHIP_TOKEN }, device, new NodeHost());
 }

@@ -35,7 +35,7 @@ export async function checkpoint(
     await quiet(kernel, options.patience ?? PATIENCE);
     const cores = new Cores(sink, options);
     if (isLarge(kernel)) {
-      await writeAhead(cores, kernel);
+      await writeAhead(cores, kernel, sink);
       await quiet(kernel, options.patience ?? PATIENCE);
     }
     if (kernel.groups.size === 0) throw new ImageError('the machine has ended: there is nothing to save');
@@ -59,12 +59,12 @@ export async function checkpoint(
 }
 
 /** As long at a time as the machine runs between its turns. */
-async function writeAhead(cores: Cores, kernel: Kernel): Promise<void> {
+async function writeAhead(cores: Cores, kernel: Kernel, sink: ImageSink): Promise<void> {
   const { host } = kernel;
   let begun = host.now();
   for (const _ of cores.writeAhead(kernel)) {
     if (host.now() - begun < TURN) continue;
-    await host.yield();
+    await (sink.room?.() ?? host.yield());
     begun = host.now();
   }
 }

@@ -50,6 +50,8 @@ export interface ImageOutput {
 /** Where an image is written. Nothing can be seen of it before commit(). */
 export interface ImageSink {
   create(name: string): ImageOutput;
+  /** Resolves when there is room for more, and not at once: the machine runs meanwhile. */
+  room?(): Promise<void>;
   /**
    * Makes the image appear as a whole. The sink fills in `files`. The machine runs on meanwhile: what takes long (checksums,
    * fsync) belongs here.

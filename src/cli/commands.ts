@@ -125,6 +125,11 @@ export const CHECKPOINT_OPTIONS = options({
   json: { kind: 'flag', describe: 'the report as JSON' },
 });
 
+export const MIGRATE_OPTIONS = options({
+  install: { kind: 'flag', describe: 'copy Tallship there first where it is missing' },
+  json: { kind: 'flag', describe: 'the report as JSON' },
+});
+
 export const IMAGE_OPTIONS = options({
   pid: { kind: 'number', value: 'PID', describe: 'of fds and maps: only this process' },
   json: { kind: 'flag', describe: 'as JSON' },
@@ -145,6 +150,7 @@ export type LayerValues = Values<typeof LAYER_OPTIONS>;
 export type PsValues = Values<typeof PS_OPTIONS>;
 export type KillValues = Values<typeof KILL_OPTIONS>;
 export type CheckpointValues = Values<typeof CHECKPOINT_OPTIONS>;
+export type MigrateValues = Values<typeof MIGRATE_OPTIONS>;
 export type ImageValues = Values<typeof IMAGE_OPTIONS>;
 export type AttachValues = Values<typeof ATTACH_OPTIONS>;
 export type LogsValues = Values<typeof LOGS_OPTIONS>;
@@ -214,6 +220,15 @@ export const COMMANDS: readonly Command[] = [
       await compileInterpreter(values.protection);
       return (await import('./restore.ts')).main(values, operands);
     },
+  },
+  {
+    name: 'migrate',
+    operands: 'PID|NAME ssh://[USER@]HOST[:PORT][/DIR]|exec:COMMAND',
+    summary: 'let a running machine go on on another host, with the files and terminal of this one',
+    options: MIGRATE_OPTIONS,
+    words: [],
+    examples: [['tallship migrate job ssh://fast', 'what it reads and writes stays here']],
+    run: async (values, operands) => (await import('./migrate.ts')).main(values, operands),
   },
   {
     name: 'serve',
@@ -323,6 +338,15 @@ export const COMMANDS: readonly Command[] = [
     examples: [],
     hidden: true,
     run: async () => (await import('./on/crew.ts')).main(),
+  },
+  {
+    name: 'berth',
+    operands: '',
+    summary: 'the other side of migrate, started by it',
+    options: CREW_OPTIONS,
+    examples: [],
+    hidden: true,
+    run: async () => (await import('./migrate/berth.ts')).main(),
   },
   {
     name: 'completion',

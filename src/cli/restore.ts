@@ -61,7 +61,7 @@ export async function goOn(image: string, values: GoOnValues, ...watchers: Watch
   await session.saveAsAsked(values, basename(image, '.image'));
   const command = commandOf(machine);
   for (const watcher of watchers) watcher.started?.(machine, session.first, values.name, command);
-  announce({ machine, session, values: {} }, command, values.name);
+  announce({ machine, session, stdio, values: {} }, command, values.name);
   const end = await session.run(values.timeout);
   const isHome = session.leaving !== undefined || (await changesAreHome(viewsOf(machine), machine));
   machine.close();
@@ -101,7 +101,10 @@ async function open(
     return await restore(source, {
       ...{ layers, protection: values.protection, console: stdio.makeConsole },
       trees: treesNow(values, checkedManifest(source).trees),
-      connect: async (origin, device) => (await import('./remote.ts')).openTreeAgain(origin, values, device),
+      connect: (origin, device) =>
+        origin.kind === 'remote'
+          ? import('./remote.ts').then(({ openTreeAgain }) => openTreeAgain(origin, values, device))
+          : null,
       descriptors,
       files: (machine) => guestFiles(stdio, machine as Machine, process.getuid?.() ?? 0, false),
       warn: values.quiet ? undefined : say,

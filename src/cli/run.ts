@@ -47,7 +47,7 @@ export async function main(values: RunValues, operands: string[]): Promise<numbe
   }
   const command = [program.path, ...operands.slice(1)];
   self?.started(machine, session.first, values.name, command);
-  announce({ machine, session, values, screen: self?.screen }, command, values.name);
+  announce({ machine, session, values, stdio, screen: self?.screen }, command, values.name);
   const saves = state === undefined ? values : { ...values, image: state.image };
   await session.saveAsAsked(saves, basename(program.path));
   started();
@@ -63,7 +63,7 @@ export async function main(values: RunValues, operands: string[]): Promise<numbe
   recording?.end(end, session.isStopped);
   if (values.stats) showStats(machine, values.json);
   if (machine.endedInLoader) say(`${program.path}: a shared library is missing${whereToGet(values.sysroot)}`);
-  const dropped = values.quiet ? undefined : droppedChanges(builder);
+  const dropped = values.quiet || session.elsewhere !== undefined ? undefined : droppedChanges(builder);
   if (dropped !== undefined) say(dropped);
   return session.finish(end, isHome ? undefined : EXIT.failure);
 }

@@ -6,6 +6,7 @@ import type { Terminal } from '../host/tty.ts';
 import type { ExitStatus, Machine, SpawnOptions } from '../machine.ts';
 import { withdraw } from './control/announce.ts';
 import { EXIT } from './error.ts';
+import type { Home } from './migrate/home.ts';
 import type { Saver, SaveValues } from './saving.ts';
 
 /** How long after SIGKILL to all we wait for the machine to end. */
@@ -49,6 +50,8 @@ export class Session {
   leaving: number | undefined;
   /** An exit status that says that there is an image: the guest's own must not be taken for it. */
   reserved: number | undefined;
+  /** Where the machine runs, when that is not here any more. */
+  elsewhere: Home | undefined;
   #saver: Saver | undefined;
   #first = 0;
   #timedOut = false;
@@ -93,6 +96,7 @@ export class Session {
     const timer = timeout === undefined ? undefined : setTimeout(() => this.#expire(), timeout * 1000);
     try {
       const end = await this.#machine.run();
+      if (this.elsewhere !== undefined) return await this.elsewhere.end;
       return this.#machine.kernel.groups.size > 0 && this.leaving === undefined ? await this.#halt() : end;
     } finally {
       clearTimeout(timer);
@@ -146,6 +150,12 @@ export class Session {
     return this.leaving ?? 0;
   }
 
+  /** The machine does not run here any more: we are what it has here. */
+  goesOnElsewhere(home: Home): void {
+    this.elsewhere = home;
+    home.begin();
+  }
+
   /** From now on this signal is not the guest's. */
   intercept(name: PassedOn, handler: () => void): void {
     this.#intercepted.set(name, handler);
@@ -154,7 +164,8 @@ export class Session {
   #pass(name: PassedOn): void {
     const intercepted = this.#intercepted.get(name);
     if (intercepted !== undefined) return intercepted();
-    signalMachine(this.#machine, this.#first, name);
+    if (this.elsewhere !== undefined) this.elsewhere.signal(name);
+    else signalMachine(this.#machine, this.#first, name);
   }
 
   /** The guest was stopped: so are we, until someone continues us; SIGCONT is then passed on like any signal. */
@@ -172,7 +183,8 @@ export class Session {
 
   #expire(): void {
     this.#timedOut = true;
-    killAll(this.#machine);
+    if (this.elsewhere !== undefined) this.elsewhere.kill();
+    else killAll(this.#machine);
     this.#grace = setTimeout(() => exitAtOnce(this.finish({ status: EXIT.timeout })), GRACE_MS).unref();
   }
 }

@@ -118,7 +118,9 @@ function addVma(space: Mm, vma: Vma): void {
   if ((vma.prot & ~maxProt) !== 0 && shared) throw new ImageError('a mapping allows more than its object');
   if (shared && (maxProt & 2) !== 0) object!.allowWrites();
   const lazy = vma.growsDown || fillsLazily(space.guest, object, shared, end - start);
-  const added = space.add(place({ ...vma, lazy }, start, end, offset));
+  // Where a file cannot be read now, its pages are those of the core, and not those that a fork would take from the file.
+  const copied = vma.copied || (!shared && object?.backing?.sleeps === true);
+  const added = space.add(place({ ...vma, lazy, copied }, start, end, offset));
   if (added < 0) throw new ImageError(`a mapping cannot be made (errno ${-added})`);
 }
 

@@ -6,6 +6,7 @@ import type { Machine } from '../../machine.ts';
 import type { RunValues } from '../commands.ts';
 import type { Screen } from '../detached/screen.ts';
 import type { Session } from '../session.ts';
+import type { Stdio } from '../stdio.ts';
 import type { Connection } from './server.ts';
 
 /** What commands work on. */
@@ -14,6 +15,8 @@ export interface Running {
   readonly session: Session;
   readonly values: Pick<Partial<RunValues>, 'record'>;
   readonly screen?: Screen;
+  /** Our caller's descriptors. */
+  readonly stdio: Stdio;
 }
 
 /** Answers what the client gets as result: plain data. An error that it throws is shown to the client, in one line. */
@@ -31,6 +34,7 @@ export const CONTROL_COMMANDS: Readonly<Record<string, () => Promise<ControlComm
   'layer-move': async () => (await import('./change-layers.ts')).move,
   checkpoint: async () => (await import('./checkpoint.ts')).checkpoint,
   check: async () => (await import('./checkpoint.ts')).check,
+  migrate: async () => (await import('../migrate/departure.ts')).migrate,
   attach: async () => (await import('./attach-screen.ts')).attachScreen,
   resize: async () => (await import('./attach-screen.ts')).resizeScreen,
   kill: async () => (await import('./send-signal.ts')).sendSignal,

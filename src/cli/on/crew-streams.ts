@@ -12,8 +12,10 @@ import type { OpenFile } from '../../vfs/open-file.ts';
 import type { StartMessage, StreamPlan, WindowSize } from './messages.ts';
 import { Inlet, Outlet, workerOf } from './pump.ts';
 
+type Streams = Pick<StartMessage, 'streams' | 'terminal'>;
+
 export class CrewStreams {
-  readonly #message: StartMessage;
+  readonly #message: Streams;
   readonly #channels: readonly Channel[];
   readonly #host: NodeHost;
   readonly #outlets: Outlet[] = [];
@@ -21,7 +23,7 @@ export class CrewStreams {
   /** The machine's terminal: home's, in its modes and size. */
   readonly makeConsole: ((jobs: Jobs) => PtySlave) | undefined;
 
-  constructor(message: StartMessage, channels: readonly Channel[], host: NodeHost) {
+  constructor(message: Streams, channels: readonly Channel[], host: NodeHost) {
     this.#message = message;
     this.#channels = channels;
     this.#host = host;

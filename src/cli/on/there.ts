@@ -31,22 +31,30 @@ export interface There {
   readonly early: Uint8Array;
 }
 
-export async function startThere(text: string, install: boolean): Promise<There> {
+/** @param command what runs there: tallship COMMAND. */
+export async function startThere(
+  text: string,
+  install: boolean,
+  command: 'crew' | 'berth' = 'crew',
+  option = '--on',
+): Promise<There> {
   const url = parseRemoteUrl(text);
-  if (typeof url === 'string') throw new CliError(EXIT.failure, `--on: ${url}`);
+  if (typeof url === 'string') throw new CliError(EXIT.failure, `${option}: ${url}`);
   if (url.kind !== 'ssh' && url.kind !== 'exec') {
-    throw new CliError(EXIT.failure, `--on ${text}: give ssh://[USER@]HOST[:PORT] or exec:COMMAND`);
+    throw new CliError(EXIT.failure, `${option} ${text}: give ssh://[USER@]HOST[:PORT] or exec:COMMAND`);
   }
   try {
-    const first = await start(url, install);
+    const first = await start(url, install, command);
     if ('transport' in first) return first;
     if (!install || first.missing === 'node') throw new Error(whatIsMissing(first, url, install));
     await copyThere(url, first);
-    const second = await start(url, install);
+    const second = await start(url, install, command);
     if ('transport' in second) return second;
     throw new Error(whatIsMissing(second, url, install));
   } catch (error) {
-    throw error instanceof CliError ? error : new CliError(EXIT.failure, `--on ${text}: ${(error as Error).message}`);
+    throw error instanceof CliError
+      ? error
+      : new CliError(EXIT.failure, `${option} ${text}: ${(error as Error).message}`);
   }
 }
 
@@ -88,9 +96,9 @@ async function open(url: Reachable, script: string): Promise<StreamTransport> {
   return transport;
 }
 
-async function start(url: Reachable, install: boolean): Promise<There | Missing> {
-  const own = `[ -f "$d/dist/src/bin/tallship.js" ] && command -v node >/dev/null 2>&1 && exec node "$d/dist/src/bin/tallship.js" crew`;
-  const found = 'command -v tallship >/dev/null 2>&1 && exec tallship crew';
+async function start(url: Reachable, install: boolean, command: string): Promise<There | Missing> {
+  const own = `[ -f "$d/dist/src/bin/tallship.js" ] && command -v node >/dev/null 2>&1 && exec node "$d/dist/src/bin/tallship.js" ${command}`;
+  const found = `command -v tallship >/dev/null 2>&1 && exec tallship ${command}`;
   const transport = await open(
     url,
     `{ d="$HOME/${place()}"
@@ -147,7 +155,7 @@ function nativeParts(platform: string): string[] {
 }
 
 /** The first line that begins with one of the words. */
-function readLine(transport: Transport, words: readonly string[]): Promise<{ line: string; rest: Uint8Array }> {
+export function readLine(transport: Transport, words: readonly string[]): Promise<{ line: string; rest: Uint8Array }> {
   return new Promise((resolve, reject) => {
     let seen = Buffer.alloc(0);
     let found = false;
