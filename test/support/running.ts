@@ -17,8 +17,13 @@ export class Harbour {
   }
 
   /** Starts `tallship run OPTIONS wordcount`; resolves when it is listed. */
-  async start(name: string, ...options: string[]): Promise<ChildProcess> {
-    const args = commandLine(['run', '--name', name, ...options, fixture('wordcount')]);
+  start(name: string, ...options: string[]): Promise<ChildProcess> {
+    return this.startOf(name, options, [fixture('wordcount')]);
+  }
+
+  /** The same of any command. */
+  async startOf(name: string, options: readonly string[], command: readonly string[]): Promise<ChildProcess> {
+    const args = commandLine(['run', '--name', name, ...options, ...command]);
     const env = { ...ENVIRONMENT, ...this.env };
     const child = spawn(process.execPath, args, { env, cwd: this.runtime, stdio: 'pipe' });
     this.#ends.set(child, outcome(child));

@@ -14,7 +14,7 @@ import type { ControlCommand, Running } from '../control/commands.ts';
 import { HomeStreams } from '../on/home-streams.ts';
 import { talk } from '../on/messages.ts';
 import { Home } from './home.ts';
-import type { Decision, FromSource, FromTarget, MoveMessage } from './messages.ts';
+import type { Decision, FromSource, FromTarget, TreesMessage } from './messages.ts';
 import { type Destination, Passage } from './passage.ts';
 
 /** Passes while the machine runs: until so little has changed in one, and not more than so many. */
@@ -55,6 +55,7 @@ class Departure {
   readonly #images: Channel;
   readonly #streams: HomeStreams;
   #home: Home | null = null;
+  #startedAt = 0;
   /** What is being waited for. */
   #awaited: { kind: FromTarget['kind']; resolve: () => void; reject: (error: Error) => void } | null = null;
   #failure: Error | null = null;
@@ -72,6 +73,7 @@ class Departure {
     this.#images.receive({ data: () => {}, closed: () => {}, drained: () => this.#wake() });
     this.#streams = new HomeStreams(running.stdio);
     this.#mux.start();
+    this.#tell({ kind: 'trees', trees: treesOf(running) });
   }
 
   async go(): Promise<Moved> {
@@ -87,7 +89,7 @@ class Departure {
         before += sent;
       }
       const channels = this.#streams.plan.streams.map(({ reads, terminal }) => this.#mux.open(reads || terminal));
-      this.#tell({ kind: 'move', image: passes + 1, ...this.#message() });
+      this.#tell({ kind: 'move', image: passes + 1, user: ownerOf(), ...this.#streams.plan });
       let stopped = 0;
       const sink = this.#sink(async () => {
         stopped = performance.now();
@@ -103,8 +105,6 @@ class Departure {
     }
   }
 
-  #startedAt = 0;
-
   /** Beyond this line the machine runs here only when the other side says that it never will. */
   async #commit(channels: readonly Channel[]): Promise<void> {
     const { session } = this.#running;
@@ -118,13 +118,6 @@ class Departure {
     this.#home = home;
     this.#passage.onLost = (reason) => home.lost(reason);
     session.goesOnElsewhere(home);
-  }
-
-  #message(): Omit<MoveMessage, 'kind' | 'image'> {
-    const { machine } = this.#running;
-    const { uid, gid, groups } = ownerOf();
-    const trees = Object.fromEntries(localTrees(machine).map(({ origin }, i) => [origin!.source, exportOf(i)]));
-    return { user: { uid, gid, groups }, trees, ...this.#streams.plan };
   }
 
   #sink(done: () => Promise<void>): StreamSink {
@@ -185,6 +178,11 @@ const exportOf = (index: number) => `/${index}`;
 function localTrees({ namespace }: Running['machine']): FileSystem[] {
   const all = namespace.mounts.map(({ fs }) => ('lower' in fs ? (fs.lower as FileSystem) : fs));
   return [...new Set(all)].filter(({ origin }) => origin !== undefined && origin.kind !== 'remote');
+}
+
+function treesOf({ machine }: Running): TreesMessage['trees'] {
+  const all = localTrees(machine).map(({ origin, device }, i) => [origin!.source, { path: exportOf(i), device }]);
+  return Object.fromEntries(all);
 }
 
 function serve({ machine }: Running): Shadow {

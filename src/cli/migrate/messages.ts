@@ -20,15 +20,20 @@ export interface Request {
   readonly directory?: string;
 }
 
+/** Trees of the source's host, by their origin: what they are called here. Said first: the other side connects to them. */
+export interface TreesMessage {
+  readonly kind: 'trees';
+  readonly trees: Readonly<Record<string, { readonly path: string; readonly device: number }>>;
+}
+
 /** The image with this number, from 1, is the last: the machine goes on from it. */
 export interface MoveMessage extends Pick<StartMessage, 'streams' | 'terminal' | 'user'> {
   readonly kind: 'move';
   readonly image: number;
-  /** Trees of the source's host, by their origin: what they are called here. */
-  readonly trees: Readonly<Record<string, string>>;
 }
 
 export type FromSource =
+  | TreesMessage
   | MoveMessage
   | { readonly kind: 'commit' }
   | { readonly kind: 'signal'; readonly name: PassedOn }

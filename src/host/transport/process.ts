@@ -1,8 +1,10 @@
 /** The standard input and output of a process as a connection: ssh, or whatever else reaches the other side. */
+import type { Socket } from 'node:net';
 import { StreamTransport } from './streams.ts';
 
 /** How much of a process's last words is kept. */
 const LAST_WORDS = 4096;
+const LAST_WORDS_MS = 200;
 /** After the streams' end a process has so long to end by itself. */
 const GRACE_MS = 2000;
 
@@ -32,7 +34,7 @@ export async function overProcess(program: string, args: readonly string[], wher
   });
   const ended = new Promise<string | undefined>((resolve) => {
     child.once('error', (error) => resolve(`${program} cannot be started: ${error.message}`));
-    child.once('close', (status, signal) => {
+    const end = (status: number | null, signal: NodeJS.Signals | null) => {
       if (status === 0) return resolve(undefined);
       const last =
         words
@@ -41,6 +43,14 @@ export async function overProcess(program: string, args: readonly string[], wher
           .at(-1)
           ?.replace(/^tallship: /, '') ?? '';
       resolve(explainEnd(status, signal, last, where));
+    };
+    child.once('close', end);
+    // What it has left behind may hold its stderr for long.
+    child.once('exit', (status, signal) => {
+      setTimeout(() => {
+        end(status, signal);
+        (child.stderr as Socket).unref();
+      }, LAST_WORDS_MS);
     });
   });
   const end = () => {
