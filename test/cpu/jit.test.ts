@@ -127,6 +127,20 @@ describe.each(modes)('compiled code with %s protection', (_, make) => {
     expect(outcome(cpu).slice(0, 3)).toEqual([Exit.syscall, CODE + code.length, 50]);
   });
 
+  it('has no instruction that ends where nothing can be executed', () => {
+    // At the page's end: jz beyond it; cmp byte [edi + ?], ?
+    const tail = [0x0f, 0x84, ...le32(0x10), 0x82, 0x7f];
+    const place = 0x1000 - tail.length;
+    const cpu = start(make(), [...new Array(place).fill(0x90), ...tail], 'always');
+    cpu.eip = CODE + place;
+    cpu.regs[7] = DATA;
+    expect([cpu.run(1000), cpu.eip, word(cpu, STATE.lastAccess)]).toEqual([
+      Exit.pageFault,
+      CODE + 0xffe,
+      CODE + 0x1000,
+    ]);
+  });
+
   it('is forgotten when the code changes', () => {
     // mov ecx, 100; 1: call f; dec ecx; jnz 1b; int 0x80; f: inc eax; ret
     const code = [0xb9, ...le32(100), 0xe8, ...le32(5), 0x49, 0x75, 0xf8, 0xcd, 0x80, 0x40, 0xc3];

@@ -245,7 +245,10 @@ export class RecordCache {
     // The limit holds while a run stays clear of it.
     if (eip >= this.#code.limit - 16 || eip < this.#code.limit - PAGE_SIZE)
       this.#code.limit = codeLimit(this.#memory, eip);
-    return decode(this.#isa.table, this.#code, eip);
+    const decoded = decode(this.#isa.table, this.#code, eip);
+    // Nothing was executable there: that says nothing of what comes before.
+    if (this.#code.limit === eip) this.#code.limit = 0;
+    return decoded;
   }
 
   #decodeRun(start: number): number {
