@@ -120,3 +120,21 @@ test('direct: what one has done, the other sees at once', async () => {
   expect(await a.run((ctx) => unlink(ctx, a.root, 'f'))).toBe(0);
   expect(await b.run((ctx) => openPath(ctx, b.root, 'f', O_RDWR))).toBeLessThan(0);
 });
+
+test('what is read an answer after the open is not older than the open, although attributes are believed for longer', async () => {
+  writeFileSync(join(path, 'f'), 'old');
+  let now = 0;
+  // A server that finds everything it knows too old.
+  shadow = shadowOf(hostFs(path), { clock: { now: () => (now += 1e10), realtime: () => 0n } });
+  const task = await client('cached');
+  const read = async (file: OpenFile) => {
+    const into = new Uint8Array(10);
+    const count = await task.run((s) => file.readAt(s, 0, into));
+    return new TextDecoder().decode(into.subarray(0, count));
+  };
+  expect(await read(await open(task, 'f', 0))).toBe('old');
+  writeFileSync(join(path, 'f'), 'newer');
+  const again = await open(task, 'f', 0);
+  await task.run((s) => (task.root.mount.fs as RemoteFs).status(s));
+  expect(await read(again)).toBe('newer');
+});

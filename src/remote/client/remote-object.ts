@@ -169,8 +169,11 @@ export abstract class RemoteObject extends Inode {
     if (this.#mayOpen(flags)) {
       return s.once(() => {
         opened();
-        const sent = this.fs.link.send('opened', this, [flags], ({ status }) => {
+        const stamp = this.fs.freshness.stamp();
+        const sent = this.fs.link.send('opened', this, [flags], ({ status, attributes }) => {
           if (status < 0) this.lost(status, 'could not be opened after all');
+          // As it is at the open: contents that are older go.
+          else if (attributes !== null && this.#writes === 0) this.learn(attributes, stamp);
         });
         sent.renewed = true;
         return 0;
