@@ -110,7 +110,7 @@ function filesOf({ tasks }: ThreadGroup): [number, OpenFile][] {
 
 function nameOf({ namespace }: Kernel, file: OpenFile): string {
   const { location } = file;
-  if (location === undefined || location.mount.id === 0) return file.describe();
+  if (location === undefined || location.mount.id === 0) return file.outside ?? file.describe();
   return namespace.path(location, namespace.root).text;
 }
 
@@ -121,7 +121,7 @@ function judge(kernel: Kernel, file: OpenFile, asked: Policy | undefined, failur
   if (file.outside === null) return whereKept(file.inode);
   const reason = objection(file, asked);
   if (reason !== undefined) return { verdict: 'fail', detail: reason };
-  const policy = asked ?? 'caller';
+  const policy = asked ?? (file.inherited >= 0 ? 'caller' : 'error');
   return { verdict: policy, detail: MEANING[policy](file) };
 }
 
