@@ -22,39 +22,53 @@ function until(args: readonly string[], text: string) {
       child.on('close', () => failed(new Error(`${args.join(' ')} has ended: ${seen.slice(-200)}`)));
       look('');
     });
-  return { child, ready: has(text), has, seen: () => seen };
+  const forget = () => {
+    seen = '';
+  };
+  return { child, ready: has(text), has, forget, seen: () => seen };
 }
 
-/** Save and restore of a process with so much memory: nothing of it is zero, nothing compresses. */
-export async function checkpoint(): Promise<Row[]> {
+const sizeOf = (directory: string): number =>
+  readdirSync(directory).reduce((sum, name) => sum + statSync(join(directory, name)).size, 0);
+
+/** Rows of a process with so much memory, nothing of which is zero or compresses, saved several times. */
+async function measure(megabytes: number, store: boolean): Promise<Row[]> {
   const rows: Row[] = [];
-  for (const megabytes of SIZES) {
-    const directory = mkdtempSync(join(tmpdir(), 'tallship-bench-'));
-    const image = join(directory, 'image');
-    const running = until(
-      ['run', '-q', '--on-signal', 'USR1=save', '--image', image, fixture('fill'), `${megabytes}`],
-      '.',
-    );
-    await running.ready;
+  const directory = mkdtempSync(join(tmpdir(), 'tallship-bench-'));
+  const path = (image: string) => (store ? join(directory, 'images', image) : image);
+  const name = store ? 'image' : join(directory, 'image');
+  const where = store ? ['--store', directory, '--image', name] : ['--image', name];
+  const running = until(['run', '-q', '--on-signal', 'USR1=save', ...where, fixture('fill'), `${megabytes}`], '.');
+  await running.ready;
+  const what = `${megabytes} MB${store ? ' in a store' : ''}`;
+  let before = 0;
+  for (const turn of store ? ['first', 'next', 'third'] : ['first', 'next']) {
+    running.forget();
     const start = performance.now();
     const saved = running.has('saved');
     running.child.kill('SIGUSR1');
     await saved;
-    const save = performance.now() - start;
-    running.child.kill('SIGKILL');
-    const size = readdirSync(image).reduce((sum, name) => sum + statSync(join(image, name)).size, 0);
-    const begin = performance.now();
-    const restored = until(['restore', '-q', image], '.');
-    await restored.ready;
-    const restore = performance.now() - begin;
-    restored.child.kill('SIGKILL');
-    rmSync(directory, { recursive: true });
-    const what = `${megabytes} MB`;
-    rows.push({ what: `save ${what}`, value: save, unit: 'ms', note: pauseOf(running.seen()) });
-    rows.push({ what: `image of ${what}`, value: size / 1e6, unit: 'MB' });
-    rows.push({ what: `restore ${what}`, value: restore, unit: 'ms' });
+    const note = /paused for \d+ ms/.exec(running.seen())?.[0] ?? '';
+    const size = sizeOf(store ? join(directory, 'packs') : name);
+    rows.push({ what: `save ${what}, ${turn}`, value: performance.now() - start, unit: 'ms', note });
+    rows.push({ what: `size of ${what}, ${turn}`, value: (size - (store ? before : 0)) / 1e6, unit: 'MB' });
+    before = size;
   }
+  running.child.kill('SIGKILL');
+  const begin = performance.now();
+  const restored = until(['restore', '-q', path(name)], '.');
+  await restored.ready;
+  rows.push({ what: `restore ${what}`, value: performance.now() - begin, unit: 'ms' });
+  restored.child.kill('SIGKILL');
+  rmSync(directory, { recursive: true });
   return rows;
 }
 
-const pauseOf = (text: string) => /paused for \d+ ms/.exec(text)?.[0] ?? '';
+/** Save and restore, in a directory of its own and in a store. Times have fsync in them. */
+export async function checkpoint(): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const megabytes of SIZES) {
+    for (const store of [false, true]) rows.push(...(await measure(megabytes, store)));
+  }
+  return rows;
+}
