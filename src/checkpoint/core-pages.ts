@@ -30,6 +30,13 @@ export interface PagesBefore {
 /** How a page gets into the file: it is there, there as it was, in the file before, or nowhere. */
 type Way = 'ahead' | 'again' | 'before' | 'new';
 
+/** Pages up to `end` that get there in one way; `offset` is where they are, if anywhere. */
+interface Piece {
+  readonly way: Way;
+  readonly offset: number;
+  readonly end: number;
+}
+
 export class CorePages {
   readonly #mm: Mm;
   readonly #output: ImageOutput;
@@ -70,17 +77,14 @@ export class CorePages {
     this.#log.look(part.start, part.end);
     for (const { start, end, saved } of this.#runs(part)) {
       if (!saved) continue;
-      const wayOf = cursor(this.#before?.places ?? []);
-      const known = (page: number) => this.#isUnchanged(this.#before, page) && wayOf(page) >= 0;
       for (let page = start; page < end; ) {
-        const from = page;
-        const skip = known(page);
-        do page += PAGE_SIZE;
-        while (page < end && known(page) === skip);
-        if (skip) continue;
-        this.#ahead.push({ start: from, end: page, offset: this.#size });
-        this.#append(part, from, page);
-        this.#log.watch(from, page);
+        const piece = this.#piece(page, end);
+        if (piece.way === 'new') {
+          this.#ahead.push({ start: page, end: piece.end, offset: this.#size });
+          this.#append(part, page, piece.end);
+          this.#log.watch(page, piece.end);
+        }
+        page = piece.end;
       }
     }
   }
@@ -89,7 +93,6 @@ export class CorePages {
   finish(): Segment[] {
     this.#look = this.#log.begin();
     const segments: Segment[] = [];
-    const ways = new Ways(this.#ahead, this.#before?.places ?? []);
     for (const vma of this.#mm.vmas) {
       if (!vma.shared) this.#log.look(vma.start, vma.end);
       for (const run of this.#runs(vma)) {
@@ -97,7 +100,7 @@ export class CorePages {
           segments.push({ ...run, prot: vma.prot, offset: 0 });
           continue;
         }
-        this.#placeRun(vma, run, ways, segments);
+        this.#placeRun(vma, run, segments);
         // Only for whom the next image can begin with this one.
         if (this.#output.reuse !== undefined) this.#log.watch(run.start, run.end);
       }
@@ -114,17 +117,16 @@ export class CorePages {
     return this.#size;
   }
 
-  #placeRun(vma: Vma, { start, end }: { start: number; end: number }, ways: Ways, segments: Segment[]): void {
+  #placeRun(vma: Vma, { start, end }: { start: number; end: number }, segments: Segment[]): void {
     for (let page = start; page < end; ) {
       const from = page;
-      const [way, at] = this.#wayOf(page, ways);
-      do page += PAGE_SIZE;
-      while (page < end && this.#continues(page, ways, way, at + page - from));
-      const offset = way === 'ahead' || way === 'again' ? at : this.#size;
-      if (way === 'again') uncovered(this.#mm, vma, from, page, () => this.#output.put(at, this.#bytes(from, page)));
+      const { way, offset: there, end: next } = this.#piece(page, end);
+      page = next;
+      const offset = way === 'ahead' || way === 'again' ? there : this.#size;
+      if (way === 'again') uncovered(this.#mm, vma, from, page, () => this.#output.put(there, this.#bytes(from, page)));
       if (way === 'new') this.#append(vma, from, page);
       if (way === 'before') {
-        this.#output.reuse!(this.#before!.file, at, page - from);
+        this.#output.reuse!(this.#before!.file, there, page - from);
         this.#size += page - from;
       }
       const last = segments.at(-1);
@@ -134,30 +136,27 @@ export class CorePages {
     }
   }
 
-  #continues(page: number, ways: Ways, way: Way, at: number): boolean {
-    const [next, place] = this.#wayOf(page, ways);
-    return next === way && (way === 'new' || place === at);
-  }
-
-  /** And the offset in the file that has it. */
-  #wayOf(page: number, { ahead, before }: Ways): readonly [Way, number] {
-    const place = ahead(page);
-    if (place >= 0) return [this.#log.isNewer(page, this.#aheadLook) ? 'again' : 'ahead', place];
-    const known = this.#isUnchanged(this.#before, page) ? before(page) : -1;
-    return known >= 0 ? ['before', known] : ['new', 0];
-  }
-
-  #isUnchanged(since: { readonly look: number } | undefined, page: number): boolean {
-    return since !== undefined && !this.#log.isNewer(page, since.look);
+  /** How this page and those after it get into the file. */
+  #piece(page: number, limit: number): Piece {
+    const log = this.#log;
+    const [ahead, otherwise] = placeAt(this.#ahead, page, limit);
+    if (ahead !== undefined) {
+      const end = log.endOfLike(page, otherwise, this.#aheadLook);
+      return { way: log.isNewer(page, this.#aheadLook) ? 'again' : 'ahead', offset: offsetIn(ahead, page), end };
+    }
+    const before = this.#before;
+    if (before === undefined) return { way: 'new', offset: 0, end: otherwise };
+    const [place, end] = placeAt(before.places, page, log.endOfLike(page, otherwise, before.look));
+    if (place === undefined || log.isNewer(page, before.look)) return { way: 'new', offset: 0, end };
+    return { way: 'before', offset: offsetIn(place, page), end };
   }
 
   /** What an image has unchanged is known not to be zero, or as a file has it. */
   #runs(vma: Vma) {
-    const [ahead, before] = [cursor(this.#ahead), cursor(this.#before?.places ?? [])];
-    const isKept = (page: number) =>
-      (this.#isUnchanged(this.#before, page) && before(page) >= 0) ||
-      (!this.#log.isNewer(page, this.#aheadLook) && ahead(page) >= 0);
-    return runsOf(this.#mm, vma, this.#files, isKept);
+    return runsOf(this.#mm, vma, this.#files, (page, limit) => {
+      const { way, end } = this.#piece(page, limit);
+      return way === 'ahead' || way === 'before' ? end : page;
+    });
   }
 
   #bytes(start: number, end: number): Uint8Array {
@@ -170,24 +169,17 @@ export class CorePages {
   }
 }
 
-/** Both lists of places, each with its own cursor. */
-class Ways {
-  readonly ahead: (page: number) => number;
-  readonly before: (page: number) => number;
-
-  constructor(ahead: readonly Place[], before: readonly Place[]) {
-    this.ahead = cursor(ahead);
-    this.before = cursor(before);
+/** The place that has this page, if any, and up to where that holds. */
+function placeAt(places: readonly Place[], page: number, limit: number): readonly [Place | undefined, number] {
+  let [low, high] = [0, places.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (places[middle].end <= page) low = middle + 1;
+    else high = middle;
   }
+  const place = places[low];
+  if (place === undefined) return [undefined, limit];
+  return place.start <= page ? [place, Math.min(place.end, limit)] : [undefined, Math.min(place.start, limit)];
 }
 
-/** Looks pages up in places that are in order; quick for pages in order. Answers the offset, or -1. */
-function cursor(places: readonly Place[]): (page: number) => number {
-  let i = 0;
-  return (page) => {
-    while (i > 0 && places[i - 1].end > page) i--;
-    while (i < places.length && places[i].end <= page) i++;
-    const place = places[i];
-    return place !== undefined && place.start <= page ? place.offset + (page - place.start) : -1;
-  };
-}
+const offsetIn = ({ start, offset }: Place, page: number): number => offset + (page - start);

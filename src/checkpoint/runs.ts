@@ -17,9 +17,9 @@ export interface Run {
 
 /**
  * The VMA's pages in order, saved ones and others.
- * @param isKept knows of pages that an image has, unchanged: they need not be looked at.
+ * @param keptUntil where pages end, from this one on, that an image has unchanged: they need not be looked at.
  */
-export function runsOf(mm: Mm, vma: Vma, asked: FilesMode, isKept: (page: number) => boolean): Run[] {
+export function runsOf(mm: Mm, vma: Vma, asked: FilesMode, keptUntil: (page: number, limit: number) => number): Run[] {
   // A machine that is being made cannot wait for other machines' files.
   const files = vma.object?.backing?.sleeps === true ? 'content' : asked;
   if (vma.shared || (vma.object !== null && files === 'reference' && !vma.copied && mm.protection === 'hardware')) {
@@ -34,6 +34,14 @@ export function runsOf(mm: Mm, vma: Vma, asked: FilesMode, isKept: (page: number
     if (last?.saved === saved) last.end = end;
     else runs.push({ start, end, saved });
   };
+  const addHeld = (start: number, end: number, differs: Test) => {
+    for (let page = start; page < end; ) {
+      const kept = keptUntil(page, end);
+      if (kept > page) add(page, kept, true);
+      else add(page, page + PAGE_SIZE, differs(page));
+      page = Math.max(kept, page + PAGE_SIZE);
+    }
+  };
   forEachRun(mm.guest.permissions, vma.start, vma.end, PRESENT, (start, end, present) => {
     if (present === 0) return add(start, end, false);
     const held = vma.object === null ? mm.guest.resident(start, end) : (mm.guest.copied?.(start, end) ?? null);
@@ -42,9 +50,11 @@ export function runsOf(mm: Mm, vma: Vma, asked: FilesMode, isKept: (page: number
     const differs = vma.object === null ? isNotZero(words) : whole ? () => true : isChanged(vma, words);
     const all = held === null || whole;
     uncovered(mm, vma, start, end, () => {
-      for (let page = start; page < end; page += PAGE_SIZE) {
-        const isHeld = all || held[(page - start) / PAGE_SIZE] !== 0;
-        add(page, page + PAGE_SIZE, isHeld && (isKept(page) || differs(page)));
+      for (let page = start; page < end; ) {
+        const next = all ? end : start + PAGE_SIZE * endOfSame(held, (page - start) / PAGE_SIZE);
+        if (!all && held[(page - start) / PAGE_SIZE] === 0) add(page, next, false);
+        else addHeld(page, next, differs);
+        page = next;
       }
     });
   });
@@ -57,6 +67,12 @@ export function uncovered(mm: Mm, vma: Vma, start: number, end: number, work: ()
   if (hidden) mm.guest.protect(start, end, PROT_READ);
   work();
   if (hidden) mm.guest.protect(start, end, vma.prot);
+}
+
+function endOfSame(bytes: Uint8Array, first: number): number {
+  let next = first + 1;
+  while (next < bytes.length && bytes[next] === bytes[first]) next++;
+  return next;
 }
 
 type Test = (page: number) => boolean;

@@ -36,6 +36,15 @@ export class WriteLog {
     return this.#found[page / PAGE_SIZE] > look;
   }
 
+  /** Where, up to `end`, the pages end that are like this one: written after that look, or not. */
+  endOfLike(page: number, end: number, look: number): number {
+    const found = this.#found;
+    const newer = found[page / PAGE_SIZE] > look;
+    let i = page / PAGE_SIZE + 1;
+    while (i < end / PAGE_SIZE && found[i] > look === newer) i++;
+    return i * PAGE_SIZE;
+  }
+
   /** Watches the pages of a range that this look has found written. */
   watch(start: number, end: number): void {
     for (let page = start; page < end; page += PAGE_SIZE) {
