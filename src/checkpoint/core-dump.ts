@@ -34,7 +34,7 @@ function writeCore(task: Task, info: SignalInfo, output: CoreOutput, limit: numb
   output.write(new Uint8Array(PAGE_SIZE));
   const segments: Segment[] = [];
   for (const vma of mm.vmas) {
-    for (const { start, end, saved } of runsOf(mm, vma, 'reference', () => false)) {
+    for (const { start, end, saved } of runsOf(mm, vma, 'reference', (page) => page)) {
       const offset = output.size;
       const fits = saved && offset + (end - start) <= limit;
       if (fits) uncovered(mm, vma, start, end, () => output.write(mm.u8.subarray(start, end)));
