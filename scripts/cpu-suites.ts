@@ -18,21 +18,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cacheDirectory } from '../src/cli/cache.ts';
 import { MAIN, sysroot } from '../test/support/sysroot.ts';
+import { LEFT_OUT } from './cpu-suites-left-out.ts';
 
 const cache = cacheDirectory('suites');
-/** Tests that show what the machine is, or that natively differ from run to run. */
-const SKIPPED: Record<string, string> = {
-  cpuid_c: 'shows the processor',
-  lzcnt32: 'LZCNT is not announced',
-  yield: 'no result',
-  'hello-i386': 'no test of instructions',
-  'test-avx': 'AVX is not announced',
-  'test-3dnow': '3DNow! is not announced',
-  'test-i386-bmi2': 'BMI is not announced',
-  'test-i386-fprem': 'takes very long',
-  'test-i386': 'as test-i386-flat, with an LDT',
-};
-
+/** on, off, always: what is compiled. */
+const JIT = process.env.TALLSHIP_TEST_JIT ?? 'on';
 /** A program: its sources, and what the compiler is told besides. */
 interface Program {
   readonly name: string;
@@ -71,14 +61,12 @@ const SUITES: readonly Suite[] = [
     package: 'qemu',
     directory: 'tests/tcg/i386',
     programs(directory) {
-      must(['python3', 'test-mmx.py', 'x86.csv', 'test-mmx.h', 'MMX', 'SSE', 'SSE2', 'SSE3', 'SSSE3'], directory);
-      // Segments of an LDT, and 16-bit code in them, are not there.
+      // Without segments of an LDT, and 16-bit code in them, too.
       const whole = readFileSync(join(directory, 'test-i386.c'), 'utf8');
       writeFileSync(join(directory, 'test-i386-flat.c'), whole.replace('#define TEST_SEGS', ''));
       return sourcesIn(directory, /\.c$/).map((name) => {
-        const others = name === 'test-i386-flat' ? ['test-i386-code16.S', 'test-i386-vm86.S'] : [];
-        const flags = name === 'test-mmx' ? ['-O1', '-masm=intel'] : ['-O2', '-msse4.2'];
-        return { name, sources: [`${name}.c`, ...others], flags };
+        const others = /^test-i386(-flat)?$/.test(name) ? ['test-i386-code16.S', 'test-i386-vm86.S'] : [];
+        return { name, sources: [`${name}.c`, ...others], flags: ['-O2', '-msse4.2'] };
       });
     },
   },
@@ -191,7 +179,8 @@ function compare({ name, sources, flags }: Program, gcc: readonly string[], dire
   const program = join(work, name);
   const made = run([...gcc, ...flags, '-o', program, ...sources, '-lm', '-lpthread'], directory);
   if (made.status !== 0) return `skip ${name}: this compiler does not take it`;
-  const found = difference(run([program], work), run([process.execPath, MAIN, 'run', '-q', program], work));
+  const here = [process.execPath, MAIN, 'run', '-q', '--jit', JIT, program];
+  const found = difference(run([program], work), run(here, work));
   return found === undefined ? `ok   ${name}` : `FAIL ${name}: ${found}`;
 }
 
@@ -206,7 +195,7 @@ function runSuites(names: readonly string[]): number {
     const includes = [`-I${directory}`, `-I${join(cache, suite.package)}`];
     for (const program of suite.programs(directory)) {
       if (names.length > 0 && !names.includes(program.name)) continue;
-      const reason = SKIPPED[program.name];
+      const reason = LEFT_OUT[program.name];
       const line = reason
         ? `skip ${program.name}: ${reason}`
         : compare(program, [...gcc, ...includes], directory, work);

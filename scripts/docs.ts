@@ -7,6 +7,7 @@ import type { Declaration } from '../src/syscall/syscall.ts';
 import { DECLARATIONS } from '../syscalls/index.ts';
 import { EXCEPTIONS } from '../test/cpu/differ/exceptions.ts';
 import { NOT_COMPARED } from '../test/cpu/differ/rows.ts';
+import { LEFT_OUT } from './cpu-suites-left-out.ts';
 import { protocol } from './protocol.ts';
 
 const docs = (name: string) => new URL(`../docs/${name}`, import.meta.url);
@@ -102,6 +103,7 @@ rows. What is not here is #UD: SIGILL in the guest.
 ## Processors
 
 \`tallship run --cpu MODEL\` chooses the processor that CPUID shows; what it does not have is #UD. Signatures are CPUID.1:EAX.
+AES-NI and PCLMULQDQ came with the generation after the last of these, and RDRAND, AVX and BMI later: none of them is announced.
 
 ${models()}
 ## Beside hardware
@@ -114,6 +116,15 @@ carries. These are the differences that it knows, from an Intel Xeon of family 6
 |---|---|
 ${differencesFromHardware()}
 | FCS and FDS | they read as 0, as where CPUID says that they are deprecated |
+
+\`npm run test:cpu-suites\` runs the programs of valgrind's none/tests/x86 and qemu's tests/tcg/i386, whose output must be the
+native one, but for these:
+
+| Program | Reason |
+|---|---|
+${Object.entries(LEFT_OUT)
+  .map(([name, reason]) => `| ${name} | ${reason} |`)
+  .join('\n')}
 
 ${sections.join('\n')}`;
 }

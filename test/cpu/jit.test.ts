@@ -129,7 +129,7 @@ describe.each(modes)('compiled code with %s protection', (_, make) => {
 
   it('has no instruction that ends where nothing can be executed', () => {
     // At the page's end: jz beyond it; cmp byte [edi + ?], ?
-    const tail = [0x0f, 0x84, ...le32(0x10), 0x82, 0x7f];
+    const tail = [0x0f, 0x84, ...le32(0x12), 0x82, 0x7f];
     const place = 0x1000 - tail.length;
     const cpu = start(make(), [...new Array(place).fill(0x90), ...tail], 'always');
     cpu.eip = CODE + place;

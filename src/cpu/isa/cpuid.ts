@@ -19,13 +19,11 @@ export const FEATURE_BITS: Partial<Record<Feature, FeatureBit>> = {
   sse: { register: 'edx', bit: 25 },
   sse2: { register: 'edx', bit: 26 },
   sse3: { register: 'ecx', bit: 0 },
-  pclmulqdq: { register: 'ecx', bit: 1 },
   ssse3: { register: 'ecx', bit: 9 },
   'sse4.1': { register: 'ecx', bit: 19 },
   'sse4.2': { register: 'ecx', bit: 20 },
   movbe: { register: 'ecx', bit: 22 },
   popcnt: { register: 'ecx', bit: 23 },
-  aes: { register: 'ecx', bit: 25 },
 };
 
 const I686: readonly Feature[] = ['x87', 'tsc', 'cx8', 'cmov'];

@@ -32,9 +32,7 @@ export type Feature =
   | 'tsc'
   | 'rdtscp'
   | 'clflush'
-  | 'fxsr'
-  | 'aes'
-  | 'pclmulqdq';
+  | 'fxsr';
 
 export interface InsnOptions {
   feature?: Feature;
