@@ -293,14 +293,14 @@ export class HostInode extends Inode {
     const created = this.fs.takeCreated(this);
     if (created >= 0 && this.verify(this.fs.files.statOpen(created)) < 0) this.fs.files.close(created);
     else if (created >= 0) {
-      if (this.#fd >= 0) this.fs.files.close(this.#fd);
+      if (this.#fd >= 0) this.fs.later.close(this.#fd);
       this.#fd = created;
       this.#writable = true;
     }
     if (this.#fd < 0 || (write && !this.#writable)) {
       const fd = this.#openContents(write);
       if (fd < 0) return fd;
-      if (this.#fd >= 0) this.fs.files.close(this.#fd);
+      if (this.#fd >= 0) this.fs.later.close(this.#fd);
       this.#fd = fd;
       this.#writable = write;
     }
@@ -310,7 +310,7 @@ export class HostInode extends Inode {
 
   override closed(): void {
     if (--this.#opens > 0 || this.#fd < 0) return;
-    this.fs.files.close(this.#fd);
+    this.fs.later.close(this.#fd);
     this.#fd = -1;
     this.#changed();
   }
@@ -341,6 +341,14 @@ export class HostInode extends Inode {
   override read(_s: Sleeper, position: number, into: Uint8Array): number {
     if (this.#fd >= 0) return this.fs.files.read(this.#fd, position, into);
     return this.#withDescriptor(false, (fd) => this.fs.files.read(fd, position, into));
+  }
+
+  override readLater(s: Sleeper, position: number, into: Uint8Array): number {
+    return this.#fd < 0 ? this.read(s, position, into) : this.fs.later.read(s, this.#fd, position, into);
+  }
+
+  override fsyncLater(s: Sleeper, dataOnly: boolean): number {
+    return this.#fd < 0 ? this.fsync(s, dataOnly) : this.fs.later.sync(s, this.#fd, dataOnly);
   }
 
   override write(_s: Sleeper, position: number, from: Uint8Array): number {

@@ -4,6 +4,7 @@ import type { HostFiles, HostStat } from '../host/files.ts';
 import type { FileSystem, FileSystemStatus, TreeOrigin } from '../vfs/inode.ts';
 import { failed } from '../wait/wait.ts';
 import { HostInode } from './host-inode.ts';
+import { LaterFiles } from './later-files.ts';
 
 /** What is asked of the host, whoever answers. */
 export type Files = Pick<HostFiles, keyof HostFiles>;
@@ -39,6 +40,7 @@ export class HostFs implements FileSystem {
   readonly sleeps: boolean;
   readonly origin: TreeOrigin;
   readonly files: Files;
+  readonly later: LaterFiles;
   readonly root: HostInode;
   readonly uid: number;
   readonly gid: number;
@@ -60,6 +62,7 @@ export class HostFs implements FileSystem {
     this.device = options.device;
     this.readOnly = options.readOnly;
     this.files = options.files;
+    this.later = new LaterFiles(options.files);
     this.origin = { kind: 'host', source: options.path, readOnly: options.readOnly };
     this.uid = options.uid;
     this.gid = options.gid;

@@ -23,6 +23,7 @@ const DECLARATIONS = {
   read: 'intptr_t read(int fd, _Out_ uint8_t *buf, size_t count)',
   write: 'intptr_t write(int fd, const uint8_t *buf, size_t count)',
   pread: 'intptr_t pread(int fd, _Out_ uint8_t *buf, size_t count, int64_t offset)',
+  preadv2: 'intptr_t preadv2(int fd, const uint64_t *iov, int count, int64_t offset, int flags)',
   lseek: 'int64_t lseek(int fd, int64_t offset, int whence)',
   recv: 'intptr_t recv(int fd, _Out_ uint8_t *buf, size_t count, int flags)',
   send: 'intptr_t send(int fd, const uint8_t *buf, size_t count, int flags)',

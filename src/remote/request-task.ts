@@ -8,6 +8,9 @@ export class RequestTask extends Attendant {
   readonly #operation: () => unknown;
   readonly #done: (answer: unknown) => void;
   #running = false;
+  /** It has its answer. */
+  ended = false;
+  onEnd: (() => void) | null = null;
   #cancelled = false;
 
   constructor(clock: Clock, operation: (s: RequestTask) => unknown, done: (answer: unknown) => void) {
@@ -25,7 +28,10 @@ export class RequestTask extends Attendant {
     this.#running = true;
     const answer = this.attempt(this.#operation);
     this.#running = false;
-    if (answer !== BLOCKED) this.#done(answer);
+    if (answer === BLOCKED) return;
+    this.ended = true;
+    this.#done(answer);
+    this.onEnd?.();
   }
 
   /** Whoever asked does not want to wait any longer. */

@@ -212,6 +212,9 @@ export abstract class Inode {
   fsync(s: Sleeper, dataOnly: boolean): number {
     return 0;
   }
+  /** The same as read and fsync for those who serve many: whoever asks sleeps while a disk is slow, and nobody else does. */
+  readLater?(s: Sleeper, position: number, into: Uint8Array): number;
+  fsyncLater?(s: Sleeper, dataOnly: boolean): number;
   /** SEEK_DATA (3), SEEK_HOLE (4). */
   seekHole(s: Sleeper, offset: number, whence: number): number {
     const attributes = this.attributes(s);

@@ -7,7 +7,7 @@ import { O_APPEND, O_CREAT, O_EXCL, O_LARGEFILE, O_RDWR } from '../../src/abi/fs
 import { type IoMode, RemoteFs } from '../../src/remote/client/remote-fs.ts';
 import { HIDDEN } from '../../src/remote/server/hidden.ts';
 import type { Shadow } from '../../src/remote/server/shadow.ts';
-import type { Transport } from '../../src/remote/transport.ts';
+import type { Transport, TransportListener } from '../../src/remote/transport.ts';
 import { link, mkdir, symlink } from '../../src/vfs/create.ts';
 import { openPath } from '../../src/vfs/open.ts';
 import type { OpenFile } from '../../src/vfs/open-file.ts';
@@ -31,6 +31,8 @@ class Home {
   #connection: Transport | null = null;
   #steps = 0;
   crashes = 0;
+  /** A server that was started anew is killed, too, when so many pieces have come from the client. */
+  patience = Number.POSITIVE_INFINITY;
 
   constructor() {
     this.#shadow = this.#start();
@@ -44,11 +46,23 @@ class Home {
     const dial = async () => {
       const [here, there] = badConnection({ random: () => 1, breaks: 0, delay: 0 });
       this.#connection = there;
-      this.#shadow.accept(there);
+      this.#shadow.accept(this.crashes === 1 ? this.#impatient(there) : there);
       return here;
     };
     const log = (line: string) => this.lines.push(line);
     return RemoteFs.connect({ dial, retry: 20_000, log, path: '', device: 60, io });
+  }
+
+  #impatient(there: Transport): Transport {
+    const receive = (listener: TransportListener) =>
+      there.receive({
+        ...listener,
+        data: (bytes) => {
+          if (this.patience-- > 0) listener.data(bytes);
+          else if (this.crashes === 1) this.crash();
+        },
+      });
+    return { backlog: 0, send: (bytes) => there.send(bytes), receive, close: () => there.close() };
   }
 
   /** Nothing that this server does now is heard of. */
@@ -147,6 +161,21 @@ test.each(['direct', 'cached'] as const)(
   },
   60_000,
 );
+
+test('killed again while clients find their files again', async () => {
+  const still = new Home();
+  const expected = await voyage(new Patient(await still.connect('direct')));
+  for (let patience = 0; patience < 12; patience++) {
+    const home = new Home();
+    const fs = await home.connect('direct');
+    home.patience = patience;
+    home.crashAt(20, false);
+    expect(await voyage(new Patient(fs)), `killed again after ${patience} pieces`).toEqual(expected);
+    expect(home.crashes).toBe(2);
+    expect(home.lines).toEqual([]);
+    await fs.finish();
+  }
+});
 
 test('what cannot be told is EIO, with a line: somebody else may have removed what was made', async () => {
   const home = new Home();

@@ -73,6 +73,8 @@ function someValue(dice: Dice, kind: WireKind): unknown {
       return dice.bytes(dice.below(40));
     case 'big':
       return BigInt(number());
+    case 'values':
+      return [dice.below(100), name(), null, [dice.bytes(dice.below(20))], { a: 1n }].slice(0, dice.below(6));
     case 'changes':
       return { mode: dice.below(0o10000), size: dice.below(1 << 20) };
     case 'creation':

@@ -12,7 +12,7 @@ import { REMOTE_OPERATIONS, type RemoteOperationName } from '../operations.ts';
 import type { Dial, Transport } from '../transport.ts';
 import { ProtocolError, Reader } from '../wire.ts';
 import { Outbox } from './outbox.ts';
-import { isTarget, Pending, type Target } from './pending.ts';
+import { isTarget, Pending, RefusedError, type Target } from './pending.ts';
 
 export interface LinkOptions {
   readonly dial: Dial;
@@ -104,6 +104,7 @@ export class Link {
     react: (pending: Pending) => void,
   ): void {
     const pending = new Pending(++this.#last, operation, target, values, react);
+    pending.first = true;
     this.#waiting.set(pending.id, pending);
     this.#sendNow(pending);
   }
@@ -325,7 +326,10 @@ export class Link {
 
   /** Another server, or one that has forgotten us: first nodes are found again, then everything unanswered is sent again. */
   async #restart(): Promise<void> {
-    for (const pending of [...this.#waiting.values()]) if (pending.renewed) this.#finish(pending, 0);
+    for (const pending of [...this.#waiting.values()]) {
+      if (pending.first) this.#waiting.delete(pending.id);
+      else if (pending.renewed) this.#finish(pending, 0);
+    }
     const old = [...this.#waiting.values()];
     for (const pending of old) {
       pending.again ||= pending.sequence > 0;
@@ -377,9 +381,4 @@ export class Link {
     this.#failure = -EIO;
     for (const pending of [...this.#waiting.values()]) this.#finish(pending, -EIO);
   }
-}
-
-/** The server does not want us: trying again does not help. */
-export class RefusedError extends Error {
-  override name = 'RefusedError';
 }

@@ -31,6 +31,8 @@ export class Pending {
   again = false;
   /** With a new server, finding the node again does it too. */
   renewed = false;
+  /** A part of finding nodes again, which a new server is asked anew. */
+  first = false;
   /** Waits for a lock, and was told to end as by a signal. */
   interrupted = false;
 
@@ -51,4 +53,9 @@ export class Pending {
 
 export function isTarget(value: unknown): value is Target {
   return typeof value === 'object' && value !== null && 'node' in value && 'stale' in value;
+}
+
+/** The server does not want us: trying again does not help. */
+export class RefusedError extends Error {
+  override name = 'RefusedError';
 }

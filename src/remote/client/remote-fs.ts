@@ -60,6 +60,8 @@ export class RemoteFs implements FileSystem {
   });
   readonly #looks = new Map<string, Look>();
   readonly #recent = new Map<number, RemoteInode>();
+  /** Of those that a server which is gone knew: the new one has not answered yet whether it has them. */
+  readonly #unfound = new Set<RemoteInode>();
   /** Files that are open, or have something to send: they must not be forgotten. */
   readonly held = new Set<RemoteObject>();
 
@@ -254,7 +256,10 @@ export class RemoteFs implements FileSystem {
 
   /** The server was started anew: inodes that are in use are found again by their paths, if they are still the same. */
   async #findAgain(): Promise<void> {
-    const all = [...this.#inodes.values()].flatMap((reference) => reference.deref() ?? []);
+    for (const reference of this.#inodes.values()) {
+      const inode = reference.deref();
+      if (inode !== undefined && inode !== this.root) this.#unfound.add(inode);
+    }
     this.#inodes.clear();
     this.#looks.clear();
     // Whether these were done the server will tell later.
@@ -263,10 +268,12 @@ export class RemoteFs implements FileSystem {
       return { inode: (target as RemoteInode).lastNamed(name), to, newName };
     });
     await this.attach();
-    const missing = await this.#reopenAll(all.filter((inode) => inode !== this.root));
+    const missing = await this.#reopenAll([...this.#unfound]);
     for (const { inode, to, newName } of moves) if (inode && missing.includes(inode)) inode.seen(to, newName);
-    for (const inode of await this.#reopenAll(missing))
+    for (const inode of await this.#reopenAll(missing)) {
+      this.#unfound.delete(inode);
       inode.lost(-ESTALE, 'replaced or removed at home while it was open; it gives ESTALE');
+    }
   }
 
   /** Answers those that are not where they were. */
@@ -280,6 +287,7 @@ export class RemoteFs implements FileSystem {
       this.link.sendFirst('reopen', this.root, inode.identity(), ({ status, answer }) => {
         resolve(status >= 0);
         if (status < 0) return;
+        this.#unfound.delete(inode);
         if (inode.locks.held) return inode.lost(-EIO, 'its lock was lost with the server; it gives EIO');
         const { node } = answer as Found;
         inode.renumber(node);

@@ -1,5 +1,6 @@
 /** System calls that are made at home for one client's programs: requests that wait, as those for locks do. */
-import { type Sleeper, WaitQueue } from '../../wait/wait.ts';
+import { Awaited } from '../../wait/awaited.ts';
+import type { Sleeper } from '../../wait/wait.ts';
 import type { Called, ForwardedValue } from '../forward.ts';
 
 /** What makes them (src/host/home-calls.ts): one for each client. */
@@ -10,31 +11,16 @@ export interface CallsAtHome {
   close(): void;
 }
 
-interface Run {
-  readonly queue: WaitQueue;
-  answer: Called | number | null;
-}
-
 export class ForwardedCalls {
   readonly #calls: CallsAtHome;
-  readonly #runs = new WeakMap<Sleeper, Run>();
+  readonly #awaited = new Awaited<Called | number>();
 
   constructor(calls: CallsAtHome) {
     this.#calls = calls;
   }
 
   perform(s: Sleeper, name: string, values: readonly ForwardedValue[]): Called | number {
-    let run = this.#runs.get(s);
-    if (run === undefined) {
-      const started: Run = { queue: new WaitQueue(), answer: null };
-      run = started;
-      this.#runs.set(s, run);
-      void this.#calls.perform(name, values).then((answer) => {
-        started.answer = answer;
-        started.queue.wake();
-      });
-    }
-    return run.answer ?? s.block(run.queue);
+    return this.#awaited.take(s, (done) => void this.#calls.perform(name, values).then(done));
   }
 
   close(): void {

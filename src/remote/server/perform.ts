@@ -126,7 +126,8 @@ export const HANDLERS: Handlers = {
   read(_session, node, s, position, count) {
     if (position < 0 || count < 0) return -EINVAL;
     const into = new Uint8Array(Math.min(count, LARGEST_DATA));
-    const got = node.inode.read(s, position, into);
+    const { inode } = node;
+    const got = inode.readLater?.(s, position, into) ?? inode.read(s, position, into);
     return got < 0 ? got : into.subarray(0, got);
   },
   write(_session, node, s, position, from) {
@@ -140,7 +141,7 @@ export const HANDLERS: Handlers = {
     return written < 0 ? written : written < from.length ? -EIO : attributes.size + written;
   },
   allocate: (_session, node, s, mode, offset, length) => node.inode.allocate(s, mode, offset, length),
-  fsync: (_session, node, s, dataOnly) => node.inode.fsync(s, dataOnly),
+  fsync: (_session, { inode }, s, dataOnly) => inode.fsyncLater?.(s, dataOnly) ?? inode.fsync(s, dataOnly),
   seekHole: (_session, node, s, offset, whence) => node.inode.seekHole(s, offset, whence),
   getxattr: (_session, node, s, name) => node.inode.getxattr(s, name),
   setxattr: (_session, node, s, name, value, flags) =>

@@ -38,6 +38,8 @@ export class Session {
   /** System calls that are made here for its programs. */
   readonly calls: ForwardedCalls | null;
   readonly #running = new Map<number, RequestTask>();
+  /** Nodes that a disk is asked for, with what comes after that. */
+  readonly #slow = new Map<Node, { readonly operation: RemoteOperationName; readonly task: RequestTask }[]>();
   /** Answers that the client may not have: exactly once over lost connections. */
   readonly #kept = new Map<number, { readonly key: number; readonly bytes: Uint8Array }>();
   #keptBytes = 0;
@@ -92,7 +94,27 @@ export class Session {
       },
     );
     this.#running.set(request.id, task);
+    this.#inOrder(node, request.operation, task);
+  }
+
+  /** What a node is asked while its disk is slow waits; other nodes do not. */
+  #inOrder(node: Node, operation: RemoteOperationName, task: RequestTask): void {
+    const queue = this.#slow.get(node);
+    if (queue !== undefined) {
+      queue.push({ operation, task });
+      return;
+    }
     task.run();
+    if (!task.ended && SLOW.has(operation)) {
+      this.#slow.set(node, []);
+      task.onEnd = () => this.#goOn(node);
+    }
+  }
+
+  #goOn(node: Node): void {
+    const queue = this.#slow.get(node) ?? [];
+    this.#slow.delete(node);
+    for (const { operation, task } of queue) this.#inOrder(node, operation, task);
   }
 
   #perform({ key, operation, values }: Request, node: Node, s: Sleeper): unknown {
@@ -225,6 +247,9 @@ function inShort(answer: unknown): number {
 function isDoubtful(operation: RemoteOperationName, answer: unknown): boolean {
   return REMOTE_OPERATIONS[operation].effect === 'once' && (answer === -EEXIST || answer === -ENOENT);
 }
+
+/** Those that ask a disk. */
+const SLOW: ReadonlySet<RemoteOperationName> = new Set(['read', 'fsync']);
 
 /** Those that are not about a node. */
 const NODELESS: ReadonlySet<RemoteOperationName> = new Set(['attach', 'cancel', 'call']);

@@ -1,0 +1,30 @@
+/** Reading and fsync on a thread of libuv's pool, for servers: one slow disk must not keep all clients waiting. */
+import fs from 'node:fs';
+import { EAGAIN, EOPNOTSUPP } from '../abi/errno.ts';
+import { errnoOf } from './files.ts';
+import { libc } from './libc.ts';
+
+const RWF_NOWAIT = 8;
+
+/** What is in memory, at once; -EAGAIN: the disk has to be asked. Where that cannot be told, the disk is asked. */
+export function readNow(fd: number, position: number, into: Uint8Array): number {
+  const c = libc();
+  if (c === null || !c.has('preadv2')) return -EAGAIN;
+  const vector = new BigUint64Array([BigInt(c.address(into)), BigInt(into.length)]);
+  const count = c.preadv2(fd, vector, 1, position, RWF_NOWAIT);
+  // Some file systems cannot tell. Of a part the rest is on the disk: all of it is read again.
+  return count === -EOPNOTSUPP || (count > 0 && count < into.length && !isEnd(fd, position + count)) ? -EAGAIN : count;
+}
+
+function isEnd(fd: number, position: number): boolean {
+  return fs.fstatSync(fd).size <= position;
+}
+
+export function readLater(fd: number, position: number, into: Uint8Array, done: (count: number) => void): void {
+  fs.read(fd, into, 0, into.length, position, (error, count) => done(error === null ? count : errnoOf(error)));
+}
+
+export function syncLater(fd: number, dataOnly: boolean, done: (answer: number) => void): void {
+  const sync = dataOnly ? fs.fdatasync : fs.fsync;
+  sync(fd, (error) => done(error === null ? 0 : errnoOf(error)));
+}
