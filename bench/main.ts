@@ -6,6 +6,7 @@ import { writeSync } from 'node:fs';
 import { checkpoint } from './checkpoint.ts';
 import { cpu } from './cpu.ts';
 import { memory } from './memory.ts';
+import { os } from './os.ts';
 import { remote } from './remote.ts';
 import { speed } from './speed.ts';
 import { startup } from './startup.ts';
@@ -29,6 +30,7 @@ const BENCHES: Record<string, () => Row[] | Promise<Row[]>> = {
   speed,
   cpu,
   syscalls,
+  os,
   remote,
   translation,
   checkpoint,

@@ -1,6 +1,6 @@
 /** Times and memory of commands, as the kernel accounts for them. */
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,7 +13,14 @@ export const fixture = (name: string) => join(ROOT, 'fixtures/bin', name);
 export function sysroot(): string | undefined {
   const { TALLSHIP_TEST_SYSROOT, TALLSHIP_CACHE, XDG_CACHE_HOME } = process.env;
   const cache = TALLSHIP_CACHE || join(XDG_CACHE_HOME || join(homedir(), '.cache'), 'tallship');
-  return [TALLSHIP_TEST_SYSROOT, join(cache, 'sysroots/programs-1')].find((path) => path && existsSync(path));
+  const made = join(cache, 'sysroots');
+  const newest = existsSync(made)
+    ? readdirSync(made)
+        .filter((name) => /^programs-\d+$/.test(name))
+        .sort()
+        .at(-1)
+    : undefined;
+  return [TALLSHIP_TEST_SYSROOT, newest && join(made, newest)].find((path) => path && existsSync(path));
 }
 
 /** Runs a command; answers its output, or undefined where it cannot be run here. */
