@@ -1,8 +1,9 @@
 /**
- * npm run bench [NAME...] [--json]: what a user waits and pays for, beside native runs in the same minutes. Each figure is
- * the median of interleaved runs.
+ * npm run bench [NAME...] [--json] [--svg=FILE]: what a user waits and pays for, beside native runs in the same minutes. Each
+ * figure is the median of interleaved runs. --svg draws the rows that are multiples of native runs.
  */
-import { writeSync } from 'node:fs';
+import { writeFileSync, writeSync } from 'node:fs';
+import { chart } from './chart.ts';
 import { checkpoint } from './checkpoint.ts';
 import { cpu } from './cpu.ts';
 import { memory } from './memory.ts';
@@ -11,7 +12,7 @@ import { remote } from './remote.ts';
 import { speed } from './speed.ts';
 import { startup } from './startup.ts';
 import { syscalls } from './syscalls.ts';
-import { translation } from './translation.ts';
+import { translation, translationLong } from './translation.ts';
 
 export interface Row {
   what: string;
@@ -21,6 +22,8 @@ export interface Row {
   atMost?: number;
   atLeast?: number;
   native?: number;
+  /** The same of another emulator. */
+  rival?: number;
   note?: string;
 }
 
@@ -33,6 +36,7 @@ const BENCHES: Record<string, () => Row[] | Promise<Row[]>> = {
   os,
   remote,
   translation,
+  'translation-long': translationLong,
   checkpoint,
 };
 
@@ -43,9 +47,12 @@ async function main(args: string[]): Promise<void> {
     if (!Object.hasOwn(BENCHES, name))
       throw new Error(`no bench ${name}: there are ${Object.keys(BENCHES).join(', ')}`);
   }
-  const chosen = names.length > 0 ? names : Object.keys(BENCHES);
+  const chosen = names.length > 0 ? names : Object.keys(BENCHES).filter((name) => !name.endsWith('-long'));
   const results: [string, Row[]][] = [];
   for (const name of chosen) results.push([name, await BENCHES[name]()]);
+  const svg = args.find((arg) => arg.startsWith('--svg='))?.slice('--svg='.length);
+  const multiples = results.flatMap(([, rows]) => rows.filter(({ unit }) => unit === 'x native'));
+  if (svg) writeFileSync(svg, chart('Processor time, native = 1: Tallship, and below it qemu-i386', multiples));
   if (json) writeSync(1, `${JSON.stringify(Object.fromEntries(results), null, 1)}\n`);
   else for (const [name, rows] of results) writeSync(1, table(name, rows));
 }

@@ -150,7 +150,7 @@ export class Cpu {
    * code's answer to one is a #PF at an address that is nobody's: good to die of.
    */
   run(budget: number, isWatched = true): ExitReason {
-    if (isWatched) this.#jit?.bePrecise();
+    if (this.#jit) this.#jit.isPrecise = isWatched;
     const words = this.#words;
     this.#left = budget;
     this.used = 0;

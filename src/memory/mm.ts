@@ -315,7 +315,7 @@ export class Mm extends GuestAccess implements Mapper {
       if (vma.object !== object) continue;
       const end = Math.max(vma.start, vma.start + pageUp(size) - vma.offset);
       if (end < vma.end) {
-        this.vmas.hasHoles = true;
+        this.vmas.isCut = true;
         this.#takeAway(vma, end);
       }
       if (vma.shared) this.refresh(object, pageDown(size), PAGE_SIZE);

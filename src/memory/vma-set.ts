@@ -11,14 +11,28 @@ export class VmaSet {
   locked = 0;
   /** Pages of lazy VMAs. */
   lazy = 0;
-  /** Some mapping reaches, or once reached, beyond the end of its file. */
-  hasHoles = false;
+  /** A file was cut short under a mapping. */
+  isCut = false;
+  #hasHoles: boolean | undefined;
   /** Pages of each object that are mapped; `touched` are those whose count changed since it was last emptied. */
   readonly objects = new Map<SharedObject, number>();
   readonly touched = new Set<SharedObject>();
 
   [Symbol.iterator](): Iterator<Vma> {
     return this.#list[Symbol.iterator]();
+  }
+
+  /**
+   * Some shared mapping reaches beyond the end of its file: accesses there are no SIGSEGV. Private ones are not asked for, as
+   * each library is one for a moment.
+   */
+  get hasHoles(): boolean {
+    if (this.isCut) return true;
+    this.#hasHoles ??= this.#list.some(
+      ({ object, shared, offset, start, end }) =>
+        shared && object !== null && offset + (end - start) > pageUp(object.size()),
+    );
+    return this.#hasHoles;
   }
 
   get count(): number {
@@ -134,12 +148,12 @@ export class VmaSet {
 
   #count(vma: Vma, sign: number): void {
     const count = sign * pages(vma);
+    this.#hasHoles = undefined;
     this.total += count;
     if (isData(vma)) this.data += count;
     if (vma.locked) this.locked += count;
     if (vma.lazy) this.lazy += count;
     if (vma.object === null) return;
-    if (sign > 0 && vma.offset + (vma.end - vma.start) > pageUp(vma.object.size())) this.hasHoles = true;
     this.objects.set(vma.object, (this.objects.get(vma.object) ?? 0) + count);
     this.touched.add(vma.object);
   }

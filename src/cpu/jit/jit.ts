@@ -92,6 +92,8 @@ export class Jit {
   #slots = 0;
   #made = 0;
   #isPrecise = false;
+  /** Some code has been compiled that is not precise. */
+  #hasCareless = false;
   /** Of callers that wait for their callees to be compiled. */
   #depth = 0;
 
@@ -111,15 +113,17 @@ export class Jit {
     this.#isPrecise = options.isExact;
   }
 
-  /** Compiled code has all registers in the register file at each access to memory; once asked for, that stays so. */
-  get isPrecise(): boolean {
-    return this.#isPrecise;
-  }
-  bePrecise(): void {
-    if (this.#isPrecise) return;
-    this.#isPrecise = true;
+  /** Compiled code has all registers in the register file at each access to memory: what has not, is dropped. */
+  set isPrecise(isPrecise: boolean) {
+    if (this.#isPrecise === isPrecise || this.#options.isExact) return;
+    this.#isPrecise = isPrecise;
+    if (!isPrecise || !this.#hasCareless) return;
+    this.#hasCareless = false;
     for (const one of [...this.#installed]) this.#remove(one);
     this.#forget();
+  }
+  get isPrecise(): boolean {
+    return this.#isPrecise;
   }
 
   get isEager(): boolean {
@@ -215,6 +219,7 @@ export class Jit {
       if (this.#depth < MAX_HEIGHT) this.#compileCallees(region);
       this.#made++;
       modules++;
+      this.#hasCareless ||= !this.#isPrecise;
       const code = compileRegion(source, region, this.#memory, {
         isExact: this.#options.isExact,
         isPrecise: this.#isPrecise,
