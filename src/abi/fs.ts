@@ -84,7 +84,6 @@ export const S_ISUID = 0o4000;
 export const S_ISGID = 0o2000;
 export const S_ISVTX = 0o1000;
 export const S_IRUSR = 0o400;
-export const S_IXUSR = 0o100;
 export const S_IRGRP = 0o040;
 export const S_IROTH = 0o004;
 export const S_IXGRP = 0o010;

@@ -166,18 +166,20 @@ export class FileData {
       this.#ahead = FIRST_AHEAD;
       return;
     }
-    this.want(to, this.#ahead);
+    this.want(to, this.#ahead, true);
     this.#ahead = Math.min(this.#ahead * 2, MOST_AHEAD);
   }
 
-  /** Asks for a range that will be read soon. */
-  want(from: number, length: number): void {
+  /**
+   * Asks for a range that will be read soon.
+   * @param patient what is missing at its far end may wait until there is more of it: not in small pieces.
+   */
+  want(from: number, length: number, patient = false): void {
     const end = Math.min(from + length, this.#inode.known?.size ?? 0);
     for (let index = Math.floor(from / BLOCK); index * BLOCK < end; index++) {
       if (this.#blocks.has(index) || this.#fetching.has(index)) continue;
-      // Not in small pieces: what is missing at the far end is asked for when there is more of it.
       const missing = Math.ceil((end - index * BLOCK) / BLOCK);
-      if (missing < MOST_BLOCKS && end < (this.#inode.known?.size ?? 0)) return;
+      if (patient && missing < MOST_BLOCKS && end < (this.#inode.known?.size ?? 0)) return;
       this.#fetch(index, missing);
     }
   }

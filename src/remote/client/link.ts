@@ -29,8 +29,11 @@ const FIRST_PAUSE = 50;
 const LONGEST_PAUSE = 5000;
 /** A lost connection that is back so soon is not worth a line. */
 const QUIET_MS = 2000;
-/** A round trip within a machine or a room takes less. */
+/** A round trip within a machine or a room takes less, where neither end is busy with other things. */
 const SLOW_MS = 3;
+/** How long these take is what the way takes. */
+const QUICK: ReadonlySet<RemoteOperationName> = new Set(['attach', 'walk', 'attributes']);
+const SMOOTHED_OVER = 8;
 /** Answers that nobody took, because whoever asked was killed. */
 const MOST_UNTAKEN = 1024;
 const BACKLOG = 8 << 20;
@@ -59,8 +62,8 @@ export class Link {
   #failure = 0;
   #closing = false;
   #lostAt = 0;
-  /** The shortest round trip so far, in milliseconds. */
-  #latency = Number.POSITIVE_INFINITY;
+  /** What a round trip takes of late, in milliseconds. */
+  #latency = 0;
   /** Requests sent, answers awaited by somebody: for measuring. */
   readonly counts: Traffic = { requests: 0, waits: 0, bytesIn: 0, bytesOut: 0, connections: 0 };
 
@@ -70,7 +73,7 @@ export class Link {
 
   /** Round trips cost more than bytes that nobody needs. */
   get isSlow(): boolean {
-    return Number.isFinite(this.#latency) && this.#latency > SLOW_MS;
+    return this.#latency > SLOW_MS;
   }
 
   /** The first connection; rejects when the server does not want us. */
@@ -216,7 +219,10 @@ export class Link {
     const { id, status, attributes, rest } = decodeReply(body);
     const pending = this.#sent.get(id);
     if (pending === undefined) return;
-    this.#latency = Math.min(this.#latency, performance.now() - pending.sentAt);
+    if (QUICK.has(pending.operation)) {
+      const took = performance.now() - pending.sentAt;
+      this.#latency += (took - this.#latency) / (this.#latency === 0 ? 1 : SMOOTHED_OVER);
+    }
     pending.attributes = attributes;
     if (status >= 0) {
       pending.answer = CODECS[REMOTE_OPERATIONS[pending.operation].answer].take(rest);

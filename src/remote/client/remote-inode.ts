@@ -21,6 +21,8 @@ export class RemoteInode extends RemoteObject {
   readonly #names: NameCache;
   #pinned: Map<string, Inode> | null = null;
   #lookups = 0;
+  /** Where the listing that was read last ends: nobody need be asked whether more follows. */
+  #listingEnd: { position: number; stamp: Stamp } | null = null;
 
   constructor(fs: RemoteFs, node: number, type: number, parent: RemoteInode | null, name: string) {
     super(fs, node, type, parent, name);
@@ -103,9 +105,14 @@ export class RemoteInode extends RemoteObject {
 
   override entries(s: Sleeper, position: number): DirectoryEntry[] | number {
     if (this.type !== S_IFDIR) return -ENOTDIR;
+    const end = this.#listingEnd;
+    if (end !== null && end.position === position && this.fs.freshness.isFresh(s, end.stamp)) return [];
     const contents = this.fs.cached && position === 0 ? SMALL_IN_LISTING : -1;
     const answered = this.ask(s, 'list', [position, contents], String(position), (pending, stamp) => {
-      if (position === 0) this.#learnListing(pending.answer as Listing, stamp);
+      const listing = pending.answer as Listing;
+      if (position === 0) this.#learnListing(listing, stamp);
+      const last = listing.entries.at(-1);
+      if (listing.last && last !== undefined) this.#listingEnd = { position: last.next, stamp };
     });
     return failed(answered) ? answered : (answered.answer as Listing).entries;
   }

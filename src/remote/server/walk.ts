@@ -1,6 +1,6 @@
 /** A walk in one go: what path_resolution(7) would ask for, name by name, as far as it stays in the exported tree. */
 import { ENFILE, ENOENT } from '../../abi/errno.ts';
-import { MAXSYMLINKS, S_IFDIR, S_IFREG, S_IXUSR } from '../../abi/fs.ts';
+import { MAXSYMLINKS, S_IFDIR, S_IFREG } from '../../abi/fs.ts';
 import { NAME_MAX, pathLength } from '../../abi/path.ts';
 import { BLOCKED, failed, type Sleeper } from '../../wait/wait.ts';
 import type { Step } from '../operations.ts';
@@ -117,16 +117,16 @@ class Walker {
     return 0;
   }
 
-  /** Of a dynamic program: its interpreter and libraries, and what the interpreter asks for before it finds them. */
+  /** Of a dynamic program or library: its interpreter and libraries, and what the interpreter asks for before it finds them. */
   kin(program: Node): number {
     const attributes = program.inode.type === S_IFREG ? program.inode.attributes(this.#s) : 0;
     if (typeof attributes === 'number') return attributes;
-    if ((attributes.mode & S_IXUSR) === 0) return 0;
     const needs = needsOf(this.#s, program.inode);
     if (needs === BLOCKED) return BLOCKED;
-    if (needs === null || needs.interpreter === '') return 0;
+    if (needs === null) return 0;
     const root = this.#session.rootOf(program);
-    for (const path of [needs.interpreter, ...ASKED_FIRST]) {
+    // A library that a program loads later has libraries too.
+    for (const path of needs.interpreter === '' ? [] : [needs.interpreter, ...ASKED_FIRST]) {
       if (this.#want(root, path) === BLOCKED) return BLOCKED;
     }
     const cache = this.#cache(root);
