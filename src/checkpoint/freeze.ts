@@ -24,6 +24,7 @@ import {
 import { KINDS } from './kinds/index.ts';
 import { savePlace } from './kinds/places.ts';
 import { enterPolicies, type Policies } from './outside.ts';
+import type { FilesMode } from './runs.ts';
 import { FreezeWriter } from './world.ts';
 
 /** What is frozen. */
@@ -64,11 +65,12 @@ export function writerParts(
   kernel: Kernel,
   saveInode: (inode: object) => number,
   keep: (page: Uint8Array) => number,
+  files: FilesMode = 'reference',
 ): ConstructorParameters<typeof FreezeWriter> {
   const loadInode = () => {
     throw new Error('this is a writer');
   };
-  return [KINDS, { saveInode, loadInode, savePlace }, { kernel, sleeper: sleeperOf(kernel), keep }];
+  return [KINDS, { saveInode, loadInode, savePlace }, { kernel, sleeper: sleeperOf(kernel), keep, files }];
 }
 
 /** Writes the image's files, and answers its manifest. The caller has made sure that nothing is under way (checkpoint.ts). */
@@ -87,7 +89,7 @@ export function freeze(
     pages.write(page);
     return count++;
   };
-  const writer = new FreezeWriter(...writerParts(kernel, (inode) => writer.id(inode), keep));
+  const writer = new FreezeWriter(...writerParts(kernel, (inode) => writer.id(inode), keep, options.files));
   const root = rootOf(machine, writer);
   enterPolicies(kernel, writer, options.descriptors ?? {});
   const nodes: (Encodable | null)[] = writer.nodes.map((node) => node as unknown as Encodable);

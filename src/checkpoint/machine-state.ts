@@ -73,6 +73,7 @@ export const KERNEL_DERIVED = {
   queues: 'queues',
   fifos: 'fifos',
   signalArrived: 'sleepers look again',
+  saves: 'a program that has asked has its answer in the machine that is restored',
   uts: 'uts',
   protection: 'the restoring side has its own',
   hwcap: 'follows from cpu',

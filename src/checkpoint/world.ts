@@ -7,6 +7,7 @@ import type { Processor } from '../kernel/processor.ts';
 import type { Mm } from '../memory/mm.ts';
 import type { FileSystem, Inode, TreeOrigin } from '../vfs/inode.ts';
 import type { Sleeper } from '../wait/wait.ts';
+import type { FilesMode } from './runs.ts';
 
 /** File systems of the machine that every machine has: an image names them. */
 export interface OwnFileSystems {
@@ -20,16 +21,18 @@ export class FreezeWriter extends ImageWriter {
   readonly sleeper: Sleeper;
   /** Keeps a page of 4096 bytes; answers its number in the file of pages. */
   readonly keep: (page: Uint8Array) => number;
+  readonly files: FilesMode;
 
   constructor(
     kinds: readonly Kind<object>[],
     hooks: ImageHooks,
-    parts: { kernel: Kernel; sleeper: Sleeper; keep(page: Uint8Array): number },
+    parts: { kernel: Kernel; sleeper: Sleeper; keep(page: Uint8Array): number; files: FilesMode },
   ) {
     super(kinds, hooks);
     this.kernel = parts.kernel;
     this.sleeper = parts.sleeper;
     this.keep = parts.keep;
+    this.files = parts.files;
   }
 }
 

@@ -62,7 +62,7 @@ export class MachineBuilder {
     const sysroot = values.sysroot === undefined ? undefined : resolve(cwd, values.sysroot);
     const written = values.write.some((directory) => resolve(cwd, directory) === sysroot);
     prepareCpu();
-    const exact = world.exact || values['max-insns'] !== undefined;
+    const exact = world.exact || values['max-insns'] !== undefined || values['checkpoint-at'] !== undefined;
     this.machine = new Machine({
       host: world.host,
       mounts: [

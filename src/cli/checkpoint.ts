@@ -4,6 +4,7 @@ import { columns, harmless } from './columns.ts';
 import type { CheckpointValues } from './commands.ts';
 import { type Control, findMachine } from './control/client.ts';
 import { parsePolicies } from './descriptors.ts';
+import { milliseconds } from './duration.ts';
 import { CliError, EXIT } from './error.ts';
 import { Progress } from './progress.ts';
 import { type Target, targetOf } from './saving.ts';
@@ -40,7 +41,8 @@ async function save(control: Control, values: CheckpointValues, word: string, ta
   const progress = new Progress();
   progress.show('saving', word);
   try {
-    const request = { ...target, stop: values.stop, files, descriptors };
+    const patience = values.wait === undefined ? undefined : milliseconds('--wait', values.wait);
+    const request = { ...target, stop: values.stop, files, descriptors, patience };
     const saved = (await control.request('checkpoint', request)) as Saved;
     progress.clear();
     process.stdout.write(values.json ? `${JSON.stringify(saved)}\n` : `${saved.path}\n`);

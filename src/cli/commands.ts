@@ -106,6 +106,11 @@ export const CHECKPOINT_OPTIONS = options({
   },
   ...STORE_OPTIONS,
   stop: { kind: 'flag', describe: 'the machine ends when its image is complete and verified' },
+  wait: {
+    kind: 'string',
+    value: 'TIME',
+    describe: 'how long for calls under way at layers and other machines (default: 5s); then there is no image',
+  },
   check: {
     kind: 'flag',
     describe: 'save nothing: say what an image would hold of each descriptor; status 1: it cannot be made',

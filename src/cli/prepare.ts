@@ -56,7 +56,10 @@ export async function prepare(world: World, values: RunValues, [name, ...args]: 
   if (values.stats) machine.table.count();
   const argv = [values.argv0 ?? name, ...args];
   const started = await install(machine, { ...values, only: values.only.map((path) => resolve(cwd, path)) }, world);
-  machine.kernel.scheduler.haltAt = instructionLimit(values['max-insns']);
+  machine.kernel.scheduler.haltAt = Math.min(
+    instructionLimit(values['max-insns']),
+    instructionLimit(values['checkpoint-at'], '--checkpoint-at'),
+  );
   const program = {
     path: found.path,
     argv,
@@ -116,9 +119,9 @@ function environment(values: RunValues, callers: Record<string, string>): Record
   return env;
 }
 
-export function instructionLimit(count = Infinity): number {
+export function instructionLimit(count = Infinity, option = '--max-insns'): number {
   if (count === Infinity || (Number.isSafeInteger(count) && count > 0)) return count;
-  throw new CliError(EXIT.failure, `--max-insns ${count}: give a whole number from 1 on`);
+  throw new CliError(EXIT.failure, `${option} ${count}: give a whole number from 1 on`);
 }
 
 /** With another machine's files as the root, the program is their owner. */

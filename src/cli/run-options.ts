@@ -53,7 +53,7 @@ export const STORE_OPTIONS = options({
 });
 
 export const SAVE_OPTIONS = options({
-  image: { kind: 'string', value: 'DIR', describe: 'where --on-signal and --every save (default: NAME.image)' },
+  image: { kind: 'string', value: 'DIR', describe: 'where images go that a run makes of itself (default: NAME.image)' },
   every: { kind: 'string', value: 'TIME', describe: 'make an image every so often: 90s, 30m, 2h' },
   'checkpoint-exit-code': {
     kind: 'number',
@@ -64,6 +64,10 @@ export const SAVE_OPTIONS = options({
     kind: 'list',
     value: 'SIGNAL=save|save-exit',
     describe: 'make an image when this signal comes (USR1=save), and end then (USR2=save-exit)',
+  },
+  'on-request': {
+    kind: 'flag',
+    describe: 'let programs ask for an image: echo save (or save-exit) > /proc/tallship/checkpoint',
   },
   ...STORE_OPTIONS,
 });
@@ -149,6 +153,11 @@ export const RUN_OPTIONS = options({
     kind: 'number',
     value: 'N',
     describe: 'stop everything after exactly N instructions; exit status 124',
+  },
+  'checkpoint-at': {
+    kind: 'number',
+    value: 'N',
+    describe: 'make an image after exactly N instructions, and go on',
   },
   record: { kind: 'string', value: 'DIR', describe: 'record the run into a new directory, for tallship replay' },
   protection: {

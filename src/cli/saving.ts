@@ -42,6 +42,9 @@ export interface SaveValues extends StoreValues {
   readonly 'on-signal': readonly string[];
   readonly every: string | undefined;
   readonly 'checkpoint-exit-code': number | undefined;
+  readonly 'on-request': boolean;
+  readonly 'checkpoint-at'?: number | undefined;
+  readonly 'max-insns'?: number | undefined;
   readonly name: string | undefined;
 }
 
@@ -108,32 +111,41 @@ function verifying(sink: ImageSink, path: string): ImageSink {
   };
 }
 
-/** --on-signal, --every and --checkpoint-exit-code. */
+/** --on-signal, --every, --on-request, --checkpoint-at and --checkpoint-exit-code. */
 export function saveAsAsked(session: Session, values: SaveValues, program: string): void {
   const name = values.name ?? program;
   const target = targetOf(values.image ?? (values.store === undefined ? `${name}.image` : name), values);
   const exitCode = exitCodeOf(values);
   session.reserved = exitCode;
-  const save = async (stop: boolean) => {
+  const save = async (stop: boolean): Promise<boolean> => {
     try {
       const { pause } = await (await session.saver()).save(target, { stop }, exitCode);
       say(`saved ${target.path} (paused for ${pause.toFixed(0)} ms)`);
+      return true;
     } catch (error) {
       say(`no image: ${(error as Error).message}`);
+      return false;
     }
   };
-  for (const [signal, stop] of rulesOf(values)) session.intercept(signal, () => save(stop));
+  for (const [signal, stop] of rulesOf(values)) session.intercept(signal, () => void save(stop));
   if (values.every !== undefined) {
-    setInterval(() => save(exitCode !== undefined), milliseconds('--every', values.every)).unref();
+    setInterval(() => void save(exitCode !== undefined), milliseconds('--every', values.every)).unref();
   }
+  if (values['on-request']) session.letAsk(save);
+  if (values['checkpoint-at'] !== undefined) session.atHalt = { save: () => save(false), next: values['max-insns'] };
 }
 
-function exitCodeOf({ 'checkpoint-exit-code': code, every, 'on-signal': rules }: SaveValues): number | undefined {
+function exitCodeOf({
+  'checkpoint-exit-code': code,
+  every,
+  'on-signal': rules,
+  'on-request': onRequest,
+}: SaveValues): number | undefined {
   if (code === undefined) return undefined;
   if (!Number.isInteger(code) || code < 1 || code > 255) {
     throw new CliError(EXIT.failure, `--checkpoint-exit-code ${code}: give a number from 1 to 255`);
   }
-  if (every === undefined && rules.length === 0) {
+  if (every === undefined && rules.length === 0 && !onRequest) {
     throw new CliError(EXIT.failure, '--checkpoint-exit-code: when? Give --every or --on-signal SIGNAL=save-exit, too');
   }
   return code;

@@ -3,6 +3,7 @@ import { constants } from 'node:os';
 import { say } from '../host/node.ts';
 import { dieOf, exitAtOnce, type PassedOn, receiveSignals, stopLike } from '../host/signals.ts';
 import type { Terminal } from '../host/tty.ts';
+import type { Save } from '../kernel/save-requests.ts';
 import type { ExitStatus, Machine, SpawnOptions } from '../machine.ts';
 import { withdraw } from './control/announce.ts';
 import { EXIT } from './error.ts';
@@ -52,6 +53,8 @@ export class Session {
   reserved: number | undefined;
   /** Where the machine runs, when that is not here any more. */
   elsewhere: Home | undefined;
+  /** --checkpoint-at: what is to be done there, and where the machine halts next. */
+  atHalt: { save(): Promise<boolean>; readonly next?: number } | undefined;
   #saver: Saver | undefined;
   #first = 0;
   #timedOut = false;
@@ -95,13 +98,31 @@ export class Session {
   async run(timeout: number | undefined): Promise<ExitStatus> {
     const timer = timeout === undefined ? undefined : setTimeout(() => this.#expire(), timeout * 1000);
     try {
-      const end = await this.#machine.run();
+      const end = await this.#runOn();
       if (this.elsewhere !== undefined) return await this.elsewhere.end;
       return this.#machine.kernel.groups.size > 0 && this.leaving === undefined ? await this.#halt() : end;
     } finally {
       clearTimeout(timer);
       clearTimeout(this.#grace);
     }
+  }
+
+  /** To its end, or to where it halts for good. */
+  async #runOn(): Promise<ExitStatus> {
+    const end = await this.#machine.run();
+    const { groups, scheduler } = this.#machine.kernel;
+    if (this.atHalt === undefined || groups.size === 0 || scheduler.instructions < scheduler.haltAt) return end;
+    const { save, next = Infinity } = this.atHalt;
+    this.atHalt = undefined;
+    if (next <= scheduler.instructions) return end;
+    await save();
+    scheduler.haltAt = next;
+    return this.#runOn();
+  }
+
+  /** Programs may ask for images. */
+  letAsk(save: Save): void {
+    this.#machine.kernel.saves.save = save;
   }
 
   /**
@@ -136,9 +157,13 @@ export class Session {
     return this.#saver;
   }
 
-  /** --on-signal and --every. */
+  /** Images that the run makes of itself. */
   async saveAsAsked(values: SaveValues, program: string): Promise<void> {
-    const asked = values['on-signal'].length > 0 || values.every !== undefined;
+    const asked =
+      values['on-signal'].length > 0 ||
+      values.every !== undefined ||
+      values['on-request'] ||
+      values['checkpoint-at'] !== undefined;
     if (!asked && values['checkpoint-exit-code'] === undefined) return;
     (await import('./saving.ts')).saveAsAsked(this, values, program);
   }

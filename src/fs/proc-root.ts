@@ -1,4 +1,5 @@
 /** Puts /proc together. */
+import { EINVAL } from '../abi/errno.ts';
 import type { Sleeper } from '../wait/wait.ts';
 import { callerOf } from './caller.ts';
 import { type Content, type Maker, ProcDirectory, ProcFs, ProcLink, ProcText } from './proc.ts';
@@ -27,6 +28,17 @@ const link =
   (fs) =>
     new ProcLink(fs, typeof target === 'string' ? () => target : target);
 
+/** `echo save > /proc/tallship/checkpoint`: the write ends when the image is there, in every machine that has it behind it. */
+const checkpoint: Maker = (fs) => {
+  const { saves } = fs.source;
+  const store = (s: Sleeper, text: string) => {
+    const word = text.trim();
+    if (word !== 'save' && word !== 'save-exit') return -EINVAL;
+    return saves.request(s, word === 'save-exit');
+  };
+  return new ProcText(fs, 0o666, () => `${saves.save === null ? 'off' : 'on'}\n`, store);
+};
+
 const FIXED: Record<string, Maker> = {
   buddyinfo: file(() => ''),
   cgroups: file(() => '#subsys_name\thierarchy\tnum_cgroups\tenabled\n'),
@@ -49,6 +61,7 @@ const FIXED: Record<string, Maker> = {
   swaps: file(() => 'Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n'),
   sys: (fs) => makeSys(fs),
   sysvipc: (fs) => new ProcDirectory(fs, SYSVIPC),
+  tallship: (fs) => new ProcDirectory(fs, { checkpoint }),
   'thread-self': link((s) => `${callerOf(s).group.id}/task/${callerOf(s).tid}`),
   uptime: facts(uptimeText),
   version: file(versionText),

@@ -4,6 +4,7 @@ import type { FdTable } from '../vfs/fd-table.ts';
 import type { FsContext } from '../vfs/fs-context.ts';
 import type { MountNamespace } from '../vfs/mounts.ts';
 import type { OpenFile } from '../vfs/open-file.ts';
+import type { Sleeper } from '../wait/wait.ts';
 import type { ControllingTerminal, RandomSource } from './caller.ts';
 import type { Socket } from './socket.ts';
 
@@ -15,6 +16,8 @@ export interface ProcSource {
   /** A process by its own id or that of one of its threads. */
   process(id: number): ProcProcess | undefined;
   machine(): MachineFacts;
+  /** Images that programs ask for. */
+  readonly saves: { readonly save: unknown; request(s: Sleeper, stop: boolean): number };
   /** Open sockets, in the order in which they were made. */
   sockets(): Iterable<Socket>;
   /** What uname(2) says; writable through /proc/sys/kernel. */

@@ -19,6 +19,7 @@ import type { MachineHost } from './host.ts';
 import { MessageQueues } from './message-queues.ts';
 import { Processor } from './processor.ts';
 import { Random } from './random.ts';
+import { SaveRequests } from './save-requests.ts';
 import { Scheduler } from './scheduler.ts';
 import { Semaphores } from './semaphores.ts';
 import { SharedSegments } from './shared-memory.ts';
@@ -102,6 +103,8 @@ export class Kernel {
   readonly fifos = new WeakMap<Inode, Pipe>();
   /** signalfd: woken when a signal becomes pending for anyone. */
   readonly signalArrived = new WaitQueue();
+  /** Programs that want an image of the machine. */
+  readonly saves: SaveRequests;
   readonly uts: UtsName = { ...UTS };
   readonly protection: Protection | undefined;
   readonly hwcap: number;
@@ -138,6 +141,7 @@ export class Kernel {
     this.protection = parts.protection;
     this.hwcap = parts.hwcap ?? featureWord('edx');
     this.clock = new Clock(parts.host);
+    this.saves = new SaveRequests(() => parts.host.realtime());
     this.random = new Random(parts.seed ?? parts.host.randomBytes(32));
     this.signals = new Signals(this);
     this.scheduler = new Scheduler(this);

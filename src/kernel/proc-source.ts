@@ -32,6 +32,7 @@ export function procSourceOf(kernel: Kernel, model: CpuModelName = DEFAULT_MODEL
     namespace: kernel.namespace,
     random: kernel.random,
     uts: kernel.uts,
+    saves: kernel.saves,
     processIds: () => [...kernel.groups.keys()].sort((a, b) => a - b),
     process(id) {
       const group = kernel.groups.get(id) ?? kernel.tasks.get(id)?.group;

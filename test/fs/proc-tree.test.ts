@@ -38,6 +38,7 @@ function setup() {
     processIds: () => [...processes.keys()],
     process: (id) => processes.get(id),
     machine: () => ({ uptime: 0, idle: 0 }) as ReturnType<ProcSource['machine']>,
+    saves: { save: null, request: () => -1 },
     sockets: () => [],
   };
   s.namespace.mount(makeProc(2, source, 0n), s.place('/proc'));

@@ -1,4 +1,5 @@
 /** Address spaces and the objects that they share. What the pages of an address space hold is in its core file (cores.ts). */
+import { plain } from '../../fs/image/image.ts';
 import type { Kind } from '../../fs/image/index.ts';
 import {
   bool,
@@ -8,6 +9,7 @@ import {
   maybe,
   noneOr,
   oneOf,
+  optional,
   pair,
   pick,
   real,
@@ -15,6 +17,7 @@ import {
   ref,
   size,
   text,
+  wide,
   word,
 } from '../../fs/image/shape.ts';
 import { MemfdFile, MemfdInode } from '../../fs/memfd.ts';
@@ -26,8 +29,9 @@ import { place, type Vma } from '../../memory/vma.ts';
 import type { Inode } from '../../vfs/inode.ts';
 import { Mapping, mappingOf } from '../../vfs/page-cache.ts';
 import { failed, type Plain } from '../../wait/wait.ts';
+import { type ContentMark, isSame, markOf } from '../content-mark.ts';
 import { ImageError } from '../image.ts';
-import { freezing, worldOf } from '../world.ts';
+import { type FreezeWriter, freezing, worldOf } from '../world.ts';
 import { anInode } from './inodes.ts';
 
 const address = integer(0, 2 ** 32);
@@ -128,7 +132,12 @@ function addVma(space: Mm, vma: Vma): void {
 const sharedObject: Kind<SharedObject> = {
   name: 'shared-object',
   shape: record({
-    file: maybe(record({ inode: anInode, path: text, writable: bool })),
+    file: maybe(
+      record({
+        ...{ inode: anInode, path: text, writable: bool },
+        mark: optional(record({ size, mtime: wide, sum: text })),
+      }),
+    ),
     ...{ length: size, pages: list(pair(size, size)) },
   }),
   is: (object): object is SharedObject => object instanceof SharedObject,
@@ -137,7 +146,10 @@ const sharedObject: Kind<SharedObject> = {
     if (inode !== null) {
       const writable = object.backing!.write !== undefined;
       return {
-        file: { inode: writer.hooks.saveInode(inode), path: object.backing!.path, writable },
+        file: {
+          ...{ inode: writer.hooks.saveInode(inode), path: object.backing!.path, writable },
+          mark: isReferred(object, inode, freezing(writer)) ? plain(markOf(freezing(writer).sleeper, inode)) : null,
+        },
         length: 0,
         pages: [],
       };
@@ -154,7 +166,7 @@ const sharedObject: Kind<SharedObject> = {
   },
   create(fields, reader) {
     const { kernel, sleeper, namespace } = worldOf(reader);
-    const file = fields.file as { inode: Plain; path: string; writable: boolean } | null;
+    const file = fields.file as { inode: Plain; path: string; writable: boolean; mark?: ContentMark | null } | null;
     if (file === null) {
       const object = kernel.objects.anonymous(fields.length as number);
       for (const [offset, page] of fields.pages as [number, number][]) {
@@ -165,6 +177,11 @@ const sharedObject: Kind<SharedObject> = {
       return object;
     }
     const inode = reader.hooks.loadInode(file.inode);
+    if (file.mark && inode.fs.sleeps !== true && !isSame(sleeper, inode, file.mark)) {
+      throw new ImageError(
+        `${file.path} has changed since, and the program's memory refers to it: give the file as it was by --map (checkpoint --files content would have kept it)`,
+      );
+    }
     if (inode instanceof MemfdInode && !file.writable) {
       const backing = new MemfdFile(namespace, inode, 0).backing(sleeper);
       if (!failed(backing)) return kernel.objects.file(backing);
@@ -174,6 +191,11 @@ const sharedObject: Kind<SharedObject> = {
     return kernel.objects.file(mapping);
   },
 };
+
+/** Pages that nobody has changed are in the image by the file's name alone. What may be written through it changes rightly. */
+function isReferred({ backing }: SharedObject, inode: Inode, { files }: FreezeWriter): boolean {
+  return files === 'reference' && backing instanceof Mapping && inode.fs.sleeps !== true && inode.writers <= 0;
+}
 
 /** The file behind an object; null: memory, among it mappings of /dev/zero. */
 function inodeOf(object: SharedObject): Inode | null {
