@@ -94,24 +94,28 @@ export async function cuttingProxy(at: Address, to: Address, options: ProxyOptio
     if (random() < twice) setTimeout(() => again(out), random() * 2 * Math.min(life, 1000));
     if (!Number.isFinite(life)) return;
     const lateAt = random() < late ? (random() < 0.5 ? 'far' : 'near') : null;
-    setTimeout(
-      () => {
-        if (near.destroyed || far.destroyed || lateAt === null) return endBoth();
-        counts.late++;
-        cut = true;
-        const [way, gone, left] = lateAt === 'far' ? [out, near, far] : [back, far, near];
-        way.hold();
-        setTimeout(() => gone.destroy(), 10);
-        setTimeout(
-          () => {
-            way.release();
-            setTimeout(() => left.destroy(), delay + 20);
-          },
-          20 + LONGEST_HELD * random(),
-        );
-      },
-      life * 2 * random(),
-    );
+    const endSoon = () =>
+      setTimeout(
+        () => {
+          if (near.destroyed || far.destroyed || lateAt === null) return endBoth();
+          counts.late++;
+          cut = true;
+          const [way, gone, left] = lateAt === 'far' ? [out, near, far] : [back, far, near];
+          way.hold();
+          setTimeout(() => gone.destroy(), 10);
+          setTimeout(
+            () => {
+              way.release();
+              setTimeout(() => left.destroy(), delay + 20);
+            },
+            20 + LONGEST_HELD * random(),
+          );
+        },
+        life * 2 * random(),
+      );
+    // Who cannot connect at first is told so: that is no bad weather.
+    if (counts.connections === 1) far.once('data', endSoon);
+    else endSoon();
   });
   /** What the client has said, said once more by nobody. */
   const again = ({ kept }: Way) => {
