@@ -15,11 +15,13 @@ def look(seconds):
         if select.select([fd], [], [], rest)[0]: os.read(fd, 4096)
 def keys(text, pause=0.01):
     for key in text: os.write(fd, key.encode()); look(pause)
-look(0.5)
-for n in range(12):
-    keys(f'oline {n} of what is typed'); keys('\x1b', 0.2)
+screen = b''
+while b'~' not in screen: screen += os.read(fd, 4096)
+print('begins', flush=True)
+for n in range(6):
+    keys(f'oline {n} of what is typed'); keys('\x1b', 0.5)
     if n % 3 == 0: keys('yyp', 0.05)
-keys(':%s/typed/written/g\r:wq\r', 0.02)
+keys(':%s/typed/written/g\r', 0.02); os.write(fd, b':wq\r')
 try:
     while os.read(fd, 4096): pass
 except OSError: pass
@@ -143,7 +145,7 @@ echo 'int main() { printf("%d\n", f1(10)+f2(20)+f3(30)+f4(40)+f5(50)+f6(60)+f7(7
 printf 'all: $(patsubst %%.c,%%.o,$(wildcard *.c))\n\t@gcc -o prog $^\n%%.o: %%.c\n\t@gcc -O2 -c -o $@ $<\n' > Makefile
 make -s -j4 && ./prog && md5sum *.o`;
 
-const GO = `(echo boardsize 9; for i in $(seq 24); do echo genmove black; echo genmove white; done
+const GO = `(echo boardsize 9; for i in $(seq 12); do echo genmove black; echo genmove white; done
 echo showboard; echo final_score; echo quit) | /usr/games/gnugo --mode gtp --level 1 --seed 7`;
 
 const PIPELINE = `for i in $(seq 1 60); do echo $i $(echo $i | md5sum); sleep 0.03; done | sort -n | cat | tail -30

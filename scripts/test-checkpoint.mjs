@@ -16,7 +16,8 @@ const sysroot = TALLSHIP_TEST_SYSROOT || join(sysroots, made.sort().at(-1) ?? 'p
 const main = resolve('dist/src/bin/tallship.js');
 const args = process.argv.slice(2);
 const option = (name, otherwise) => (args.includes(name) ? args[args.indexOf(name) + 1] : otherwise);
-const rounds = Number(option('--rounds', '5'));
+/** With three generations each, some fifty moments of each program. */
+const rounds = Number(option('--rounds', '17'));
 const nodes = [process.execPath, ...args.filter((_, i) => args[i - 1] === '--node')];
 const GENERATIONS = 3;
 const MODES = [[], ['TALLSHIP_JIT=0'], ['--protection', 'software']];
@@ -43,7 +44,7 @@ function run(directory, words, after) {
   child.stdout.on('data', (data) => (output += data));
   child.stderr.on('data', (data) => (errors += data));
   const timer = after === undefined ? undefined : setTimeout(() => child.kill('SIGUSR2'), after);
-  const end = setTimeout(() => child.kill('SIGKILL'), 300_000);
+  const end = setTimeout(() => child.kill('SIGKILL'), 900_000);
   return new Promise((done) => {
     child.on('close', (status, signal) => {
       clearTimeout(timer);

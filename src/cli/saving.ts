@@ -34,7 +34,8 @@ export function targetOf(name: string, { store, compress }: StoreValues): Target
     throw new CliError(EXIT.failure, `--compress ${compress}: of images in a store; give --store, too`);
   }
   if (store === undefined) return { path: resolve(name) };
-  return { path: resolve(imagesOf(store), basename(name)), codec: compress ?? 'none' };
+  if (basename(name) !== name) throw new CliError(EXIT.failure, `${name}: an image in a store has a name, not a path`);
+  return { path: resolve(imagesOf(store), name), codec: compress ?? 'none' };
 }
 
 export interface SaveValues extends StoreValues {
