@@ -24,6 +24,17 @@ export interface Node {
   readonly owners: Map<number, object>;
   /** A listing that goes over several frames. */
   listing: { entries: DirectoryEntry[] } | null;
+  /** Of a large directory: what follows what, to tell who goes through it. */
+  order: Order | null;
+}
+
+export interface Order {
+  /** When the directory was changed last, for the names to be these. */
+  readonly mtime: bigint;
+  readonly names: readonly string[];
+  readonly places: ReadonlyMap<string, number>;
+  /** The last one that was asked for or told; -1: none. */
+  last: number;
 }
 
 /** A client that never forgets is told so. */
@@ -67,6 +78,7 @@ export class NodeTable {
       opens: [],
       owners: new Map(),
       listing: null,
+      order: null,
     };
     this.#nodes.set(node.id, node);
     this.#ids.set(inode, node.id);

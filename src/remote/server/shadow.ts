@@ -83,6 +83,7 @@ export class Shadow {
       opens: [],
       owners: new Map(),
       listing: null,
+      order: null,
     };
   }
 

@@ -6,7 +6,7 @@ import { BLOCKED, failed, type Sleeper } from '../../wait/wait.ts';
 import type { Step } from '../operations.ts';
 import { HIDDEN } from './hidden.ts';
 import { ASKED_FIRST, ASKED_IN_VAIN, LIBRARY_DIRECTORIES, needsOf, readCache } from './kin.ts';
-import type { Node } from './nodes.ts';
+import type { Node, Order } from './nodes.ts';
 import { stepOf } from './perform.ts';
 import type { Session } from './session.ts';
 
@@ -14,6 +14,8 @@ const LONGEST_WALK = 256;
 /** A directory with so few entries comes along whole, and its files up to so many bytes. */
 const SMALL_DIRECTORY = 48;
 const SMALL_NEIGHBOUR = 4 << 10;
+/** So many names come along for who asks for those of a large directory in its order. */
+const FOLLOWING = 256;
 const SMALL_LIBRARY = 64 << 10;
 const MOST_LIBRARIES = 64;
 /** Of contents that nobody asked for by name. */
@@ -41,7 +43,9 @@ class Walker {
   readonly #session: Session;
   readonly #s: Sleeper;
   readonly #told = new Set<string>();
+  /** Where the last name was looked up, and the name. */
   #at!: Node;
+  #name = '';
   #unasked = MOST_UNASKED;
 
   constructor(session: Session, s: Sleeper) {
@@ -60,6 +64,7 @@ class Walker {
     while (names.length > 0 && this.steps.length < limit) {
       const name = names.shift()!;
       this.#at = at;
+      this.#name = name;
       if (name === '..') {
         if (at.parent === null) return null;
         at = at.parent;
@@ -99,22 +104,49 @@ class Walker {
     return step;
   }
 
-  /** All of the directory in which the walk has ended, if it is small. */
+  /** All of the directory in which the walk has ended, if it is small; of a large one, what follows for who goes through it. */
   neighbours(): number {
     const at = this.#at;
+    const attributes = at.inode.attributes(this.#s);
+    if (failed(attributes)) return attributes === BLOCKED ? BLOCKED : 0;
+    if (at.order?.mtime === attributes.mtime) return this.#following(at.order);
     const entries = at.inode.entries(this.#s, 0);
     if (failed(entries)) return entries === BLOCKED ? BLOCKED : 0;
-    if (entries.length > SMALL_DIRECTORY) return 0;
-    for (const { name } of entries) {
-      if (this.#told.has(`${at.id}/${name}`)) continue;
-      const step = this.#step(at, name, Math.min(SMALL_NEIGHBOUR, this.#unasked));
-      if (step === BLOCKED) return BLOCKED;
-      if (step === null) return 0;
-      this.#unasked -= step.contents?.length ?? 0;
+    const names = entries.map(({ name }) => name);
+    if (names.length > SMALL_DIRECTORY) {
+      const places = new Map(names.map((name, i) => [name, i]));
+      at.order = { mtime: attributes.mtime, names, places, last: at.order?.last ?? -1 };
+      return this.#following(at.order);
     }
+    const told = this.#tellAll(names);
+    if (told !== names.length) return told === BLOCKED ? BLOCKED : 0;
     const last = this.steps.findLast(({ parent }) => parent === at.id);
     if (last !== undefined) last.complete = true;
     return 0;
+  }
+
+  #following(order: Order): number {
+    const place = order.places.get(this.#name) ?? -1;
+    const isNext = order.last >= 0 && place > order.last && place <= order.last + FOLLOWING;
+    order.last = place;
+    if (!isNext) return 0;
+    const told = this.#tellAll(order.names.slice(place + 1, place + 1 + FOLLOWING));
+    if (told === BLOCKED) return BLOCKED;
+    order.last += told;
+    return 0;
+  }
+
+  /** Answers how many of the names could be told. */
+  #tellAll(names: readonly string[]): number {
+    const at = this.#at;
+    for (const [i, name] of names.entries()) {
+      if (this.#told.has(`${at.id}/${name}`)) continue;
+      const step = this.#step(at, name, Math.min(SMALL_NEIGHBOUR, this.#unasked));
+      if (step === BLOCKED) return BLOCKED;
+      if (step === null) return i;
+      this.#unasked -= step.contents?.length ?? 0;
+    }
+    return names.length;
   }
 
   /** Of a dynamic program or library: its interpreter and libraries, and what the interpreter asks for before it finds them. */
