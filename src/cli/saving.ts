@@ -67,6 +67,8 @@ export class Saver {
    */
   async save(target: Target, options: CheckpointOptions, leaveWith = 0): Promise<CheckpointReport> {
     if (this.#busy) throw new Error('an image is being made already');
+    if (this.#session.isMoving) throw new Error('it is on its way to another host');
+    if (this.#session.elsewhere !== undefined) throw new Error('it runs on another host');
     this.#busy = true;
     if (options.stop) this.#session.leaving = leaveWith;
     try {

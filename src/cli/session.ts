@@ -53,6 +53,8 @@ export class Session {
   reserved: number | undefined;
   /** Where the machine runs, when that is not here any more. */
   elsewhere: Home | undefined;
+  /** It is on its way there. */
+  isMoving = false;
   /** --checkpoint-at: what is to be done there, and where the machine halts next. */
   atHalt: { save(): Promise<boolean>; readonly next?: number } | undefined;
   #saver: Saver | undefined;

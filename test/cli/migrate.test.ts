@@ -35,6 +35,8 @@ describe('tallship migrate', () => {
     expect([status, stderr]).toEqual([0, '']);
     expect(JSON.parse(stdout)).toMatchObject({ passes: expect.any(Number), downtime: expect.any(Number) });
     expect((await migrate('exec:env')).stderr).toContain('it runs elsewhere already');
+    expect((await harbour.run('checkpoint', 'work')).stderr).toContain('it runs on another host');
+    expect((await harbour.run('kill', 'work', '-s', 'CONT')).status).toBe(0);
     child.stdin!.end('a tall ship\n');
     expect(await harbour.end(child)).toMatchObject({ status: 0, stdout: expect.stringMatching(/1 +3 +12/) });
   });

@@ -34,8 +34,14 @@ export interface Moved {
 
 export const migrate: ControlCommand = async (running, argument): Promise<Moved> => {
   refuseWhatStays(running);
-  const departure = new Departure(running, await Passage.begin(argument as unknown as Destination));
-  return departure.go();
+  const { session } = running;
+  session.isMoving = true;
+  try {
+    const departure = new Departure(running, await Passage.begin(argument as unknown as Destination));
+    return await departure.go();
+  } finally {
+    session.isMoving = false;
+  }
 };
 
 function refuseWhatStays({ machine, session, values, screen }: Running): void {
@@ -45,6 +51,7 @@ function refuseWhatStays({ machine, session, values, screen }: Running): void {
   if (layers.length > 0) throw new Error(`layers cannot go along: ${layers.map(({ name }) => name).join(', ')}`);
   if (viewsOf(machine).length > 0) throw new Error('its changes are to go home from here (--io session)');
   if (session.elsewhere !== undefined) throw new Error('it runs elsewhere already');
+  if (session.isMoving) throw new Error('it is on its way already');
 }
 
 class Departure {
