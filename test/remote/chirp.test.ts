@@ -55,6 +55,21 @@ $bb dd if=$bb of=big bs=64k count=8 2> /dev/null; $bb rmdir 'a b' 2> /dev/null |
     expect(readFileSync(join(server.root, 'big')).equals(busyboxBytes.subarray(0, 8 * 65536))).toBe(true);
   });
 
+  it('extended attributes', async () => {
+    const script = `
+import os
+open('/data/f', 'w').close()
+os.setxattr('/data/f', 'user.one', b'1\\0x'); os.setxattr('/data/f', 'user.two', b'')
+print(sorted(os.listxattr('/data/f')), os.getxattr('/data/f', 'user.one'))
+os.removexattr('/data/f', 'user.one')
+try: os.getxattr('/data/f', 'user.one')
+except OSError as e: print(e.errno)
+`;
+    const data = ['-M', `/data=chirp://127.0.0.1:${server.port}/`];
+    const outcome = await tallship(['run', '-q', '-L', root, ...data, '/usr/bin/python3', '-c', script]);
+    expect(outcome).toMatchObject({ stderr: '', stdout: "['user.one', 'user.two'] b'1\\x00x'\n61\n" });
+  });
+
   it('connections that are lost are made again, files opened again, and nothing is done twice', async () => {
     const proxy = await CuttingProxy.to(server.port);
     const timer = setInterval(() => proxy.cut(), 500);

@@ -1,6 +1,7 @@
 /** A file or directory at a Chirp server: a path, and the number of the inode that was found there. */
-import { EEXIST, EISDIR, ENOENT, ENOTDIR, EOPNOTSUPP, EXDEV } from '../../abi/errno.ts';
+import { EEXIST, EIO, EISDIR, ENODATA, ENOENT, ENOTDIR, EOPNOTSUPP, EXDEV } from '../../abi/errno.ts';
 import { direntType, O_ACCMODE, O_RDONLY, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../../abi/fs.ts';
+import { decodePath } from '../../abi/path.ts';
 import { type AttributeChanges, type Attributes, type Creation, type DirectoryEntry, Inode } from '../../vfs/inode.ts';
 import { failed, type Sleeper } from '../../wait/wait.ts';
 import type { Ask, ChirpFs } from './chirp-fs.ts';
@@ -193,6 +194,36 @@ export class ChirpInode extends Inode {
     return nameOf(Array.from((answer as Answer).bytes!, (byte) => String.fromCharCode(byte)).join(''));
   }
 
+  // Extended attributes: HTCondor's proxy has none
+
+  override getxattr(s: Sleeper, name: string): Uint8Array | number {
+    if (this.fs.connection.dialect === 'condor') return super.getxattr(s, name);
+    const line = () => `lgetxattr ${this.fs.quote(this.place)} ${name}`;
+    const answer = this.fs.look(s, `lgetxattr ${this.place} ${name}`, { line, shape: 'bytes' });
+    return failed(answer) ? absent(answer) : answer.bytes!;
+  }
+
+  override listxattr(s: Sleeper): string[] | number {
+    if (this.fs.connection.dialect === 'condor') return super.listxattr(s);
+    const line = () => `llistxattr ${this.fs.quote(this.place)}`;
+    const answer = this.fs.look(s, `llistxattr ${this.place}`, { line, shape: 'bytes' });
+    if (failed(answer)) return answer;
+    return decodePath(answer.bytes!).split('\0').slice(0, -1);
+  }
+
+  override setxattr(s: Sleeper, name: string, value: Uint8Array, flags: number): number {
+    if (this.fs.connection.dialect === 'condor') return super.setxattr(s, name, value, flags);
+    const body = s.once(() => value.slice());
+    const line = () => `lsetxattr ${this.fs.quote(this.place)} ${name} ${body.length} ${flags}`;
+    return this.fs.change(s, { line, body, shape: 'nothing' });
+  }
+
+  override removexattr(s: Sleeper, name: string): number {
+    if (this.fs.connection.dialect === 'condor') return super.removexattr(s, name);
+    const line = () => `lremovexattr ${this.fs.quote(this.place)} ${name}`;
+    return absent(this.fs.change(s, { line, shape: 'nothing' }));
+  }
+
   // Contents
 
   override opened(s: Sleeper, flags: number): number {
@@ -272,4 +303,9 @@ export class ChirpInode extends Inode {
       shape: 'nothing',
     });
   }
+}
+
+/** The protocol has no number for ENODATA: servers answer that they do not know what went wrong. */
+function absent(result: number): number {
+  return result === -EIO ? -ENODATA : result;
 }
