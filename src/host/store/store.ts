@@ -64,7 +64,7 @@ export class Store {
    */
   static async open(root: string, how: Access, objects = new Objects(root)): Promise<Store> {
     const format = isStore(root) ? readFileSync(join(root, 'store'), 'utf8') : '';
-    if (format !== FORMAT) throw new ImageFileError(`${root} is no store of images, or one of a later version`);
+    if (format !== FORMAT) throw new ImageFileError('it is no store of images, or one of a later version');
     const store = new Store(root, objects, await lock(root, how));
     try {
       objects.refresh();
