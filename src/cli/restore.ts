@@ -22,7 +22,8 @@ import { treesNow } from './trees-now.ts';
 import { realWorld, type World } from './world.ts';
 
 /** What `tallship run --state` has of it, too. */
-export type GoOnValues = Omit<RestoreValues, Elsewhere | 'detach'> & Partial<Pick<RestoreValues, Elsewhere>>;
+export type GoOnValues = Omit<RestoreValues, Elsewhere | 'detach'> &
+  Partial<Pick<RestoreValues, Elsewhere>> & { readonly isDetached?: boolean };
 /** Only a restore is told. */
 type Elsewhere = 'map' | 'volume' | 'mount' | 'remote' | 'fd' | 'stopped';
 
@@ -38,7 +39,7 @@ export async function main(values: RestoreValues, [image, ...others]: string[]):
     const { detachedSelf } = await import('./detached/self.ts');
     const self = detachedSelf();
     if (self === undefined) return (await import('./detached/detach.ts')).detach([image], values.name);
-    return goOn(image, values, self);
+    return goOn(image, { ...values, isDetached: true }, self);
   }
   return goOn(image, values);
 }
@@ -56,6 +57,7 @@ export async function goOn(image: string, values: GoOnValues, ...watchers: Watch
   await allCompiled();
   const machine = await open(image, values, stdio, { ...asked.policies, ...namedFiles(given, world) });
   const session = new Session(machine, stdio.terminal);
+  session.staysAwake = values.isDetached === true;
   session.attend();
   if (values.stopped) stopAll(machine);
   await session.saveAsAsked(values, basename(image, '.image'));

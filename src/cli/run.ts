@@ -25,7 +25,7 @@ export async function main(values: RunValues, operands: string[]): Promise<numbe
     const { goOn } = await import('./restore.ts');
     return goOn(
       state.image,
-      { ...values, volume: [], image: state.image },
+      { ...values, volume: [], image: state.image, isDetached: self !== undefined },
       ...(self === undefined ? [state] : [state, self]),
     );
   }
@@ -36,6 +36,7 @@ export async function main(values: RunValues, operands: string[]): Promise<numbe
     operands,
   );
   const session = new Session(machine, stdio.terminal);
+  session.staysAwake = self !== undefined;
   try {
     session.start(
       values.tty ? { ...program, fds: self?.openScreen(machine, program.credentials?.fsuid ?? 0) } : program,

@@ -53,6 +53,8 @@ export class Session {
   reserved: number | undefined;
   /** Where the machine runs, when that is not here any more. */
   elsewhere: Home | undefined;
+  /** A stopped guest does not stop us: in the background, nobody would see it, and nobody could be told to continue it. */
+  staysAwake = false;
   /** It is on its way there. */
   isMoving = false;
   /** --checkpoint-at: what is to be done there, and where the machine halts next. */
@@ -89,7 +91,7 @@ export class Session {
   attend(): void {
     this.#first = this.#machine.first;
     this.#machine.kernel.onStop = (group, signal) => {
-      if (group.id === this.#first) this.#stop(signal);
+      if (group.id === this.#first && !this.staysAwake) this.#stop(signal);
     };
     receiveSignals((name) => this.#pass(name));
     process.on('exit', () => {

@@ -31,6 +31,17 @@ describe('tallship run --checkpoint-at', () => {
   });
 });
 
+describe('tallship restore -d --stopped', () => {
+  it('can be told to go on', async () => {
+    await harbour.startOf('job', [], [fixture('wordcount')]);
+    await harbour.run('checkpoint', 'job', '--stop');
+    await harbour.run('restore', '-d', '--stopped', '--name', 'rest', 'job.image');
+    expect((await harbour.run('ps')).stdout).toMatch(/ T +\S+ +\S*wordcount/);
+    expect((await harbour.run('kill', 'rest', '-s', 'CONT')).status).toBe(0);
+    expect((await harbour.run('logs', '-f', 'rest')).stdout).toMatch(/0 +0 +0/);
+  });
+});
+
 describe('a file that an image refers to', () => {
   it('must be what it was', async () => {
     copyFileSync(fixture('wordcount'), at('counter'));
