@@ -1,7 +1,7 @@
 /** An asynchronous hook that is under way. Not data: a checkpoint waits for it, or issues it again. */
 import { EINTR, EIO } from '../abi/errno.ts';
 import type { Task } from '../kernel/task.ts';
-import { WaitQueue } from '../wait/wait.ts';
+import { BLOCKED, ERESTART_RESTARTBLOCK, ERESTARTSYS, WaitQueue } from '../wait/wait.ts';
 import { CallView } from './call-view.ts';
 import { Change, type Frame } from './change.ts';
 import type { AsyncHook, LayeredCall } from './layer.ts';
@@ -38,7 +38,7 @@ export class AsyncRun {
     // A hook that throws before its first await is one that rejects.
     const settled = (async () => hook(own))();
     settled.then(
-      (answer) => this.#finish(answer),
+      (answer) => this.#finish(checkedAnswer(view, answer)),
       (error) => this.#finish(complain(view, error)),
     );
   }
@@ -117,4 +117,18 @@ export function complain(view: CallView, error: unknown): number {
   const { task, layer, callName } = view;
   task.kernel.host.log(`layer ${layer.name}: ${callName}: ${error instanceof Error ? error.message : error}`);
   return -EIO;
+}
+
+/** Linux's errno numbers end here. */
+const MAX_ERRNO = 4095;
+
+/** What a hook has answered, where that is a result or a negative errno; anything else is a mistake of the layer. */
+export function checkedAnswer(view: CallView, answer: number): number {
+  const sound = Number.isInteger(answer) && answer >= -MAX_ERRNO && answer < 2 ** 32 && !isUnfinished(answer);
+  return sound ? answer : complain(view, `answers ${String(answer)}, which is neither a result nor a negative errno`);
+}
+
+/** The call sleeps, or is interrupted and may yet go on. */
+export function isUnfinished(answer: number): boolean {
+  return answer <= -ERESTARTSYS && (answer >= -ERESTART_RESTARTBLOCK || answer === BLOCKED);
 }

@@ -1,9 +1,9 @@
 /** Runs a call through its layers: composed once, when layers are installed. */
 import { EINTR } from '../abi/errno.ts';
 import type { Task } from '../kernel/task.ts';
-import { BLOCKED, ERESTART_RESTARTBLOCK, ERESTARTSYS } from '../wait/wait.ts';
+import { BLOCKED } from '../wait/wait.ts';
 import { Refusal } from './arg.ts';
-import { AsyncRun, complain, runsOf } from './async-run.ts';
+import { AsyncRun, checkedAnswer, complain, isUnfinished, runsOf } from './async-run.ts';
 import { applyChange, type CallView, handlerValue, Undecodable, type ViewMaker, viewMaker } from './call-view.ts';
 import { Change, type Frame, type Level, levelOf, newFrame } from './change.ts';
 import type { AsyncHook, Hook, Hooks, Layer, LayeredCall } from './layer.ts';
@@ -53,11 +53,6 @@ function hookOf({ calls, every }: Layer, { name, through, multiplexer }: Declara
   const own = through === name ? undefined : calls[name];
   const joins = multiplexer === undefined && (through === undefined || calls[through] === undefined);
   return own ?? (joins ? every : undefined);
-}
-
-/** The call sleeps, or is interrupted and may yet go on. */
-function isUnfinished(answer: number): boolean {
-  return answer <= -ERESTARTSYS && (answer >= -ERESTART_RESTARTBLOCK || answer === BLOCKED);
 }
 
 export class Chain {
@@ -190,7 +185,7 @@ export class Chain {
       const answer = link.hooks.enter?.(view);
       if (answer === undefined) return undefined;
       if (answer instanceof Change) applyChange(view, answer);
-      return typeof answer === 'number' ? answer : undefined;
+      return typeof answer === 'number' ? checkedAnswer(view, answer) : undefined;
     } catch (error) {
       return error instanceof Undecodable ? error.answer : complain(view, error);
     }
@@ -201,7 +196,7 @@ export class Chain {
     view.answer = answer;
     try {
       const changed = link.hooks.exit?.(view, answer);
-      return typeof changed === 'number' ? changed : answer;
+      return typeof changed === 'number' ? checkedAnswer(view, changed) : answer;
     } catch (error) {
       return error instanceof Undecodable ? answer : complain(view, error);
     }

@@ -79,6 +79,22 @@ describe('synchronous layers', () => {
     expect(lines.some((line) => line.startsWith('read(3, "x", 1) = 1'))).toBe(true);
   });
 
+  test.each([Number.NaN, 1.5, Number.POSITIVE_INFINITY, -512, -4096, -100000])(
+    'an answer that no call can give (%d) fails the call with a line, and hangs nobody',
+    async (answer) => {
+      const lines: string[] = [];
+      const early = layer('early', { open: { enter: () => answer } });
+      const late = layer('late', { open: { exit: () => answer } });
+      const waiting = layer('waiting', { open: async () => answer });
+      for (const broken of [early, late, waiting]) {
+        const { output } = await runGuest('slow-read', [], { layers: [broken], host: quietHost(lines) });
+        expect(output).toContain(`open ${-EIO}\n`);
+      }
+      const said = `open: answers ${answer}, which is neither a result nor a negative errno`;
+      expect(lines).toEqual(['early', 'late', 'waiting'].map((name) => `layer ${name}: ${said}`));
+    },
+  );
+
   test('when() selects calls; a layer that throws fails the call, not the machine', async () => {
     const picky = layer('picky', { open: { enter: () => -EPERM } }, { scope: { when: () => false } });
     expect((await run([picky])).output).toContain('open 0\n');
