@@ -1,5 +1,5 @@
 /** epoll(7). */
-import { EBADF, EFAULT, EINVAL } from '../src/abi/errno.ts';
+import { EBADF, EFAULT, EINVAL, EPERM } from '../src/abi/errno.ts';
 import { EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, epollEventLayout } from '../src/abi/poll.ts';
 import { u64 } from '../src/abi/struct.ts';
 import { timespec64Layout, toNanoseconds } from '../src/abi/time.ts';
@@ -41,6 +41,7 @@ export const epoll_ctl = syscall(
     if (event === undefined) return -EFAULT;
     const [epoll, target] = [task.files.get(epfd), task.files.get(fd)];
     if (epoll === undefined || target === undefined) return -EBADF;
+    if (!target.canPoll) return -EPERM;
     const set = epollOf(epoll);
     if (failed(set)) return set;
     if (op === EPOLL_CTL_ADD) return set.add(fd, target, event);

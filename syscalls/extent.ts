@@ -12,6 +12,7 @@ import {
   S_IFBLK,
   S_IFDIR,
   S_IFIFO,
+  S_IFLNK,
   S_IFREG,
 } from '../src/abi/fs.ts';
 import { maySize, walkAt } from '../src/kernel/file-access.ts';
@@ -98,13 +99,16 @@ export const sync = syscall(
 
 const SYNC_FILE_RANGE_BITS = 7;
 
+/** What has something that can be written back. */
+const STORED: ReadonlySet<number> = new Set([S_IFREG, S_IFBLK, S_IFDIR, S_IFLNK]);
+
 export const sync_file_range = syscall(
   314,
   'sync_file_range',
   [file(), loff('offset'), loff('nbytes'), uint('flags')],
   (task, opened, offset, length, bits) => {
     if (offset < 0 || length < 0 || (bits & ~SYNC_FILE_RANGE_BITS) !== 0) return -EINVAL;
-    if (opened.inode.type === S_IFIFO) return -ESPIPE;
+    if (!STORED.has(opened.inode.type)) return -ESPIPE;
     return bits === 0 ? 0 : opened.fsync(task, true);
   },
   { ...onDescriptor, level: 'partial', note: 'writes the whole file back' },

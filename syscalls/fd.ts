@@ -226,7 +226,7 @@ function fcntlWith(task: Task, opened: OpenFile, command: number, argument: numb
     case F_DUPFD_CLOEXEC:
       return duplicate(task, opened, argument | 0, true);
     case F_DUPFD_QUERY:
-      return task.files.get(argument | 0) === opened ? 1 : 0;
+      return task.files.get(argument | 0) === undefined ? -EBADF : Number(task.files.get(argument | 0) === opened);
     case F_GETFD:
       return task.files.isCloseOnExec(number) ? FD_CLOEXEC : 0;
     case F_SETFD:
@@ -242,6 +242,12 @@ function fcntlWith(task: Task, opened: OpenFile, command: number, argument: numb
       return setLock(task, opened, argument, flockLayout, false);
     case F_SETLKW:
       return setLock(task, opened, argument, flockLayout, true);
+    case F_OFD_GETLK:
+      return getLock(task, opened, argument, flock64Layout, true);
+    case F_OFD_SETLK:
+      return setLock(task, opened, argument, flock64Layout, false, true);
+    case F_OFD_SETLKW:
+      return setLock(task, opened, argument, flock64Layout, true, true);
     case F_SETOWN:
       return setOwner(task, opened, argument | 0);
     case F_GETOWN:
@@ -275,12 +281,6 @@ function fcntl64With(task: Task, opened: OpenFile, command: number, argument: nu
       return setLock(task, opened, argument, flock64Layout, false);
     case F_SETLKW64:
       return setLock(task, opened, argument, flock64Layout, true);
-    case F_OFD_GETLK:
-      return getLock(task, opened, argument, flock64Layout, true);
-    case F_OFD_SETLK:
-      return setLock(task, opened, argument, flock64Layout, false, true);
-    case F_OFD_SETLKW:
-      return setLock(task, opened, argument, flock64Layout, true, true);
     default:
       return fcntlWith(task, opened, command, argument);
   }

@@ -19,6 +19,7 @@ import * as misc from './misc.ts';
 import * as mode from './mode.ts';
 import * as mount from './mount.ts';
 import * as mqueue from './mqueue.ts';
+import * as msg from './msg.ts';
 import * as pidfd from './pidfd.ts';
 import * as pipe from './pipe.ts';
 import * as poll from './poll.ts';
@@ -26,6 +27,8 @@ import * as process from './process.ts';
 import * as resource from './resource.ts';
 import * as sched from './sched.ts';
 import * as seccomp from './seccomp.ts';
+import * as sem from './sem.ts';
+import * as shm from './shm.ts';
 import * as signal from './signal.ts';
 import * as socket from './socket.ts';
 import * as socketIo from './socket-io.ts';
@@ -50,6 +53,9 @@ const FAMILIES = {
   ioctl,
   memfd,
   ipc,
+  msg,
+  sem,
+  shm,
   ldt,
   memory,
   misc,

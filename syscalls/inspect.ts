@@ -1,5 +1,5 @@
 /** Looking into another process: its memory, and what it shares with others. */
-import { EBADF, EFAULT, EINVAL, EOPNOTSUPP, EPERM, ESRCH } from '../src/abi/errno.ts';
+import { EBADF, EFAULT, EINVAL, EPERM, ESRCH } from '../src/abi/errno.ts';
 import type { Task } from '../src/kernel/task.ts';
 import { int, iovecIn, iovecOut, pointer, syscall, uint } from '../src/syscall/index.ts';
 import { mayInspect } from '../src/vfs/credentials.ts';
@@ -95,9 +95,10 @@ export const process_vm_writev = syscall(
   family,
 );
 
-const KCMP_IO = 5;
-const KCMP_SYSVSEM = 6;
-const KCMP = { FILE: 0, VM: 1, FILES: 2, FS: 3, SIGHAND: 4 } as const;
+const KCMP = { FILE: 0, VM: 1, FILES: 2, FS: 3, SIGHAND: 4, IO: 5, SYSVSEM: 6 } as const;
+
+/** What tasks have that lack something: it compares as equal. */
+const NONE = {};
 
 /** What kcmp compares, of one task; undefined: there is no such descriptor. */
 const SUBJECTS: Record<number, (task: Task, index: number) => object | undefined> = {
@@ -106,6 +107,10 @@ const SUBJECTS: Record<number, (task: Task, index: number) => object | undefined
   [KCMP.FILES]: (task) => task.files,
   [KCMP.FS]: (task) => task.fs,
   [KCMP.SIGHAND]: (task) => task.group.actions,
+  // Nobody has an input and output context of its own.
+  [KCMP.IO]: () => NONE,
+  [KCMP.SYSVSEM]: ({ kernel, group }) =>
+    [...kernel.semaphores.objects.values()].some(({ undo }) => undo.has(group)) ? group : NONE,
 };
 
 /** Numbers that objects get when they are compared first: an order to sort by, anew after a restore. */
@@ -128,12 +133,12 @@ export const kcmp = syscall(
     const second = inspected(task, pid2);
     if (typeof second === 'number') return second;
     const subject = SUBJECTS[type];
-    if (subject === undefined) return type === KCMP_IO || type === KCMP_SYSVSEM ? -EOPNOTSUPP : -EINVAL;
+    if (subject === undefined) return -EINVAL;
     const one = subject(first, index1);
     const other = subject(second, index2);
     if (one === undefined || other === undefined) return -EBADF;
     if (one === other) return 0;
     return rankOf(one) < rankOf(other) ? 1 : 2;
   },
-  { ...family, level: 'partial', note: 'KCMP_EPOLL_TFD is EINVAL; KCMP_IO and KCMP_SYSVSEM are EOPNOTSUPP' },
+  { ...family, level: 'partial', note: 'KCMP_EPOLL_TFD is EINVAL' },
 );

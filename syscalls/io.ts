@@ -1,5 +1,5 @@
 /** Moving bytes: read, write and their relatives. */
-import { EAGAIN, EBADF, EFAULT, EINVAL, EISDIR, EOPNOTSUPP, EOVERFLOW, EXDEV } from '../src/abi/errno.ts';
+import { EAGAIN, EBADF, EFAULT, EINVAL, EISDIR, EOPNOTSUPP, EOVERFLOW, ESPIPE, EXDEV } from '../src/abi/errno.ts';
 import { O_APPEND, S_IFDIR, S_IFREG, SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET } from '../src/abi/fs.ts';
 import { i32, type Layout, n64 } from '../src/abi/struct.ts';
 import { gather, scatter, totalLength } from '../src/fs/iov.ts';
@@ -24,7 +24,7 @@ import {
   uint,
   writeValue,
 } from '../src/syscall/index.ts';
-import type { OpenFile } from '../src/vfs/open-file.ts';
+import { OpenFile } from '../src/vfs/open-file.ts';
 import { BLOCKED } from '../src/wait/wait.ts';
 
 const family = { class: 'desc' } as const;
@@ -79,8 +79,6 @@ export const pwrite64 = syscall(
  * Regular files take one buffer after the other, each once however often the call sleeps. Everything else (pipes,
  * sockets, terminals) must see one operation: its bytes go through a buffer of their own.
  */
-const EMPTY = new Uint8Array(0);
-
 function eachVector(
   task: Task,
   vectors: readonly Uint8Array[],
@@ -98,8 +96,15 @@ function eachVector(
   return done;
 }
 
+/** No bytes: 0 before the file is asked, where it has the operation at all. */
+function nothing(opened: OpenFile, operation: 'read' | 'write' | 'readAt' | 'writeAt'): number {
+  if (opened[operation] !== OpenFile.prototype[operation]) return 0;
+  return operation === 'readAt' || operation === 'writeAt' ? -ESPIPE : -EINVAL;
+}
+
 function readVectors(task: Task, opened: OpenFile, vectors: readonly Uint8Array[]): number {
   if (!opened.readable) return -EBADF;
+  if (totalLength(vectors) === 0) return nothing(opened, 'read');
   if (vectors.length === 1) return opened.read(task, vectors[0]);
   if (opened.inode.type === S_IFREG) return eachVector(task, vectors, (vector) => opened.read(task, vector));
   const whole = new Uint8Array(totalLength(vectors));
@@ -109,6 +114,8 @@ function readVectors(task: Task, opened: OpenFile, vectors: readonly Uint8Array[
 }
 
 function writeVectors(task: Task, opened: OpenFile, vectors: readonly Uint8Array[]): number {
+  if (!opened.writable) return -EBADF;
+  if (totalLength(vectors) === 0) return nothing(opened, 'write');
   if (vectors.length === 1) return writeTo(task, opened, vectors[0]);
   if (opened.inode.type === S_IFREG) return eachVector(task, vectors, (vector) => writeTo(task, opened, vector));
   return writeTo(task, opened, gather(vectors));
@@ -120,12 +127,13 @@ export const writev = syscall(146, 'writev', [file(), iovecIn('iov', 2), int('io
 function readVectorsAt(task: Task, opened: OpenFile, vectors: readonly Uint8Array[], offset: number): number {
   if (offset < 0) return -EINVAL;
   if (!opened.readable) return -EBADF;
-  if (totalLength(vectors) === 0) return opened.readAt(task, offset, EMPTY);
+  if (totalLength(vectors) === 0) return nothing(opened, 'readAt');
   return eachVector(task, vectors, (vector, done) => opened.readAt(task, offset + done, vector));
 }
 function writeVectorsAt(task: Task, opened: OpenFile, vectors: readonly Uint8Array[], offset: number): number {
   if (offset < 0) return -EINVAL;
-  if (totalLength(vectors) === 0) return writeToAt(task, opened, offset, EMPTY);
+  if (!opened.writable) return -EBADF;
+  if (totalLength(vectors) === 0) return nothing(opened, 'writeAt');
   return eachVector(task, vectors, (vector, done) => writeToAt(task, opened, offset + done, vector));
 }
 
@@ -147,7 +155,8 @@ export const pwritev = syscall(
 const RWF = { RWF_HIPRI: 1, RWF_DSYNC: 2, RWF_SYNC: 4, RWF_NOWAIT: 8, RWF_APPEND: 16 } as const;
 
 /** The sixth word holds the flags; RWF_NOWAIT asks for an answer without sleeping, which only ready files can give. */
-function withFlags(opened: OpenFile, bits: number, move: () => number): number {
+function withFlags(opened: OpenFile, vectors: readonly Uint8Array[], bits: number, move: () => number): number {
+  if (totalLength(vectors) === 0) return move();
   if ((bits & ~0x1f) !== 0) return -EOPNOTSUPP;
   if ((bits & RWF.RWF_NOWAIT) !== 0 && opened.inode.fs.sleeps === true) return -EAGAIN;
   if ((bits & RWF.RWF_APPEND) === 0) return move();
@@ -165,7 +174,7 @@ export const preadv2 = syscall(
   'preadv2',
   [file(), iovecOut('iov', 2), int('iovcnt'), loff('pos'), flags('flags', RWF)],
   (task, opened, vectors, _count, offset, bits) =>
-    withFlags(opened, bits, () =>
+    withFlags(opened, vectors, bits, () =>
       offset === -1 ? readVectors(task, opened, vectors) : readVectorsAt(task, opened, vectors, offset),
     ),
   family,
@@ -175,7 +184,7 @@ export const pwritev2 = syscall(
   'pwritev2',
   [file(), iovecIn('iov', 2), int('iovcnt'), loff('pos'), flags('flags', RWF)],
   (task, opened, vectors, _count, offset, bits) =>
-    withFlags(opened, bits, () =>
+    withFlags(opened, vectors, bits, () =>
       offset === -1 ? writeVectors(task, opened, vectors) : writeVectorsAt(task, opened, vectors, offset),
     ),
   family,

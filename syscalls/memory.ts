@@ -194,6 +194,9 @@ export const mbind = syscall(
   274,
   'mbind',
   [pointer('addr'), size('len'), int('mode')],
-  (_task, address, _length, mode) => (address % PAGE !== 0 || (mode & 0xff) > 5 ? -EINVAL : 0),
+  (task, address, length, mode) => {
+    if (address % PAGE !== 0 || (mode & 0xff) > 5) return -EINVAL;
+    return task.mm.accessible(address, length, false) ? 0 : -EFAULT;
+  },
   { ...family, level: 'partial', note: 'one memory node' },
 );

@@ -20,6 +20,7 @@ import {
   POLLERR,
   POLLHUP,
   POLLIN,
+  POLLNVAL,
   POLLOUT,
   POLLPRI,
   POLLRDBAND,
@@ -133,9 +134,9 @@ function declarePpoll(nr: number, name: string, layout: Layout<Timespec>) {
 export const ppoll = declarePpoll(309, 'ppoll', timespec32Layout);
 export const ppoll_time64 = declarePpoll(414, 'ppoll_time64', timespec64Layout);
 
-const READABLE = POLLRDNORM | POLLRDBAND | POLLIN | POLLHUP | POLLERR;
-const WRITABLE = POLLWRNORM | POLLWRBAND | POLLOUT | POLLERR;
-const SETS = [READABLE, WRITABLE, POLLPRI] as const;
+const READABLE = POLLRDNORM | POLLRDBAND | POLLIN | POLLHUP | POLLERR | POLLNVAL;
+const WRITABLE = POLLWRNORM | POLLWRBAND | POLLOUT | POLLERR | POLLNVAL;
+const SETS = [READABLE, WRITABLE, POLLPRI | POLLNVAL] as const;
 
 interface Selected extends Watched {
   fd: number;
@@ -151,9 +152,8 @@ function readSets(task: Task, count: number, addresses: readonly number[]): Sele
     if (typeof bits === 'number') return -EFAULT;
     for (let fd = 0; fd < count; fd++) {
       if ((bits[fd >> 3] & (1 << (fd & 7))) === 0) continue;
-      const file = watchable(task, fd);
-      if (file === undefined) return -EBADF;
-      selected.push({ fd, set, file, events: SETS[set] });
+      if (task.files.get(fd) === undefined) return -EBADF;
+      selected.push({ fd, set, file: watchable(task, fd), events: SETS[set] });
     }
   }
   return selected;
@@ -176,7 +176,7 @@ function selectOnce(task: Task, nfds: number, addresses: readonly number[], dead
   const count = Math.min(nfds, task.files.limit);
   const selected = readSets(task, count, addresses);
   if (typeof selected === 'number') return selected;
-  const ready = selected.filter((one) => (one.file!.poll() & one.events) !== 0);
+  const ready = selected.filter((one) => eventsOf(one) !== 0);
   if (ready.length === 0) {
     const answer = sleepOn(task, selected, deadline);
     if (answer !== 0) return answer;

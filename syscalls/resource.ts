@@ -174,6 +174,7 @@ function setNice(task: Task, other: Task, wanted: number): number {
 }
 
 const nameLayout = text(16);
+const zero = (...unused: number[]) => unused.every((value) => value === 0);
 const flag = (value: number) => value === 0 || value === 1;
 
 function prctlHandler(task: Task, option: number, a: number, b: number, c: number, d: number): number {
@@ -212,11 +213,11 @@ function prctlHandler(task: Task, option: number, a: number, b: number, c: numbe
       if (a === SECCOMP_MODE_STRICT) return setStrict(task);
       return a === SECCOMP_MODE_FILTER ? addFilter(task, b, false) : -EINVAL;
     case PR.SET_NO_NEW_PRIVS:
-      if (a !== 1 || b !== 0 || c !== 0 || d !== 0) return -EINVAL;
+      if (a !== 1 || !zero(b, c, d)) return -EINVAL;
       task.noNewPrivileges = true;
       return 0;
     case PR.GET_NO_NEW_PRIVS:
-      return a !== 0 || b !== 0 ? -EINVAL : Number(task.noNewPrivileges);
+      return zero(a, b, c, d) ? Number(task.noNewPrivileges) : -EINVAL;
     case PR.SET_CHILD_SUBREAPER:
       group.subreaper = a !== 0;
       return 0;
@@ -230,15 +231,16 @@ function prctlHandler(task: Task, option: number, a: number, b: number, c: numbe
     case PR.GET_TID_ADDRESS:
       return writeValue(mm, a, u32, task.clearChildTid);
     case PR.GET_TIMING:
-    case PR.GET_THP_DISABLE:
       return 0;
+    case PR.GET_THP_DISABLE:
+      return zero(a, b, c, d) ? 0 : -EINVAL;
     case PR.TASK_PERF_EVENTS_DISABLE:
     case PR.TASK_PERF_EVENTS_ENABLE:
       return 0; // there are no counters
     case PR.SET_TIMING:
       return a === 0 ? 0 : -EINVAL;
     case PR.SET_THP_DISABLE:
-      return b === 0 && c === 0 && d === 0 ? 0 : -EINVAL;
+      return zero(b, c, d) ? 0 : -EINVAL;
     case PR.GET_TSC:
       return writeValue(mm, a, u32, 1);
     case PR.GET_SECUREBITS:
@@ -248,7 +250,7 @@ function prctlHandler(task: Task, option: number, a: number, b: number, c: numbe
     case PR.CAPBSET_DROP:
       return dropBounding(task, a);
     case PR.CAP_AMBIENT:
-      return ambient(task, a, b);
+      return zero(c, d) ? ambient(task, a, b) : -EINVAL;
     default:
       return -EINVAL;
   }
@@ -265,6 +267,7 @@ function dropBounding(task: Task, capability: number): number {
 function ambient(task: Task, operation: number, capability: number): number {
   const { credentials } = task;
   if (operation === 4) {
+    if (capability !== 0) return -EINVAL;
     task.credentials = { ...credentials, ambient: 0n };
     return 0;
   }

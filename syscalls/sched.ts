@@ -1,12 +1,14 @@
 /** Scheduling: policies, priorities and affinities, which are remembered; all tasks take turns alike. */
-import { EFAULT, EINVAL, EPERM, ESRCH } from '../src/abi/errno.ts';
+import { E2BIG, EFAULT, EINVAL, EPERM, ESRCH } from '../src/abi/errno.ts';
 import { i32, struct, u32, u64 } from '../src/abi/struct.ts';
 import { timespec32Layout, timespec64Layout, toTimespec } from '../src/abi/time.ts';
 import type { Task } from '../src/kernel/task.ts';
-import { inStruct, int, outStruct, pointer, size, syscall, uint } from '../src/syscall/index.ts';
+import { inStruct, int, outStruct, pointer, readValue, size, syscall, uint, writeValue } from '../src/syscall/index.ts';
 import { CAP_SYS_NICE, capable } from '../src/vfs/credentials.ts';
+import { failed } from '../src/wait/wait.ts';
 
 const family = { class: 'process' } as const;
+const PAGE = 4096;
 
 export const sched_yield = syscall(
   158,
@@ -50,7 +52,10 @@ const SCHED_FIFO = 1;
 const SCHED_RR = 2;
 const SCHED_RESET_ON_FORK = 0x40000000;
 const realtime = (policy: number) => policy === SCHED_FIFO || policy === SCHED_RR;
-const known = (policy: number) => policy >= 0 && policy <= 5 && policy !== 4;
+const SCHED_IDLE = 5;
+const known = (policy: number) => policy >= 0 && policy <= SCHED_IDLE && policy !== 4;
+/** SCHED_DEADLINE has a range of priorities, though no task gets it here. */
+const ranged = (policy: number) => known(policy) || policy === 6;
 
 function setPolicy(task: Task, pid: number, policy: number, priority: number): number {
   const subject = target(task, pid);
@@ -102,18 +107,18 @@ export const sched_get_priority_max = syscall(
   159,
   'sched_get_priority_max',
   [int('policy')],
-  (_task, policy) => (!known(policy) ? -EINVAL : realtime(policy) ? 99 : 0),
+  (_task, policy) => (!ranged(policy) ? -EINVAL : realtime(policy) ? 99 : 0),
   family,
 );
 export const sched_get_priority_min = syscall(
   160,
   'sched_get_priority_min',
   [int('policy')],
-  (_task, policy) => (!known(policy) ? -EINVAL : realtime(policy) ? 1 : 0),
+  (_task, policy) => (!ranged(policy) ? -EINVAL : realtime(policy) ? 1 : 0),
   family,
 );
 
-/** struct sched_attr: size, policy, flags, nice, priority, and three deadlines. */
+/** struct sched_attr in its first version (SCHED_ATTR_SIZE_VER0). */
 const schedAttrLayout = struct({
   size: u32,
   policy: u32,
@@ -125,12 +130,26 @@ const schedAttrLayout = struct({
   period: u64,
 });
 
+/** sched_copy_attr(): whoever gives a struct of a later version is told the size of this one. */
+function readAttr(task: Task, address: number) {
+  const given = task.mm.readU32(address);
+  if (given < 0) return -EFAULT;
+  const length = given === 0 ? schedAttrLayout.size : given;
+  const rest = task.mm.view(address + schedAttrLayout.size, Math.max(0, length - schedAttrLayout.size), false);
+  if (length < schedAttrLayout.size || length > PAGE || (!failed(rest) && rest.some((byte) => byte !== 0))) {
+    return writeValue(task.mm, address, u32, schedAttrLayout.size) || -E2BIG;
+  }
+  return failed(rest) ? rest : (readValue(task.mm, address, schedAttrLayout) ?? -EFAULT);
+}
+
 export const sched_setattr = syscall(
   351,
   'sched_setattr',
-  [int('pid'), inStruct('attr', 'struct sched_attr', schedAttrLayout), uint('flags')],
-  (task, pid, attr, bits) => {
-    if (bits !== 0) return -EINVAL;
+  [int('pid'), pointer('attr'), uint('flags')],
+  (task, pid, address, bits) => {
+    if (bits !== 0 || pid < 0 || address === 0) return -EINVAL;
+    const attr = readAttr(task, address);
+    if (failed(attr)) return attr;
     const answer = setPolicy(task, pid, attr.policy, attr.priority);
     const subject = target(task, pid);
     if (answer === 0 && subject !== undefined && !realtime(attr.policy)) subject.nice = attr.nice;
@@ -144,7 +163,7 @@ export const sched_getattr = syscall(
   [int('pid'), outStruct('attr', 'struct sched_attr', schedAttrLayout), uint('size'), uint('flags')],
   (task, pid, out, length, bits) => {
     const subject = target(task, pid);
-    if (bits !== 0 || length < schedAttrLayout.size) return -EINVAL;
+    if (bits !== 0 || pid < 0 || length < schedAttrLayout.size || length > PAGE) return -EINVAL;
     if (subject === undefined) return -ESRCH;
     const { policy, priority, nice } = subject;
     const none = { flags: 0n, runtime: 0n, deadline: 0n, period: 0n };

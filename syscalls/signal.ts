@@ -341,11 +341,11 @@ export const sigaltstack = syscall(
 function setAltStack(task: Task, stack: { sp: number; flags: number; size: number }, state: number): number {
   if (state === SS_ONSTACK) return -EPERM;
   const now = task.altStack;
-  if (stack.sp === now.sp && stack.flags === (now.flags | state) && stack.size === now.size) return 0;
   const mode = stack.flags & ~SS_AUTODISARM;
   if (mode !== SS_DISABLE && mode !== SS_ONSTACK && mode !== 0) return -EINVAL;
+  if (stack.sp === now.sp && stack.flags === now.flags && stack.size === now.size) return 0;
   if (mode === SS_DISABLE) {
-    task.altStack = { sp: 0, size: 0, flags: SS_DISABLE };
+    task.altStack = { sp: 0, size: 0, flags: stack.flags };
     return 0;
   }
   if (stack.size < MINSIGSTKSZ) return -ENOMEM;

@@ -49,13 +49,14 @@ export const set_thread_area = syscall(
   'set_thread_area',
   [inOutStruct('u_info', 'struct user_desc', userDescLayout)],
   (task, { value, out }) => {
+    if (!isTlsSegment(value)) return -EINVAL;
     let index = value.entry - TLS_FIRST;
     if (value.entry === 0xffffffff) {
       index = task.tls.indexOf(null);
       if (index < 0) return -ESRCH;
       if (out.write({ ...value, entry: index + TLS_FIRST }) < 0) return -EFAULT;
     }
-    if (index < 0 || index > 2 || !isTlsSegment(value)) return -EINVAL;
+    if (index < 0 || index > 2) return -EINVAL;
     task.setTls(index, entryOf(value));
     return 0;
   },

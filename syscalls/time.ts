@@ -156,7 +156,7 @@ export const settimeofday = syscall(
   'settimeofday',
   [optionalIn('tv', 'struct timeval', timevalLayout), optionalIn('tz', 'struct timezone', timezoneLayout)],
   (task, time) => {
-    if (time === null) return 0;
+    if (time === null) return capable(task.credentials, CAP_SYS_TIME) ? 0 : -EPERM;
     if (time.sec < 0 || time.usec < 0 || time.usec >= 1e6) return -EINVAL;
     return setRealtime(task, BigInt(time.sec) * 1_000_000_000n + BigInt(time.usec) * 1000n);
   },

@@ -20,10 +20,18 @@ export const GETZCNT = 15;
 export const SETVAL = 16;
 export const SETALL = 17;
 export const SEM_UNDO = 0x1000;
+export const SEM_STAT = 18;
+export const SEM_INFO = 19;
+export const SEM_STAT_ANY = 20;
+export const SEMMNI = 32000;
 export const SEMVMX = 32767;
 export const SEMMSL = 32000;
 export const SEMOPM = 500;
 
+export const MSG_STAT = 11;
+export const MSG_INFO = 12;
+export const MSG_STAT_ANY = 13;
+export const MSGMNI = 32000;
 export const MSG_NOERROR = 0o10000;
 export const MSG_EXCEPT = 0o20000;
 export const MSGMAX = 8192;
@@ -36,6 +44,13 @@ export const SHM_EXEC = 0o100000;
 export const SHM_DEST = 0o1000;
 export const SHM_LOCK = 11;
 export const SHM_UNLOCK = 12;
+export const SHM_STAT = 13;
+export const SHM_INFO = 14;
+export const SHM_STAT_ANY = 15;
+export const SHMMAX = 0x7fffffff;
+export const SHMMNI = 4096;
+/** Pages: ULONG_MAX - (1 << 24). */
+export const SHMALL = 0xfeffffff;
 
 export const permLayout = struct({
   key: i32,
@@ -86,4 +101,18 @@ export const shmidLayout = struct({
   lpid: i32,
   nattch: u32,
   unused: pad(8),
+});
+
+/** struct seminfo, msginfo, shminfo64 and shm_info: members without the name that they begin with. */
+export const seminfoLayout = struct({
+  ...{ map: i32, mni: i32, mns: i32, mnu: i32, msl: i32 },
+  ...{ opm: i32, ume: i32, usz: i32, vmx: i32, aem: i32 },
+});
+export const msginfoLayout = struct({
+  ...{ pool: i32, map: i32, max: i32, mnb: i32, mni: i32, ssz: i32, tql: i32 },
+  ...{ seg: u16, pad: pad(2) },
+});
+export const shminfoLayout = struct({ max: u32, min: u32, mni: u32, seg: u32, all: u32, unused: pad(16) });
+export const shmUseLayout = struct({
+  ...{ used: i32, total: u32, resident: u32, swapped: u32, swapAttempts: u32, swapSuccesses: u32 },
 });

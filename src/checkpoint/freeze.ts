@@ -162,8 +162,8 @@ export function rootOf(machine: Freezable, writer: FreezeWriter): Encodable {
   state.locks = locksOf(kernel, writer);
   return state;
 
-  function ipc({ sequence, objects }: { sequence: number; objects: ReadonlyMap<number, object> }): Encodable {
-    return { next: sequence, objects: writer.ids(objects.values()) };
+  function ipc({ lastId, objects }: { lastId: number; objects: ReadonlyMap<number, object> }): Encodable {
+    return { next: lastId + 1, objects: writer.ids(objects.values()) };
   }
 }
 

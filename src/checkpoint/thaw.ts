@@ -161,9 +161,9 @@ class Thaw {
     const { semaphores, messages, segments } = this.#image.state;
     const { semaphores: sets, messages: queues, segments: shared } = this.#kernel;
     const reader = this.#reader;
-    sets.sequence = semaphores.next;
-    queues.sequence = messages.next;
-    shared.sequence = segments.next;
+    sets.lastId = semaphores.next - 1;
+    queues.lastId = messages.next - 1;
+    shared.lastId = segments.next - 1;
     for (const set of reader.objects<SemaphoreSet>(semaphores.objects)) sets.objects.set(set.id, set);
     for (const queue of reader.objects<MessageQueue>(messages.objects)) queues.objects.set(queue.id, queue);
     for (const segment of reader.objects<Segment>(segments.objects)) shared.objects.set(segment.id, segment);

@@ -1,5 +1,5 @@
 /** epoll(7): a set of files, and the list of those that may be ready. */
-import { EBADF, EEXIST, EINVAL, ELOOP, ENOENT, EPERM } from '../abi/errno.ts';
+import { EBADF, EEXIST, EINVAL, ELOOP, ENOENT } from '../abi/errno.ts';
 import { O_RDWR } from '../abi/fs.ts';
 import { EPOLLET, EPOLLEXCLUSIVE, EPOLLONESHOT, EPOLLWAKEUP } from '../abi/poll.ts';
 import type { Inode } from '../vfs/inode.ts';
@@ -94,8 +94,6 @@ export class EpollFile extends OpenFile {
 
   add(fd: number, file: OpenFile, event: EpollEvent): number {
     if (file === this) return -EINVAL;
-    // Files that do not define poll() are always ready: regular files, directories.
-    if (file.poll === OpenFile.prototype.poll) return -EPERM;
     if ((event.events & EPOLLEXCLUSIVE) !== 0) {
       if (file instanceof EpollFile || (event.events & ~EXCLUSIVE_ALLOWED) !== 0) return -EINVAL;
     }

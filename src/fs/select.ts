@@ -1,5 +1,5 @@
 /** What poll(2), select(2) and their kin share: looking at files, and sleeping until one may be ready. */
-import { OpenFile, POLLERR, POLLHUP, POLLNVAL } from '../vfs/open-file.ts';
+import { type OpenFile, POLLERR, POLLHUP, POLLNVAL } from '../vfs/open-file.ts';
 import { ERESTART_RESTARTBLOCK, ERESTARTSYS, type Sleeper, type WaitQueue } from '../wait/wait.ts';
 
 export interface Watched {
@@ -20,8 +20,7 @@ export function eventsOf({ file, events }: Watched): number {
  */
 export function sleepOn(s: Sleeper, watched: readonly Watched[], deadline: number | undefined): number {
   const queues = new Set<WaitQueue>();
-  for (const { file } of watched)
-    if (file !== undefined && file.poll !== OpenFile.prototype.poll) queues.add(file.ready);
+  for (const { file } of watched) if (file?.canPoll) queues.add(file.ready);
   const answer = s.block([...queues], deadline);
   return answer === -ERESTARTSYS ? -ERESTART_RESTARTBLOCK : answer;
 }

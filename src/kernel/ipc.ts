@@ -41,10 +41,14 @@ export function ipcOwns(task: Task, { perm }: IpcObject): boolean {
   return euid === perm.uid || euid === perm.cuid || capable(task.credentials, CAP_SYS_ADMIN);
 }
 
+/** IPCMNI_SHIFT: the lower bits of an id are where the object is. */
+const INDEX_BITS = 15;
+const indexOf = (id: number) => id & ((1 << INDEX_BITS) - 1);
+
 export class IpcTable<T extends IpcObject> {
   readonly objects = new Map<number, T>();
-  /** The next id. */
-  sequence = 0;
+  /** The id that was given last: the next one has a higher sequence number where its index is not higher. */
+  lastId = -1;
 
   /** semget, msgget, shmget: the id for a key. `fits` checks an existing object, `make` creates one. */
   open(
@@ -57,9 +61,12 @@ export class IpcTable<T extends IpcObject> {
     const found = key === IPC_PRIVATE ? undefined : this.#byKey(key);
     if (found === undefined) {
       if (key !== IPC_PRIVATE && (flags & IPC_CREAT) === 0) return -ENOENT;
-      const id = this.sequence++;
-      const made = make(id, newPerm(task, key, flags, id));
+      const index = this.#freeIndex();
+      const sequence = (this.lastId >> INDEX_BITS) + (index <= indexOf(this.lastId) ? 1 : 0);
+      const id = (sequence << INDEX_BITS) | index;
+      const made = make(id, newPerm(task, key, flags, sequence));
       if (typeof made === 'number') return made;
+      this.lastId = id;
       this.objects.set(id, made);
       return id;
     }
@@ -75,6 +82,25 @@ export class IpcTable<T extends IpcObject> {
     return undefined;
   }
 
+  #freeIndex(): number {
+    const taken = new Set([...this.objects.keys()].map(indexOf));
+    let index = 0;
+    while (taken.has(index)) index++;
+    return index;
+  }
+
+  /** As IPC_INFO answers it: 0 also where there is nothing. */
+  get highestIndex(): number {
+    return Math.max(0, ...[...this.objects.keys()].map(indexOf));
+  }
+
+  /** What a command of *ctl is about: *_STAT and *_STAT_ANY name it by its index. */
+  subject(task: Task, id: number, command: number, stat: number): T | number {
+    if (command !== stat && command !== stat + 2) return this.get(task, id);
+    for (const object of this.objects.values()) if (indexOf(object.id) === indexOf(id)) return object;
+    return -EINVAL;
+  }
+
   /** By id; one that was there when the call began was removed while it slept: -EIDRM. */
   get(task: Task, id: number): T | number {
     const wasThere = task.once(() => this.objects.has(id));
@@ -82,9 +108,9 @@ export class IpcTable<T extends IpcObject> {
   }
 }
 
-function newPerm(task: Task, key: number, flags: number, id: number): IpcPerm {
+function newPerm(task: Task, key: number, flags: number, seq: number): IpcPerm {
   const { euid, egid } = task.credentials;
-  return { key, uid: euid, gid: egid, cuid: euid, cgid: egid, mode: flags & 0o777, seq: id & 0xffff };
+  return { key, uid: euid, gid: egid, cuid: euid, cgid: egid, mode: flags & 0o777, seq };
 }
 
 /** IPC_SET's part that all three have. */

@@ -1,5 +1,5 @@
 /** System V semaphores (semop(2), semctl(2)). */
-import { EAGAIN, EFBIG, EINVAL, ERANGE } from '../abi/errno.ts';
+import { EAGAIN, EINVAL, ERANGE } from '../abi/errno.ts';
 import { IPC_NOWAIT, SEM_UNDO, SEMMSL, SEMVMX } from '../abi/ipc.ts';
 import { BLOCKED, WaitQueue } from '../wait/wait.ts';
 import { type IpcPerm, IpcTable, ipcTime, NEVER } from './ipc.ts';
@@ -82,7 +82,6 @@ export class Semaphores extends IpcTable<SemaphoreSet> {
   /** semtimedop: sleeps until all operations can be done. */
   operate(task: Task, set: SemaphoreSet, operations: readonly SemOperation[], deadline?: number): number {
     set.waiting.delete(task);
-    if (operations.some(({ num }) => num >= set.values.length)) return -EFBIG;
     const answer = set.tryAll(task, operations);
     if (typeof answer === 'number') return answer;
     if ((answer.flags & IPC_NOWAIT) !== 0) return -EAGAIN;

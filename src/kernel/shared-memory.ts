@@ -1,6 +1,6 @@
 /** System V shared memory (shmop(2)). */
 import { EACCES, EINVAL, ENOMEM } from '../abi/errno.ts';
-import { SHM_DEST, SHM_EXEC, SHM_RDONLY, SHM_REMAP, SHM_RND } from '../abi/ipc.ts';
+import { SHM_DEST, SHM_EXEC, SHM_RDONLY, SHM_REMAP, SHM_RND, SHMMAX } from '../abi/ipc.ts';
 import { MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_SHARED } from '../memory/flags.ts';
 import type { SharedObject } from '../memory/shared-object.ts';
 import { type IpcPerm, IpcTable, ipcAllows, ipcTime, NEVER } from './ipc.ts';
@@ -8,7 +8,6 @@ import type { Kernel } from './kernel.ts';
 import type { Task } from './task.ts';
 
 const PAGE = 4096;
-const SHMMAX = 0x7fffffff;
 const PROT_READ = 1;
 const PROT_WRITE = 2;
 const PROT_EXEC = 4;

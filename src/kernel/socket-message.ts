@@ -1,5 +1,5 @@
 /** struct msghdr: the buffers, the name and the ancillary data of sendmsg(2) and recvmsg(2), to and from guest memory. */
-import { EBADF, EFAULT, EINVAL, EMSGSIZE, EPERM, ETOOMANYREFS } from '../abi/errno.ts';
+import { EBADF, EFAULT, EINVAL, EMSGSIZE, ENOBUFS, EPERM, ETOOMANYREFS } from '../abi/errno.ts';
 import {
   cmsghdrLayout,
   MSG_CMSG_CLOEXEC,
@@ -22,6 +22,8 @@ import type { Task } from './task.ts';
 export type MessageHeader = Value<typeof msghdrLayout>;
 
 const IOV_MAX = 1024;
+/** net.core.optmem_max: more ancillary data cannot be sent. */
+const CONTROL_MAX = 131072;
 const align = (length: number) => (length + 3) & ~3;
 
 /** A socket address argument; null where the caller gave none. */
@@ -66,6 +68,7 @@ export function readVectors(task: Task, { iov, iovlen }: MessageHeader, write: b
 export function readControl(task: Task, { control, controllen }: MessageHeader): Ancillary | number {
   const along: Ancillary = { rights: [], credentials: ucredOf(task) };
   if (control === 0 || controllen === 0) return along;
+  if (controllen > CONTROL_MAX) return -ENOBUFS;
   const bytes = task.mm.view(control, controllen, false);
   if (typeof bytes === 'number') return -EFAULT;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -106,6 +106,10 @@ export abstract class OpenFile {
   poll(): number {
     return POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
   }
+  /** Files that do not define poll() are always ready: regular files, directories. */
+  get canPoll(): boolean {
+    return this.poll !== OpenFile.prototype.poll;
+  }
   /** What mmap maps, or -ENODEV, -EACCES. May sleep to learn the size; file systems that sleep are read ahead by prefetch(). */
   backing(s: Sleeper): Backing | number {
     return -ENODEV;

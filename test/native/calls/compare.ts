@@ -1,8 +1,9 @@
 /** Finds where two kernels disagree first, and makes the sequence that shows it short. */
 import { EFAULT, errnoName } from '../../../src/abi/errno.ts';
 import { DECLARATIONS } from '../../../syscalls/index.ts';
+import { Arena } from './arena.ts';
 import { askNative, askTallship } from './kernels.ts';
-import { FIELDS_VARY, MEMORY_VARIES, ORDER_OF_CHECKS, RESULT_VARIES } from './known.ts';
+import { FIELDS_VARY, MEMORY_VARIES, ORDER_OF_CHECKS, OTHER_RESULTS, RESULT_VARIES } from './known.ts';
 import { type Answer, type Change, type Outcome, type PlannedCall, type Sequence, SLEPT } from './plan.ts';
 
 export interface Difference {
@@ -17,9 +18,10 @@ const byName = new Map(DECLARATIONS.map((declaration) => [declaration.name, decl
 /** The first difference of a sequence; null: none. */
 export function compare(sequence: Sequence, native: Outcome, ours: Outcome): Difference | null {
   const count = Math.min(native.answers.length, ours.answers.length);
+  const memory = { native: new Arena(sequence.arena), ours: new Arena(sequence.arena) };
   for (let at = 0; at < count; at++) {
     const call = sequence.calls[at];
-    const text = compareAnswers(call, native.answers[at], ours.answers[at]);
+    const text = compareAnswers(call, native.answers[at], ours.answers[at], memory);
     if (text !== null) return { sequence, at, text: `${shown(call)}: ${text}` };
   }
   if (native.status === ours.status && native.answers.length === ours.answers.length) return null;
@@ -29,18 +31,27 @@ export function compare(sequence: Sequence, native: Outcome, ours: Outcome): Dif
   return { sequence, at, text: `${shown(sequence.calls[at])}: natively ${end(native)}, here ${end(ours)}` };
 }
 
-function compareAnswers({ name, words }: PlannedCall, native: Answer, ours: Answer): string | null {
-  const [one, other] = [native.result, ours.result];
-  const same = RESULT_VARIES.has(name) && one >= 0 ? other >= 0 : one === other;
-  if (!same && isErrno(one) && isErrno(other) && [one, other].some((errno) => ORDER_OF_CHECKS.has(-errno))) return null;
-  if (!same) return `natively ${result(one)}, here ${result(other)}`;
-  if (MEMORY_VARIES.has(name) || one === -EFAULT) return null;
-  const hidden = hiddenBytes(name, words);
-  const [left, right] = [native, ours].map(({ changes }) => bytesOf(changes, hidden));
-  for (const address of new Set([...left.keys(), ...right.keys()])) {
-    if (left.get(address) !== right.get(address)) return differingMemory(address, native.changes, ours.changes);
+type Memory = Readonly<Record<'native' | 'ours', Arena>>;
+
+function compareAnswers({ name, words }: PlannedCall, native: Answer, ours: Answer, memory: Memory): string | null {
+  const written = [...memory.native.apply(native.changes), ...memory.ours.apply(ours.changes)];
+  if (!sameResult(name, native.result, ours.result)) {
+    return `natively ${result(native.result)}, here ${result(ours.result)}`;
   }
-  return null;
+  if (MEMORY_VARIES.has(name) || native.result === -EFAULT || ours.result === -EFAULT) return null;
+  const hidden = hiddenBytes(name, words);
+  const at = written.find((byte) => !hidden.has(byte) && memory.native.byte(byte) !== memory.ours.byte(byte));
+  return at === undefined ? null : differingMemory(at, native.changes, ours.changes);
+}
+
+function sameResult(name: string, native: number, ours: number): boolean {
+  if (native === ours) return true;
+  if (OTHER_RESULTS.some(({ calls, host, here }) => calls.has(name) && host(native) && here(ours))) return true;
+  if (isErrno(native) || isErrno(ours)) {
+    return isErrno(native) && isErrno(ours) && [native, ours].some((errno) => ORDER_OF_CHECKS.has(-errno));
+  }
+  const varies = RESULT_VARIES.get(name);
+  return varies !== undefined && varies(native) === varies(ours);
 }
 
 /** Addresses of fields that are not compared. */
@@ -49,19 +60,6 @@ function hiddenBytes(name: string, words: readonly number[]): Set<number> {
   return new Set(
     args.flatMap(({ kind }, i) => (FIELDS_VARY[kind] ?? []).map((offset) => (words[at[i]] >>> 0) + offset)),
   );
-}
-
-function bytesOf(changes: readonly Change[], hidden: ReadonlySet<number>): Map<number, number> {
-  const bytes = new Map<number, number>();
-  for (const { address, words } of changes) {
-    for (const [i, word] of words.entries()) {
-      for (let k = 0; k < 4; k++) {
-        const at = address + 4 * i + k;
-        if (!hidden.has(at)) bytes.set(at, (word >>> (8 * k)) & 0xff);
-      }
-    }
-  }
-  return bytes;
 }
 
 function differingMemory(address: number, native: readonly Change[], ours: readonly Change[]): string {

@@ -58,7 +58,8 @@ function dataWord(random: Random): number {
 const DESCRIPTORS = [0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 8, 9, 10, 11, 12, 13, 19, -1, 99, 0x7fffffff];
 const SIZES = [0, 0, 1, 2, 4, 8, 8, 10, 16, 100, 128, 512, 1000];
 const OFFSETS = [0, 0, 1, 5, 50, 99, 100, 101, 4096, 70000, -1, -100, 0x7fffffff];
-const NUMBERS = [0, 0, 0, 1, 1, 2, 3, 4, 5, 7, 8, 10, 16, 17, 64, 65, 100, 1000, -1, -2, SELF, 0x7fffffff, -0x80000000];
+const NUMBERS = [0, 0, 0, 1, 1, 2, 3, 4, 5, 7, 8, 10, 16, 17, 64, 65, 100, 1000, -1, -2, 0x7fffffff, -0x80000000];
+const PROCESSES = [...NUMBERS, SELF, SELF, SELF];
 
 const usable = DECLARATIONS.filter(({ nr, name }) => nr >= 0 && NOT_MADE[name] === undefined);
 export const MADE = usable.length;
@@ -93,7 +94,7 @@ function makeWord(random: Random, arg: Arg<unknown>, names: readonly number[], h
   if (arg.kind === 'loff_t' || arg.kind === 'u64' || arg.kind === 'long' || /offset/.test(arg.name))
     return random.pick(OFFSETS);
   if (arg.name === 'sig') return random.below(67);
-  return random.pick(NUMBERS);
+  return random.pick(/pid|id$|^who$/.test(arg.name) ? PROCESSES : NUMBERS);
 }
 
 function namedWord(random: Random, values: readonly number[]): number {
