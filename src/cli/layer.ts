@@ -1,6 +1,6 @@
 /** tallship layer: new NAME writes one, list shows those that are shipped, the rest changes a running machine's. */
 import { existsSync, writeFileSync } from 'node:fs';
-import { basename } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { SHIPPED } from '../layers/index.ts';
 import type { LayerValues } from './commands.ts';
 import { ask } from './control/client.ts';
@@ -39,6 +39,7 @@ function writeNew(name: string | undefined): number {
   if (name === undefined) throw new CliError(EXIT.failure, 'layer new: which name?');
   const file = /\.m?ts$/.test(name) ? name : `${name}.ts`;
   if (existsSync(file)) throw new CliError(EXIT.failure, `layer new: ${file} exists already`);
+  if (!existsSync(dirname(file))) throw new CliError(EXIT.failure, `layer new: there is no directory ${dirname(file)}`);
   writeFileSync(file, template(basename(file).replace(/\.m?ts$/, '')));
   const shown = file.includes('/') ? file : `./${file}`;
   process.stdout.write(`${file} written; tallship run --layer ${shown} PROGRAM runs it\n`);

@@ -123,9 +123,14 @@ export function complain(view: CallView, error: unknown): number {
 const MAX_ERRNO = 4095;
 
 /** What a hook has answered, where that is a result or a negative errno; anything else is a mistake of the layer. */
-export function checkedAnswer(view: CallView, answer: number): number {
-  const sound = Number.isInteger(answer) && answer >= -MAX_ERRNO && answer < 2 ** 32 && !isUnfinished(answer);
-  return sound ? answer : complain(view, `answers ${String(answer)}, which is neither a result nor a negative errno`);
+export function checkedAnswer(view: CallView, answer: unknown): number {
+  if (isAnswer(answer)) return answer;
+  return complain(view, `answers ${String(answer)}, which is neither a result nor a negative errno`);
+}
+
+function isAnswer(answer: unknown): answer is number {
+  if (typeof answer !== 'number' || !Number.isInteger(answer)) return false;
+  return answer >= -MAX_ERRNO && answer < 2 ** 32 && !isUnfinished(answer);
 }
 
 /** The call sleeps, or is interrupted and may yet go on. */

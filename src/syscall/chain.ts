@@ -184,8 +184,9 @@ export class Chain {
       }
       const answer = link.hooks.enter?.(view);
       if (answer === undefined) return undefined;
-      if (answer instanceof Change) applyChange(view, answer);
-      return typeof answer === 'number' ? checkedAnswer(view, answer) : undefined;
+      if (!(answer instanceof Change)) return checkedAnswer(view, answer);
+      applyChange(view, answer);
+      return undefined;
     } catch (error) {
       return error instanceof Undecodable ? error.answer : complain(view, error);
     }
@@ -196,7 +197,7 @@ export class Chain {
     view.answer = answer;
     try {
       const changed = link.hooks.exit?.(view, answer);
-      return typeof changed === 'number' ? checkedAnswer(view, changed) : answer;
+      return changed === undefined ? answer : checkedAnswer(view, changed);
     } catch (error) {
       return error instanceof Undecodable ? answer : complain(view, error);
     }

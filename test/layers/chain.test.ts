@@ -79,8 +79,8 @@ describe('synchronous layers', () => {
     expect(lines.some((line) => line.startsWith('read(3, "x", 1) = 1'))).toBe(true);
   });
 
-  test.each([Number.NaN, 1.5, Number.POSITIVE_INFINITY, -512, -4096, -100000])(
-    'an answer that no call can give (%d) fails the call with a line, and hangs nobody',
+  test.each([Number.NaN, 1.5, Number.POSITIVE_INFINITY, -512, -4096, -100000, 'text' as unknown as number])(
+    'an answer that no call can give (%s) fails the call with a line, and hangs nobody',
     async (answer) => {
       const lines: string[] = [];
       const early = layer('early', { open: { enter: () => answer } });

@@ -30,6 +30,7 @@ export default (argument: string = word) =>
     const { status, stderr } = await run('run', '--layer', './guard.ts', fixture('hello'), 'x');
     expect([status, stderr]).toEqual([0, '']);
     expect((await run('layer', 'new', 'guard')).stderr).toContain('exists already');
+    expect((await run('layer', 'new', 'none/guard')).stderr).toBe('tallship: layer new: there is no directory none\n');
     const { stdout } = await run('layer', 'list');
     for (const name of ['trace', 'inject', 'policy', 'map', 'stats', 'limit', 'time']) expect(stdout).toContain(name);
   });

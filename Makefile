@@ -1,1 +1,0 @@
-all: \$(patsubst %.c,%.o,\$(wildcard *.c))\\n\\t@gcc -o prog \$^\\n%.o: %.c\\n\\t@gcc -O2 -c -o \$@ \$<\\n
