@@ -125,12 +125,12 @@ export class MachineBuilder {
     const { facts } = this.#world;
     const fd = facts.openArchive(path);
     try {
-      if (size < TAR_BLOCK) throw new TarError('too short');
+      if (size < TAR_BLOCK) throw new TarError('it is too short');
       const read = (position: number, into: Uint8Array) => facts.readArchive(fd, position, into);
       return new TarFs({ size, read }, this.#device(), { path, ordered: this.#world.exact });
     } catch (error) {
       if (!(error instanceof TarError)) throw error;
-      throw new CliError(EXIT.failure, `-L ${path}: not a tar file: ${error.message}`);
+      throw new CliError(EXIT.failure, `-L ${path} is no tar file that can be used: ${error.message}`);
     }
   }
 

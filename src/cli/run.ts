@@ -1,8 +1,9 @@
 /** tallship run: one program and what it starts, with our caller's descriptors, environment and identity. */
 import { basename } from 'node:path';
-import { EACCES, ENOENT } from '../abi/errno.ts';
+import { EACCES, ENOENT, ENOTDIR, errnoName } from '../abi/errno.ts';
 import { say } from '../host/node.ts';
-import { SpawnError } from '../machine.ts';
+import { type Machine, SpawnError } from '../machine.ts';
+import { walkToDirectory } from '../vfs/walk.ts';
 import { changesAreHome } from './bring-home.ts';
 import type { RunValues } from './commands.ts';
 import { announce } from './control/announce.ts';
@@ -42,9 +43,10 @@ export async function main(values: RunValues, operands: string[]): Promise<numbe
       values.tty ? { ...program, fds: self?.openScreen(machine, program.credentials?.fsuid ?? 0) } : program,
     );
   } catch (error) {
-    throw error instanceof SpawnError
-      ? explain(error, values.sysroot !== undefined || values.remote !== undefined)
-      : error;
+    if (!(error instanceof SpawnError)) throw error;
+    throw (
+      noDirectory(machine, program.cwd) ?? explain(error, values.sysroot !== undefined || values.remote !== undefined)
+    );
   }
   const command = [program.path, ...operands.slice(1)];
   self?.started(machine, session.first, values.name, command);
@@ -75,6 +77,14 @@ const MAKE_SYSROOT = 'make a sysroot with tallship sysroot DIR PACKAGE..., run w
 function whereToGet(sysroot: string | undefined): string {
   if (sysroot === undefined) return `; ${MAKE_SYSROOT}`;
   return ` in ${sysroot}; tallship sysroot DIR PACKAGE... adds to a sysroot`;
+}
+
+/** The program is not to blame where the directory that it was to start in is missing. */
+function noDirectory(machine: Machine, path = '/'): CliError | undefined {
+  const context = machine.context();
+  const found = walkToDirectory(context, context.fs.root, path);
+  if (found !== -ENOENT && found !== -ENOTDIR) return undefined;
+  return new CliError(EXIT.failure, `-C ${path}: the program would find no such directory (${errnoName(-found)})`);
 }
 
 /** Which of program, interpreter or library is missing is in the reason; where to get it is for us to say. */

@@ -171,8 +171,9 @@ function* readPax(content: Uint8Array): IterableIterator<[string, Uint8Array]> {
 function checkSum(header: Uint8Array, at: number): void {
   let sum = 8 * 0x20;
   for (let i = 0; i < BLOCK; i++) if (i < 148 || i >= 156) sum += header[i];
-  if (sum !== number(header, 148, 8))
-    throw new TarError(at === 0 ? 'not a tar archive' : `damaged header at byte ${at}`);
+  if (sum === number(header, 148, 8)) return;
+  const compressed = 'it does not begin as one (compressed archives have to be unpacked first)';
+  throw new TarError(at === 0 ? compressed : `damaged header at byte ${at}`);
 }
 
 function fill(source: TarSource, position: number, into: Uint8Array): void {

@@ -62,7 +62,16 @@ describe('run', () => {
     execFileSync('tar', ['cf', join(directory, 'root.tar'), '-C', fixture('..'), 'bin/hello']);
     expect((await tallship(['-L', 'root.tar', '/bin/hello', 'tar'], { cwd: directory })).stdout).toBe('hello tar\n');
     const { status, stderr } = await tallship(['-L', 'text', '/bin/hello'], { cwd: directory });
-    expect([status, stderr]).toEqual([125, expect.stringContaining('text: not a tar file')]);
+    expect([status, stderr]).toEqual([
+      125,
+      expect.stringContaining('text is no tar file that can be used: it is too short'),
+    ]);
+  });
+
+  it('does not blame the program where -C names no directory', async () => {
+    const { status, stderr } = await tallship(['-C', '/nope', fixture('hello')]);
+    const told = 'tallship: -C /nope: the program would find no such directory (ENOENT)\n';
+    expect([status, stderr]).toEqual([125, told]);
   });
 
   it('says what keeps changes, if anything does', async () => {
